@@ -1,0 +1,131 @@
+//! The layer between the response and the freeze.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use lambda_http::Error;
+use lambda_http::lambda_runtime::LambdaInvocation;
+use lambda_http::tower::{Layer, Service};
+use tokio::task::futures::TaskLocalFuture;
+use tokio::time::Instant;
+
+use crate::limit::{self, DEADLINE};
+use crate::owed;
+use crate::registry::Work;
+
+/// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime): tells leases how much time the
+/// invocation has left, and after the response was posted waits for what is owed to connections (a queued
+/// ROLLBACK, a check after a failure, closing those above [`keep`](crate::Source::keep)) before the next event is asked
+/// for, since Lambda freezes the sandbox there.
+///
+/// [`run`](crate::run) adds it; those who build their own runtime add it last, so that it is the outermost:
+///
+/// ```no_run
+/// # async fn handler(_: lambda_http::Request) -> Result<&'static str, lambda_http::Error> { Ok("") }
+/// # async fn start() -> Result<(), lambda_http::Error> {
+/// lambda_http::runtime(lambda_http::service_fn(handler)).layer(reuse_db::AfterResponse::new()).run().await
+/// # }
+/// ```
+///
+/// The wait ends after 500 ms, or at the invocation's deadline if that is earlier; connections that are not done by then
+/// are dropped. An invocation that owes nothing does not wait.
+#[derive(Clone, Copy, Debug)]
+pub struct AfterResponse {
+    limit: Duration,
+}
+
+impl AfterResponse {
+    /// A layer that waits for up to 500 ms.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { limit: Duration::from_millis(500) }
+    }
+
+    /// How long the wait may take. Default: 500 ms.
+    #[must_use]
+    pub const fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}
+
+impl Default for AfterResponse {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for AfterResponse {
+    type Service = AfterResponseService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        AfterResponseService { inner, limit: self.limit }
+    }
+}
+
+/// The service that [`AfterResponse`] makes.
+#[derive(Clone, Debug)]
+pub struct AfterResponseService<S> {
+    inner: S,
+    limit: Duration,
+}
+
+impl<S> Service<LambdaInvocation> for AfterResponseService<S>
+where
+    S: Service<LambdaInvocation, Response = (), Error = Error>,
+{
+    type Response = ();
+    type Error = Error;
+    type Future = AfterResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        let deadline = limit::deadline(invocation.context.deadline);
+        // The handler is called in here: it knows the deadline from its first line.
+        let future = DEADLINE.sync_scope(deadline, || self.inner.call(invocation));
+        AfterResponseFuture { future: DEADLINE.scope(deadline, future), deadline, limit: self.limit, after: None }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`AfterResponseService`].
+    pub struct AfterResponseFuture<F> {
+        #[pin]
+        future: TaskLocalFuture<Option<Instant>, F>,
+        deadline: Option<Instant>,
+        limit: Duration,
+        // The response is out; what is owed is being done.
+        after: Option<(Result<(), Error>, Work)>,
+    }
+}
+
+impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.after.is_none() {
+            let result = ready!(this.future.poll(cx));
+            if owed::none() {
+                return Poll::Ready(result);
+            }
+            let end = Instant::now() + *this.limit;
+            let end = this.deadline.map_or(end, |deadline| end.min(deadline));
+            *this.after = Some((result, Box::pin(owed::done(end))));
+        }
+        if let Some((_, work)) = this.after {
+            ready!(work.as_mut().poll(cx));
+        }
+        Poll::Ready(this.after.take().map_or(Ok(()), |(result, _)| result))
+    }
+}
+
+impl<F> std::fmt::Debug for AfterResponseFuture<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AfterResponseFuture").finish_non_exhaustive()
+    }
+}

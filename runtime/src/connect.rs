@@ -1,0 +1,74 @@
+//! What can be kept.
+
+use crate::{Error, Source};
+
+/// A connection, pool or client that can be kept across invocations.
+///
+/// The drivers behind the features `postgres`, `mysql`, `sqlite` and `any` implement it for sqlx's
+/// connections and pools; implement it for a client of your own to annotate handlers with that:
+///
+/// ```
+/// use reuse_db::{Connect, Error, Source};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
+/// use tokio::net::TcpStream;
+///
+/// /// A client of some line protocol.
+/// pub struct Lines(BufStream<TcpStream>);
+///
+/// impl Connect for Lines {
+///     async fn connect(source: &Source) -> Result<Self, Error> {
+///         let stream = TcpStream::connect(source.url()?).await.map_err(Error::unavailable)?;
+///         Ok(Self(BufStream::new(stream)))
+///     }
+///
+///     async fn check(&mut self) -> Result<(), Error> {
+///         self.0.write_all(b"PING\n").await.map_err(Error::unsound)?;
+///         self.0.flush().await.map_err(Error::unsound)?;
+///         match self.0.read_u8().await.map_err(Error::unsound)? {
+///             b'+' => Ok(()),
+///             other => Err(Error::unsound(format!("answered {other} to PING"))),
+///         }
+///     }
+/// }
+/// ```
+///
+/// None of its methods needs a time limit of its own: the caller sets one and drops the future, and with it the
+/// connection, when that has passed.
+pub trait Connect: Sized + Send + 'static {
+    /// Opens it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::unavailable`] and [`Error::saturated`] are tried again until the time is up,
+    /// [`Error::rejected`] is not.
+    fn connect(source: &Source) -> impl Future<Output = Result<Self, Error>> + Send;
+
+    /// Asks the other side for a sign of life, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that it cannot be used any more.
+    fn check(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Whether something may be queued, unread or open that must not be frozen: then [`rest`](Self::rest) is
+    /// run before it is kept. Default: `false`.
+    fn unfinished(&self) -> bool {
+        false
+    }
+
+    /// Brings it to rest after a successful invocation: sends what is queued, reads what is unread. Where there is nothing
+    /// to do it must return at its first poll, and it must not ask the other side for anything just to be
+    /// sure. Default: [`check`](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// Any error means that it cannot be used any more: it still has an open transaction, for example.
+    fn rest(&mut self) -> impl Future<Output = Result<(), Error>> + Send {
+        self.check()
+    }
+
+    /// Closes it politely. Default: drops it.
+    fn close(self) -> impl Future<Output = ()> + Send {
+        std::future::ready(drop(self))
+    }
+}

@@ -1,0 +1,285 @@
+//! The connections of one `Source` in one runtime: idle, leased, or owed something.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::clock::Moment;
+use crate::registry::{Keeper, Work};
+use crate::stats::{Count, Counters};
+use crate::{Connect, Error, Outcome, Source, connecting, limit, owed};
+
+/// Where connections wait between invocations.
+///
+/// At every moment a connection is in exactly one place: idle in here, or in a [`Held`], which owns a
+/// permit as well; whoever drops a `Held` drops its connection and frees its permit.
+pub(crate) struct Depot<C> {
+    source: Source,
+    keep: usize,
+    permits: Arc<Semaphore>,
+    state: Mutex<State<C>>,
+    /// Something was parked, or is owed no more.
+    returned: Notify,
+}
+
+struct State<C> {
+    /// The newest last.
+    idle: Vec<Idle<C>>,
+    /// How many connections are being brought to rest, checked or closed.
+    owed: usize,
+    /// The runtime has ended: nothing is parked any more.
+    ended: bool,
+}
+
+struct Idle<C> {
+    connection: C,
+    since: Moment,
+}
+
+/// A connection in somebody's hands, with the permit to have it.
+pub(crate) struct Held<C> {
+    pub(crate) connection: C,
+    depot: Arc<Depot<C>>,
+    permit: OwnedSemaphorePermit,
+    counters: &'static Counters,
+}
+
+impl<C: Connect> Depot<C> {
+    pub(crate) fn new(source: Source) -> Self {
+        let keep = source.keep_or_concurrency();
+        Self {
+            source,
+            keep,
+            permits: Arc::new(Semaphore::new(source.max_connections.min(Semaphore::MAX_PERMITS))),
+            state: Mutex::new(State { idle: Vec::with_capacity(keep.min(64) + 1), owed: 0, ended: false }),
+            returned: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<C>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest idle connection that can be trusted or passes its check, else a new one.
+    pub(crate) async fn lease(self: Arc<Self>, counters: &'static Counters) -> Result<Held<C>, Error> {
+        let held = match self.lease_now(counters) {
+            Some(held) => held,
+            None => {
+                let begun = Instant::now();
+                let result = self.lease_in_time(counters).await;
+                counters.add_time(Count::WaitingNanos, begun.elapsed());
+                result.inspect_err(|error| {
+                    tracing::warn!(target: "reuse_db", %error, "refused");
+                    counters.add(Count::Refused);
+                })?
+            }
+        };
+        Ok(held)
+    }
+
+    /// The common case: a permit is free and the newest idle connection can be trusted.
+    fn lease_now(self: &Arc<Self>, counters: &'static Counters) -> Option<Held<C>> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let connection = self.state().idle.pop_if(|idle| idle.is_trusted(&self.source))?.connection;
+        counters.add(Count::Reused);
+        Some(Held { connection, depot: Arc::clone(self), permit, counters })
+    }
+
+    // Cancellation safety: at each await the connection, if there is one, is owned by this future, and so is the
+    // permit; dropping it drops both.
+    async fn lease_in_time(self: Arc<Self>, counters: &'static Counters) -> Result<Held<C>, Error> {
+        let end = limit::until(self.source.connect_timeout);
+        let permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else { return Err(self.no_permit()) };
+        let connection = match self.sound_idle(end, counters).await {
+            Some(connection) => {
+                counters.add(Count::Reused);
+                connection
+            }
+            None => connecting::open(&self.source, end, counters).await?,
+        };
+        Ok(Held { connection, depot: self, permit, counters })
+    }
+
+    fn no_permit(&self) -> Error {
+        let max = self.source.max_connections;
+        let cause = format!("all {max} connections that `Source::max_connections` allows this sandbox are in use");
+        Error::saturated(cause).after(self.source.target(), 0, self.source.connect_timeout)
+    }
+
+    /// The newest idle connection that is trusted or passes its check.
+    async fn sound_idle(&self, end: Instant, counters: &Counters) -> Option<C> {
+        while let Some(mut idle) = self.newest_idle(end).await {
+            if idle.is_trusted(&self.source) {
+                return Some(idle.connection);
+            }
+            counters.add(Count::Checked);
+            let limit = end.min(Instant::now() + self.source.check_timeout);
+            match timeout_at(limit, idle.connection.check()).await {
+                Ok(Ok(())) => return Some(idle.connection),
+                Ok(Err(error)) => {
+                    tracing::debug!(target: "reuse_db", %error, "stale");
+                    counters.add(Count::Stale);
+                }
+                Err(_) => {
+                    tracing::debug!(target: "reuse_db", "stale: the check got no answer in time");
+                    counters.add(Count::Stale);
+                    // The others have been idle for longer, on the same network: opening a new one costs less than another time-out.
+                    let doubtful = self.take_doubtful();
+                    doubtful.iter().for_each(|_| counters.add(Count::Stale));
+                }
+            }
+        }
+        None
+    }
+
+    /// The newest idle connection. If there is none but one is being brought to rest or checked, it is waited for, as that
+    /// takes one round trip and opening another takes several.
+    async fn newest_idle(&self, end: Instant) -> Option<Idle<C>> {
+        let end = end.min(Instant::now() + self.source.check_timeout);
+        loop {
+            let mut returned = std::pin::pin!(self.returned.notified());
+            returned.as_mut().enable();
+            {
+                let mut state = self.state();
+                if let Some(idle) = state.idle.pop() {
+                    return Some(idle);
+                }
+                if state.owed == 0 {
+                    return None;
+                }
+            }
+            timeout_at(end, returned).await.ok()?;
+        }
+    }
+
+    fn take_doubtful(&self) -> Vec<Idle<C>> {
+        self.state().idle.extract_if(.., |idle| !idle.is_trusted(&self.source)).collect()
+    }
+
+    /// What [`Depot::new`] promises, as far as it can be seen from here.
+    #[cfg(test)]
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        let state = self.state();
+        (state.idle.len(), state.owed, self.permits.available_permits())
+    }
+}
+
+impl<C> Idle<C> {
+    fn is_trusted(&self, source: &Source) -> bool {
+        Moment::now().since(self.since) < source.verify_after
+    }
+}
+
+impl<C: Connect> Held<C> {
+    /// Parks the connection: at once if nothing is unfinished after a success, else when what is owed to it has been done,
+    /// in the background. Never awaits.
+    pub(crate) fn settle(self, outcome: Outcome) {
+        if Handle::try_current().is_err() {
+            return self.discard("settled outside a runtime");
+        }
+        if outcome != Outcome::Failure && !self.connection.unfinished() {
+            return self.park();
+        }
+        let owed = Owed::new(&self.depot);
+        if outcome == Outcome::Failure {
+            return owed::spawn(self.park_when_checked(owed));
+        }
+        // Mostly there is nothing to do after all, which the first poll tells.
+        let mut work = Box::pin(self.park_when_at_rest(owed));
+        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            owed::spawn(work);
+        }
+    }
+
+    /// Drops the connection, which closes it without waiting for anybody.
+    pub(crate) fn discard(self, reason: &str) {
+        tracing::debug!(target: "reuse_db", reason, "discarded");
+        self.counters.add(Count::Discarded);
+    }
+
+    async fn park_when_checked(mut self, _owed: Owed<C>) {
+        self.counters.add(Count::Checked);
+        match timeout(self.depot.source.check_timeout, self.connection.check()).await {
+            Ok(Ok(())) => self.park(),
+            Ok(Err(error)) => self.discard(&error.to_string()),
+            Err(_) => self.discard("no answer to the check after a failure"),
+        }
+    }
+
+    async fn park_when_at_rest(mut self, _owed: Owed<C>) {
+        match timeout(self.depot.source.check_timeout, self.connection.rest()).await {
+            Ok(Ok(())) => self.park(),
+            Ok(Err(error)) => self.discard(&error.to_string()),
+            Err(_) => self.discard("not at rest in time"),
+        }
+    }
+
+    fn park(self) {
+        let Self { connection, depot, permit, counters } = self;
+        let mut state = depot.state();
+        if state.ended {
+            return;
+        }
+        state.idle.push(Idle { connection, since: Moment::now() });
+        let excess = if state.idle.len() > depot.keep { Some(state.idle.remove(0)) } else { None };
+        drop(state);
+        match excess {
+            // The permit is kept until the connection is closed, so that no more than `max_connections` are open.
+            Some(idle) => owed::spawn(close(idle.connection, Arc::clone(&depot), Some(permit), counters)),
+            None => drop(permit),
+        }
+        depot.returned.notify_waiters();
+    }
+}
+
+/// Closes a connection, politely as long as that takes no longer than a check may.
+async fn close<C: Connect>(connection: C, depot: Arc<Depot<C>>, permit: Option<OwnedSemaphorePermit>, counters: &Counters) {
+    counters.add(Count::Closed);
+    let closed = timeout(depot.source.check_timeout, connection.close()).await;
+    tracing::debug!(target: "reuse_db", politely = closed.is_ok(), "closed");
+    drop(permit);
+}
+
+/// Counts a connection as owed something, until dropped.
+struct Owed<C: Connect>(Arc<Depot<C>>);
+
+impl<C: Connect> Owed<C> {
+    fn new(depot: &Arc<Depot<C>>) -> Self {
+        depot.state().owed += 1;
+        Self(Arc::clone(depot))
+    }
+}
+
+impl<C: Connect> Drop for Owed<C> {
+    fn drop(&mut self) {
+        self.0.state().owed -= 1;
+        self.0.returned.notify_waiters();
+    }
+}
+
+impl<C: Connect> Keeper for Depot<C> {
+    fn drain(self: Arc<Self>) -> Vec<Work> {
+        static SHUTDOWN: Counters = Counters::new();
+        let idle = std::mem::take(&mut self.state().idle);
+        idle.into_iter()
+            .map(|idle| Box::pin(close(idle.connection, Arc::clone(&self), None, &SHUTDOWN)) as Pin<Box<_>>)
+            .collect()
+    }
+
+    fn end(&self) {
+        let idle = {
+            let mut state = self.state();
+            state.ended = true;
+            std::mem::take(&mut state.idle)
+        };
+        drop(idle);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! sqlx's connections, pools and transactions as what can be kept.
+
+mod connection;
+mod errors;
+mod pool;
+mod transaction;
+
+#[cfg(feature = "any")]
+mod any;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use sqlx::{Connection, Database};
+
+use crate::{Error, Source};
+
+/// How one connects to a database.
+type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
+
+/// What differs between sqlx's databases.
+trait Driver: Database {
+    /// The options to connect with, as the source's URL says, and with what else can be asked for without a round trip.
+    fn options(url: &str, source: &Source) -> Result<Options<Self>, Error>;
+
+    /// Whether a connection was refused because of what [`options`](Self::options) adds to the URL; from then on it adds
+    /// nothing.
+    fn was_too_much(_error: &sqlx::Error, _source: &Source) -> bool {
+        false
+    }
+
+    /// SQL that sets up a new connection, beside [`Source::on_connect`].
+    fn set_up(_source: &Source) -> Option<String> {
+        None
+    }
+
+    /// Runs SQL as it is, in one round trip.
+    fn execute(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// One round trip that fails if the connection is dead, or has a transaction open that cannot be ended.
+    fn check(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// See [`Connect::rest`](crate::Connect::rest).
+    fn rest(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.flush()
+    }
+}
+
+/// `Connect` for a database's connection and its pool, `Handle` and `Finish` for its transaction.
+macro_rules! driver {
+    ($database:ty, $connection:ty) => {
+        impl $crate::Connect for $connection {
+            async fn connect(source: &$crate::Source) -> Result<Self, $crate::Error> {
+                $crate::drivers::connection::open::<$database>(source).await
+            }
+
+            async fn check(&mut self) -> Result<(), $crate::Error> {
+                let result = <$database as $crate::drivers::Driver>::check(self).await;
+                $crate::drivers::connection::without_transaction(self, result)
+            }
+
+            /// It cannot be told from outside whether a query was cut off: [`rest`](crate::Connect::rest) finds out.
+            fn unfinished(&self) -> bool {
+                true
+            }
+
+            async fn rest(&mut self) -> Result<(), $crate::Error> {
+                let result = <$database as $crate::drivers::Driver>::rest(self).await;
+                $crate::drivers::connection::without_transaction(self, result)
+            }
+
+            async fn close(self) {
+                // An error says no more than that the server was quicker.
+                let _ = sqlx::Connection::close(self).await;
+            }
+        }
+
+        /// A pool with one connection open. It opens others as they are used, up to
+        /// [`max_connections`](crate::Source::max_connections).
+        impl $crate::Connect for sqlx::Pool<$database> {
+            async fn connect(source: &$crate::Source) -> Result<Self, $crate::Error> {
+                $crate::drivers::pool::open::<$database>(source).await
+            }
+
+            async fn check(&mut self) -> Result<(), $crate::Error> {
+                $crate::drivers::pool::check(self).await
+            }
+
+            async fn close(self) {
+                Self::close(&self).await;
+            }
+        }
+
+        /// A handler that takes `&mut Transaction<'_, DB>` gets one that is open: committed before the response is returned if
+        /// the handler succeeded (no `Err`, no HTTP status of 4xx or 5xx), else rolled back.
+        impl<'t> $crate::Handle for sqlx::Transaction<'t, $database> {
+            type Connection = $connection;
+            type Open<'c> = sqlx::Transaction<'c, $database>;
+
+            async fn open(connection: &mut $connection) -> Result<sqlx::Transaction<'_, $database>, $crate::Error> {
+                $crate::drivers::transaction::begin(connection).await
+            }
+        }
+
+        /// A COMMIT waits for its answer, for 29 s or until 250 ms before the invocation's deadline: cut off, it may or may not
+        /// have happened. A ROLLBACK is queued, and sent when the connection is settled.
+        impl $crate::Finish for sqlx::Transaction<'_, $database> {
+            async fn finish(self, outcome: $crate::Outcome) -> Result<(), $crate::Error> {
+                $crate::drivers::transaction::finish(self, outcome).await
+            }
+        }
+    };
+}
+
+use driver;

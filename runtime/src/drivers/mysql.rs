@@ -1,0 +1,37 @@
+//! MySQL and MariaDB.
+
+use std::str::FromStr;
+
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, Database, MySql, MySqlConnection};
+
+use super::{Driver, driver, errors};
+use crate::{Error, Source};
+
+driver!(MySql, MySqlConnection);
+
+impl Driver for MySql {
+    fn options(url: &str, source: &Source) -> Result<MySqlConnectOptions, Error> {
+        errors::expect_scheme(url, Self::URL_SCHEMES, source)?;
+        MySqlConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))
+    }
+
+    fn set_up(source: &Source) -> Option<String> {
+        wait_timeout(source)
+    }
+
+    async fn execute(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+    }
+
+    /// A ROLLBACK: it does nothing where no transaction is open, and ends one that a handler began with SQL of its own.
+    async fn check(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql("rollback").execute(connection).await.map(drop)
+    }
+}
+
+/// Makes the server end an idle session by itself.
+pub(super) fn wait_timeout(source: &Source) -> Option<String> {
+    let seconds = source.idle_session_timeout?.as_secs().max(1);
+    Some(format!("set session wait_timeout = {seconds}"))
+}

@@ -1,0 +1,68 @@
+//! PostgreSQL.
+
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres};
+
+use super::{Driver, driver, errors};
+use crate::{Error, Source};
+
+driver!(Postgres, PgConnection);
+
+impl Driver for Postgres {
+    fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
+        errors::expect_scheme(url, Self::URL_SCHEMES, source)?;
+        let options = PgConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
+        Ok(match idle_session_timeout(source) {
+            Some(setting) if !options.get_options().is_some_and(|set| set.contains(setting.0)) => options.options([setting]),
+            _ => options,
+        })
+    }
+
+    fn was_too_much(error: &sqlx::Error, source: &Source) -> bool {
+        was_refused(error, source)
+    }
+
+    async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+    }
+
+    async fn check(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let answer = sqlx::raw_sql(NO_TRANSACTION).fetch_one(connection).await?;
+        ended(sqlx::Row::try_get(&answer, 0)?)
+    }
+}
+
+/// Also finds the transaction that a handler began with SQL of its own, of which sqlx knows nothing: outside one, the transaction's
+/// time is the statement's own.
+pub(super) const NO_TRANSACTION: &str = "select now() = statement_timestamp()";
+
+pub(super) fn ended(no_transaction: bool) -> Result<(), sqlx::Error> {
+    if no_transaction { Ok(()) } else { Err(sqlx::Error::Protocol("a transaction is still open on it".to_owned())) }
+}
+
+/// The targets that refused our start-up parameter.
+static REFUSED_BY: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The start-up parameter that makes the server end an idle session by itself, where it is not known to be refused.
+pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, String)> {
+    let idle = source.idle_session_timeout?;
+    let refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_refused = !refused_by.is_empty() && refused_by.contains(&source.target());
+    (!is_refused).then(|| ("idle_session_timeout", format!("{}ms", idle.as_millis())))
+}
+
+/// Whether our start-up parameter was refused: by PostgreSQL before 14, which does not know it (42704), by PgBouncer (08P01) or by RDS
+/// Proxy (0A000). It is remembered, and said once.
+pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    if idle_session_timeout(source).is_none() || !matches!(code.as_deref(), Some("42704" | "08P01" | "0A000")) {
+        return false;
+    }
+    let target = source.target();
+    tracing::warn!(target: "reuse_db", %target, %error, "`idle_session_timeout` is refused: connecting without");
+    REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner).push(target);
+    true
+}

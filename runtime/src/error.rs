@@ -1,0 +1,165 @@
+//! What can go wrong, and what to do about it.
+
+use std::time::Duration;
+
+/// An error's cause, as a driver or a client gave it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an invocation got no connection, or its transaction no end.
+///
+/// The text names the real cause and never holds a password: a database is named by its host, port and name.
+///
+/// It converts into `sqlx::Error`, boxed errors and `anyhow::Error`, so that `?` and the attribute work
+/// with the error type that a handler already has.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The environment variable that should say where to connect is unset, or cannot be used.
+    #[error("the environment variable `{name}` {problem}")]
+    #[non_exhaustive]
+    Variable {
+        /// The variable's name.
+        name: &'static str,
+        /// What is wrong with it, and what to write.
+        problem: String,
+    },
+
+    /// No connection could be had.
+    #[error("{}{kind}: {source} ({tries} {} in {elapsed:.1?})", Target(.target), if *.tries == 1 { "try" } else { "tries" })]
+    #[non_exhaustive]
+    Connect {
+        /// What the failure means for the caller.
+        kind: Kind,
+        /// The database: host, port and name, or the file; empty where no database was asked yet.
+        target: String,
+        /// How often it was tried.
+        tries: u32,
+        /// The time spent.
+        elapsed: Duration,
+        /// The cause of the last try.
+        source: BoxError,
+    },
+
+    /// A transaction could not be begun or ended.
+    #[error("{step} failed: {source}")]
+    #[non_exhaustive]
+    Transaction {
+        /// `BEGIN` or `COMMIT`.
+        step: &'static str,
+        /// What the driver said.
+        source: BoxError,
+    },
+
+    /// A connection was used up: it did not pass its check, or cannot be brought to rest.
+    #[error("the connection cannot be kept: {source}")]
+    #[non_exhaustive]
+    Unsound {
+        /// What the driver said.
+        source: BoxError,
+    },
+
+    /// There is no tokio runtime here.
+    #[error("no tokio runtime is running here: call the function from async code under tokio, as `#[tokio::main]` does")]
+    #[non_exhaustive]
+    NoRuntime,
+
+    /// [`run`](crate::run) was called outside AWS Lambda, and cannot serve there.
+    #[error("{advice}")]
+    #[non_exhaustive]
+    OffLambda {
+        /// What to do.
+        advice: &'static str,
+    },
+}
+
+/// What a failure to connect means for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The server cannot be reached, or is starting or stopping: it may answer later.
+    Unavailable,
+    /// The server, or this sandbox's own limit, has no connection left: there may be one later.
+    Saturated,
+    /// The server or the configuration refuses us: a password, a database's name, TLS. Trying again is of no use.
+    Rejected,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unavailable => "unavailable",
+            Self::Saturated => "no connection left",
+            Self::Rejected => "connection rejected",
+        })
+    }
+}
+
+struct Target<'a>(&'a str);
+
+impl std::fmt::Display for Target<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+    }
+}
+
+impl Error {
+    /// The server cannot be reached now: connecting is tried again until the time is up.
+    pub fn unavailable(cause: impl Into<BoxError>) -> Self {
+        Self::connect(Kind::Unavailable, cause)
+    }
+
+    /// The server has no connection left: connecting is tried again until the time is up.
+    pub fn saturated(cause: impl Into<BoxError>) -> Self {
+        Self::connect(Kind::Saturated, cause)
+    }
+
+    /// The server or the configuration refuses us: connecting is not tried again.
+    pub fn rejected(cause: impl Into<BoxError>) -> Self {
+        Self::connect(Kind::Rejected, cause)
+    }
+
+    /// The connection cannot be kept: what [`Connect::check`](crate::Connect::check) and
+    /// [`Connect::rest`](crate::Connect::rest) answer.
+    pub fn unsound(cause: impl Into<BoxError>) -> Self {
+        Self::Unsound { source: cause.into() }
+    }
+
+    /// What a failure to connect means; `None` if this is another error.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Connect { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn connect(kind: Kind, cause: impl Into<BoxError>) -> Self {
+        Self::Connect { kind, target: String::new(), tries: 1, elapsed: Duration::ZERO, source: cause.into() }
+    }
+
+    /// Whether trying again may help.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self.kind(), Some(Kind::Unavailable | Kind::Saturated))
+    }
+
+    /// The same error, told as the end of `tries` tries that took `elapsed` at `target`.
+    pub(crate) fn after(mut self, at: String, count: u32, time: Duration) -> Self {
+        if let Self::Connect { target, tries, elapsed, .. } = &mut self {
+            (*target, *tries, *elapsed) = (at, count, time);
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_where_what_how_often_and_how_long() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        let error = Error::unavailable(refused).after("127.0.0.1:5432/app".into(), 3, Duration::from_millis(1234));
+        assert_eq!(error.to_string(), "127.0.0.1:5432/app: unavailable: connection refused (3 tries in 1.2s)");
+        assert_eq!(Error::rejected("no").to_string(), "connection rejected: no (1 try in 0.0ns)");
+    }
+}

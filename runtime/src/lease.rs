@@ -1,0 +1,62 @@
+//! One invocation's hold on a connection.
+
+use std::time::Duration;
+
+use tokio::time::timeout_at;
+
+use crate::depot::Held;
+use crate::{Error, Handle, Outcome, limit};
+
+/// One invocation's hold on a connection.
+///
+/// [`settle`](Self::settle) parks the connection. Dropped without that, after a panic or in a cancelled
+/// future, the lease drops the connection, since nobody knows its state: it is never used again.
+#[must_use = "a lease that is dropped drops its connection: settle it"]
+pub struct Lease<H: Handle> {
+    /// `None` only while it is being dropped.
+    held: Option<Held<H::Connection>>,
+    open_timeout: Duration,
+}
+
+impl<H: Handle> Lease<H> {
+    pub(crate) fn new(held: Held<H::Connection>, open_timeout: Duration) -> Self {
+        Self { held: Some(held), open_timeout }
+    }
+
+    /// Makes the handler's argument from the connection: the connection itself, or a transaction begun on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Transaction`] if a transaction could not be begun within
+    /// [`connect_timeout`](crate::Source::connect_timeout).
+    pub async fn open(lease: &mut Self) -> Result<H::Open<'_>, Error> {
+        let end = limit::until(lease.open_timeout);
+        let Some(held) = &mut lease.held else { return Err(Error::unsound("it was given back")) };
+        timeout_at(end, H::open(&mut held.connection)).await.unwrap_or_else(|_| {
+            Err(Error::Transaction { step: "BEGIN", source: "no answer in time".into() })
+        })
+    }
+
+    /// Gives the connection back, at once and without awaiting anything: idle if the outcome is no failure and nothing is
+    /// unfinished on it; else a task brings it to rest or checks it first, within
+    /// [`check_timeout`](crate::Source::check_timeout).
+    pub fn settle(mut lease: Self, outcome: Outcome) {
+        if let Some(held) = lease.held.take() {
+            held.settle(outcome);
+        }
+    }
+}
+
+impl<H: Handle> Drop for Lease<H> {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.discard("the invocation panicked, was cancelled, or could not be opened");
+        }
+    }
+}
+
+impl<H: Handle> std::fmt::Debug for Lease<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,51 @@
+//! How much time is left.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// What is left to the handler to answer with after a connection could not be had in time.
+const MARGIN: Duration = Duration::from_millis(250);
+
+tokio::task_local! {
+    /// The end of the invocation that this task serves; `None` if it is not known.
+    pub(crate) static DEADLINE: Option<Instant>;
+}
+
+/// Lambda's deadline, in milliseconds of the Unix epoch, by the monotonic clock; `None` for one
+/// in the past, which cargo-lambda sends and which means that nobody knows.
+pub(crate) fn deadline(epoch_ms: u64) -> Option<Instant> {
+    let left = (SystemTime::UNIX_EPOCH + Duration::from_millis(epoch_ms)).duration_since(SystemTime::now()).ok()?;
+    Instant::now().checked_add(left)
+}
+
+/// The end of a wait that may take `wait`, or what is left of the invocation less 250 ms, whichever is first.
+pub(crate) fn until(wait: Duration) -> Instant {
+    let end = Instant::now() + wait.min(FAR);
+    match DEADLINE.try_with(|deadline| *deadline) {
+        Ok(Some(deadline)) => end.min(deadline.checked_sub(MARGIN).unwrap_or(deadline)),
+        _ => end,
+    }
+}
+
+/// Longer than any wait, and still no overflow.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_in_the_past_is_unknown() {
+        assert_eq!(deadline(600_000), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_less_the_margin_ends_a_wait() {
+        let now = Instant::now();
+        assert_eq!(until(Duration::from_secs(5)), now + Duration::from_secs(5));
+        let deadline = Some(now + Duration::from_secs(3));
+        DEADLINE.sync_scope(deadline, || assert_eq!(until(Duration::from_secs(5)), now + Duration::from_millis(2750)));
+        DEADLINE.sync_scope(deadline, || assert_eq!(until(Duration::from_secs(1)), now + Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,132 @@
+//! The same service over plain HTTP, off Lambda.
+
+mod event;
+
+use std::fmt::Debug;
+use std::pin::pin;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use lambda_http::http::StatusCode;
+use lambda_http::tower::ServiceExt as _;
+use lambda_http::{Body, Request, Response, Service};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+const ADDRESS: &str = "127.0.0.1:3000";
+const ADDRESS_VARIABLE: &str = "REUSE_DB_LOCAL_ADDR";
+
+/// The largest request that Lambda takes (AWS Lambda quotas, "Invocation payload").
+const LARGEST_REQUEST: usize = 6 * 1024 * 1024;
+
+/// How long requests may go on after Ctrl-C.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Serves until Ctrl-C (on Unix also SIGTERM), then closes every kept connection.
+pub(crate) async fn serve<S, E>(service: S) -> Result<(), lambda_http::Error>
+where
+    S: Service<Request, Response = Response<Body>, Error = E> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    E: Debug + Send + 'static,
+{
+    let address = std::env::var(ADDRESS_VARIABLE).unwrap_or_else(|_| ADDRESS.to_owned());
+    let listener = TcpListener::bind(&address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}; set `{ADDRESS_VARIABLE}` to another address"))?;
+    eprintln!("listening on http://{}, Ctrl-C ends", listener.local_addr()?);
+
+    let connections = GracefulShutdown::new();
+    let mut stopped = pin!(stopped());
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(connections.watch(connection(stream, service.clone())));
+                }
+                // No file descriptor is left, for example: others will be closed.
+                Err(error) => {
+                    eprintln!("cannot accept a connection: {error}");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+            () = &mut stopped => break,
+        }
+    }
+    drop(listener);
+    // What is cut off here drops its lease, and with it the connection.
+    let _ = timeout(GRACE, connections.shutdown()).await;
+    crate::shutdown().await;
+    Ok(())
+}
+
+/// Serves one client's requests, one after the other.
+fn connection<S, E>(
+    stream: TcpStream,
+    service: S,
+) -> http1::Connection<TokioIo<TcpStream>, impl hyper::service::HttpService<Incoming, ResBody = Body, Error = std::convert::Infallible, Future: Send>>
+where
+    S: Service<Request, Response = Response<Body>, Error = E> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    E: Debug + Send + 'static,
+{
+    let answer = hyper::service::service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok(answer(request, service).await) }
+    });
+    http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer)
+}
+
+async fn answer<S, E>(request: hyper::Request<Incoming>, service: S) -> Response<Body>
+where
+    S: Service<Request, Response = Response<Body>, Error = E>,
+    E: Debug,
+{
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, LARGEST_REQUEST).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return plain(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+    };
+    let request = match event::request(head, &body) {
+        Ok(request) => request,
+        Err(error) => return plain(StatusCode::BAD_REQUEST, error.to_string()),
+    };
+    match service.oneshot(request).await {
+        Ok(response) => response,
+        // API Gateway makes a 502 of a function's error; here somebody is developing, so it shows the cause.
+        Err(error) => {
+            eprintln!("the handler failed: {error:?}");
+            plain(StatusCode::BAD_GATEWAY, format!("{error:?}"))
+        }
+    }
+}
+
+fn plain(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::Text(text));
+    *response.status_mut() = status;
+    response
+}
+
+/// Resolves on Ctrl-C, and on Unix on SIGTERM. Where no signal can be had, never.
+async fn stopped() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupted.await;
+}

@@ -1,0 +1,70 @@
+//! The static behind a `&mut` parameter.
+
+use crate::depot::Depot;
+use crate::registry::Way;
+use crate::stats::Counters;
+use crate::{Error, Handle, Lease, Source, Stats};
+
+/// The static for exclusive handles: the kept connections, lent to one invocation at a time.
+///
+/// `#[reuse_db]` makes one for each `&mut` parameter. Statics of the same connection and equal [`Source`] share
+/// their connections; so twenty annotated handlers keep one and not twenty. Connections belong to
+/// the tokio runtime that opened them: each `#[tokio::test]` gets its own, which end with it.
+///
+/// Without the attribute:
+///
+/// ```no_run
+/// # #[cfg(feature = "postgres")] mod postgres {
+/// use reuse_db::{Lease, Outcome, Parked, Source};
+/// use sqlx::PgConnection;
+///
+/// static DB: Parked<PgConnection> = Parked::new(Source::env("DATABASE_URL"));
+///
+/// async fn users() -> Result<i64, reuse_db::Error> {
+///     let mut lease = DB.lease().await?;
+///     let db = Lease::open(&mut lease).await?;
+///     let users = sqlx::query_scalar("select count(*) from users").fetch_one(db).await?;
+///     Lease::settle(lease, Outcome::Success);
+///     Ok(users)
+/// }
+/// # }
+/// ```
+pub struct Parked<H: Handle> {
+    source: Source,
+    way: Way<Depot<H::Connection>>,
+    counters: Counters,
+}
+
+impl<H: Handle> Parked<H> {
+    /// A static that connects to `source` on first use.
+    #[must_use]
+    pub const fn new(source: Source) -> Self {
+        Self { source, way: Way::new(), counters: Counters::new() }
+    }
+
+    /// Leases a connection to the caller alone: the newest idle one, checked first if it has been idle for
+    /// [`verify_after`](Source::verify_after); else a new one.
+    ///
+    /// Dropping the future at any point loses no connection and no permit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] if no connection could be had within [`connect_timeout`](Source::connect_timeout),
+    /// [`Error::Variable`] if it is not said where to connect, [`Error::NoRuntime`] outside tokio.
+    pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
+        let depot = self.way.find(&self.source, Depot::new)?;
+        depot.lease(&self.counters).await.map(|held| Lease::new(held, self.source.connect_timeout))
+    }
+
+    /// What happened to connections that were leased through this static.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+}
+
+impl<H: Handle> std::fmt::Debug for Parked<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parked").field("source", &self.source).field("stats", &self.stats()).finish()
+    }
+}

@@ -1,0 +1,43 @@
+//! How a handler's return type says that there was no connection.
+
+use lambda_http::http::{Response, StatusCode, header};
+
+use crate::Error;
+
+/// Turns an [`Error`] into what a handler returns: `Err` of its error type, or a 503 response.
+pub trait Refuse {
+    /// What the handler returns when it could not be called, or its transaction could not be committed.
+    fn refuse(error: Error) -> Self;
+}
+
+impl<T, E: From<Error>> Refuse for Result<T, E> {
+    fn refuse(error: Error) -> Self {
+        Err(error.into())
+    }
+}
+
+/// A 503 with `Retry-After: 1`. The cause goes to the log, not to the client.
+impl<B: From<String>> Refuse for Response<B> {
+    fn refuse(error: Error) -> Self {
+        tracing::error!(target: "reuse_db", %error, "the handler was not called, or its transaction not committed");
+        let mut response = Self::new(String::from(r#"{"error":"the database is not available"}"#).into());
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_a_503_without_the_cause() {
+        let response = Response::<String>::refuse(Error::rejected("no entry for role app"));
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert!(!response.body().contains("role"));
+    }
+}

@@ -1,0 +1,174 @@
+//! The static behind a `&S` or by-value parameter.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::Moment;
+use crate::registry::{Keeper, Way, Work};
+use crate::stats::{Count, Counters};
+use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit};
+
+/// The static for shared handles: the one pool or client that every invocation borrows, or clones.
+///
+/// `#[reuse_db]` makes one for each `&S` or by-value parameter. Statics of the same type and equal [`Source`] share the
+/// value. Like a connection it belongs to the tokio runtime that opened it.
+pub struct Shared<S: Connect + Sync> {
+    source: Source,
+    way: Way<Single<S>>,
+    counters: Counters,
+}
+
+impl<S: Connect + Sync> Shared<S> {
+    /// A static that connects to `source` on first use.
+    #[must_use]
+    pub const fn new(source: Source) -> Self {
+        Self { source, way: Way::new(), counters: Counters::new() }
+    }
+
+    /// The value, opened if there is none yet. If nobody else uses it and it has been idle for
+    /// [`verify_after`](Source::verify_after), or its last invocation failed, it is checked first, and replaced
+    /// if it does not pass. A failure to connect is not remembered.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Parked::lease`](crate::Parked::lease).
+    pub async fn lease(&'static self) -> Result<SharedLease<S>, Error> {
+        let single = self.way.find(&self.source, Single::new)?;
+        let result = single.lease(&self.counters).await;
+        result.inspect_err(|error| {
+            tracing::warn!(target: "reuse_db", %error, "refused");
+            self.counters.add(Count::Refused);
+        })
+    }
+
+    /// What happened to values that were leased through this static.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+}
+
+impl<S: Connect + Sync> std::fmt::Debug for Shared<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("source", &self.source).field("stats", &self.stats()).finish()
+    }
+}
+
+/// One invocation's hold on a shared value.
+///
+/// Dropped without [`settle`](Self::settle) it makes the next invocation check the value.
+#[must_use = "a lease that is dropped makes the next invocation check the value: settle it"]
+pub struct SharedLease<S> {
+    value: Arc<S>,
+    used: Arc<std::sync::Mutex<Use>>,
+    outcome: Outcome,
+}
+
+impl<S> SharedLease<S> {
+    /// The value.
+    #[must_use]
+    pub fn get(lease: &Self) -> &S {
+        &lease.value
+    }
+
+    /// Gives the value back. Never awaits.
+    pub fn settle(mut lease: Self, outcome: Outcome) {
+        lease.outcome = outcome;
+    }
+}
+
+impl<S> Drop for SharedLease<S> {
+    fn drop(&mut self) {
+        let now = Use { last: Moment::now(), failed: self.outcome == Outcome::Failure };
+        *self.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = now;
+    }
+}
+
+impl<S> std::fmt::Debug for SharedLease<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SharedLease").finish_non_exhaustive()
+    }
+}
+
+/// The one value of a `Source` in one runtime.
+struct Single<S> {
+    source: Source,
+    /// Locked while it is opened or checked, so that it is opened once.
+    value: Mutex<Option<Opened<S>>>,
+}
+
+struct Opened<S> {
+    value: Arc<S>,
+    used: Arc<std::sync::Mutex<Use>>,
+}
+
+/// When the value was given back last, and whether that invocation failed.
+struct Use {
+    last: Moment,
+    failed: bool,
+}
+
+impl<S: Connect + Sync> Single<S> {
+    fn new(source: Source) -> Self {
+        Self { source, value: Mutex::new(None) }
+    }
+
+    // Cancellation safety: while the value is checked this future owns it, and a check that is cut off
+    // drops it; a new one is put in place only when it is open.
+    async fn lease(&self, counters: &Counters) -> Result<SharedLease<S>, Error> {
+        let end = limit::until(self.source.connect_timeout);
+        let begun = Instant::now();
+        let mut slot = timeout_at(end, self.value.lock()).await.map_err(|_| {
+            Error::unavailable("another invocation is still connecting").after(self.source.target(), 0, begun.elapsed())
+        })?;
+        if let Some(mut opened) = slot.take() {
+            if self.is_sound(&mut opened, end, counters).await {
+                counters.add(Count::Reused);
+                return Ok(slot.insert(opened).lease());
+            }
+            counters.add(Count::Stale);
+        }
+        let value = Arc::new(connecting::open::<S>(&self.source, end, counters).await?);
+        let used = Arc::new(std::sync::Mutex::new(Use { last: Moment::now(), failed: false }));
+        Ok(slot.insert(Opened { value, used }).lease())
+    }
+
+    async fn is_sound(&self, opened: &mut Opened<S>, end: Instant, counters: &Counters) -> bool {
+        let is_trusted = {
+            let used = opened.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            !used.failed && Moment::now().since(used.last) < self.source.verify_after
+        };
+        match Arc::get_mut(&mut opened.value) {
+            Some(value) if !is_trusted => {
+                counters.add(Count::Checked);
+                let limit = end.min(Instant::now() + self.source.check_timeout);
+                matches!(timeout_at(limit, value.check()).await, Ok(Ok(())))
+            }
+            // Trusted, or in use by another invocation, which will tell.
+            _ => true,
+        }
+    }
+}
+
+impl<S> Opened<S> {
+    fn lease(&self) -> SharedLease<S> {
+        SharedLease { value: Arc::clone(&self.value), used: Arc::clone(&self.used), outcome: Outcome::Failure }
+    }
+}
+
+impl<S: Connect + Sync> Keeper for Single<S> {
+    fn drain(self: Arc<Self>) -> Vec<Work> {
+        let opened = self.value.try_lock().ok().and_then(|mut slot| slot.take());
+        // One that is in use is left to those who use it.
+        let value = opened.and_then(|opened| Arc::into_inner(opened.value));
+        value.into_iter().map(|value| Box::pin(value.close()) as Work).collect()
+    }
+
+    fn end(&self) {
+        if let Ok(mut slot) = self.value.try_lock() {
+            drop(slot.take());
+        }
+    }
+}

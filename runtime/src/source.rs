@@ -1,0 +1,221 @@
+//! Where to connect, and under which limits.
+
+use std::time::Duration;
+
+use crate::Error;
+
+/// Where to connect and under which limits: a `const` builder.
+///
+/// ```
+/// use reuse_db::Source;
+/// use std::time::Duration;
+///
+/// const READER: Source = Source::env("READER_URL")
+///     .verify_after(Duration::from_secs(5))
+///     .on_connect("set search_path to app");
+/// ```
+///
+/// Statics of the same type with equal `Source`s share their connections.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    variable: &'static str,
+    default: Option<&'static str>,
+    pub(crate) max_connections: usize,
+    pub(crate) keep: Option<usize>,
+    pub(crate) verify_after: Duration,
+    pub(crate) check_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) idle_session_timeout: Option<Duration>,
+    pub(crate) on_connect: Option<&'static str>,
+}
+
+impl Source {
+    /// Connect to the URL in the environment variable `variable`, read whenever a connection is opened.
+    ///
+    /// # Errors
+    ///
+    /// A variable that is unset, or holds no URL that the driver knows, is an [`Error::Variable`] of the
+    /// invocation that needed the connection.
+    #[must_use]
+    pub const fn env(variable: &'static str) -> Self {
+        Self {
+            variable,
+            default: None,
+            max_connections: 10,
+            keep: None,
+            verify_after: Duration::from_secs(1),
+            check_timeout: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(5),
+            idle_session_timeout: Some(Duration::from_secs(300)),
+            on_connect: None,
+        }
+    }
+
+    /// The URL to use when the variable is unset. Default: none.
+    #[must_use]
+    pub const fn or(mut self, url: &'static str) -> Self {
+        self.default = Some(url);
+        self
+    }
+
+    /// How many connections the sandbox may have leased at once; one more waits for its turn, no longer
+    /// than [`connect_timeout`](Self::connect_timeout). For a pool: its `max_connections`. At least 1. Default: 10.
+    #[must_use]
+    pub const fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = if connections == 0 { 1 } else { connections };
+        self
+    }
+
+    /// How many idle connections the sandbox keeps between invocations; those above are closed after the
+    /// response. Default: the sandbox's concurrency, which is 1 unless Lambda sets `AWS_LAMBDA_MAX_CONCURRENCY`.
+    /// Does not apply to pools.
+    #[must_use]
+    pub const fn keep(mut self, connections: usize) -> Self {
+        self.keep = Some(connections);
+        self
+    }
+
+    /// How long a connection may have been idle and still be used without a check, by the monotonic and by
+    /// the wall clock. A check costs one round trip. Default: 1 s.
+    #[must_use]
+    pub const fn verify_after(mut self, idle: Duration) -> Self {
+        self.verify_after = idle;
+        self
+    }
+
+    /// How long a check of one connection may take, and whatever else is owed to it after a response; a
+    /// connection that has not answered by then is dropped. Default: 500 ms.
+    #[must_use]
+    pub const fn check_timeout(mut self, limit: Duration) -> Self {
+        self.check_timeout = limit;
+        self
+    }
+
+    /// How long a lease may take in all when a connection must be opened, retries included. Inside
+    /// an invocation under [`run`](crate::run) it also ends 250 ms before the function's own deadline. For a
+    /// pool also its `acquire_timeout`. Default: 5 s.
+    #[must_use]
+    pub const fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// After how much idle time the server is asked to end the session by itself, so that a sandbox that was
+    /// frozen for good or destroyed does not hold it for ever: PostgreSQL 14 and later by a start-up parameter
+    /// (one that refuses it is connected to without), MySQL and MariaDB by `wait_timeout`, in whole seconds.
+    /// [`Duration::ZERO`] leaves the server's own setting. Default: 300 s.
+    #[must_use]
+    pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
+        self.idle_session_timeout = if idle.is_zero() { None } else { Some(idle) };
+        self
+    }
+
+    /// SQL to run on each new connection, before the handler gets it. An error in it is an error of connecting. Default: none.
+    #[must_use]
+    pub const fn on_connect(mut self, sql: &'static str) -> Self {
+        self.on_connect = Some(sql);
+        self
+    }
+
+    /// The URL as it is configured now, for those who implement [`Connect`](crate::Connect). It may hold a
+    /// password: do not log it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Variable`] if the variable is unset, empty or not Unicode, and there is no default.
+    pub fn url(&self) -> Result<String, Error> {
+        match (std::env::var(self.variable), self.default) {
+            (Ok(url), _) if url.trim().is_empty() => {
+                Err(self.problem("is empty: set it to the database's URL, like `postgres://user:password@host/database`"))
+            }
+            (Ok(url), _) => Ok(url),
+            (Err(std::env::VarError::NotPresent), Some(default)) => Ok(default.to_owned()),
+            (Err(std::env::VarError::NotPresent), None) => {
+                Err(self.problem("is not set: set it to the database's URL, like `postgres://user:password@host/database`"))
+            }
+            (Err(std::env::VarError::NotUnicode(_)), _) => Err(self.problem("is not valid Unicode")),
+        }
+    }
+
+    /// The database's host, port and name, or its file: what an error may show.
+    pub(crate) fn target(&self) -> String {
+        self.url().map(|url| target(&url)).unwrap_or_default()
+    }
+
+    /// An error that names the variable.
+    pub(crate) fn problem(&self, problem: impl Into<String>) -> Error {
+        Error::Variable { name: self.variable, problem: problem.into() }
+    }
+
+    pub(crate) fn keep_or_concurrency(&self) -> usize {
+        self.keep.unwrap_or_else(concurrency)
+    }
+}
+
+/// How many invocations this sandbox serves at once.
+fn concurrency() -> usize {
+    std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|n| n.parse().ok()).unwrap_or(1).max(1)
+}
+
+/// A URL without its user, password and parameters.
+fn target(url: &str) -> String {
+    let Ok(url) = url::Url::parse(url) else { return String::new() };
+    let socket = url.query_pairs().find(|(key, _)| key == "host" || key == "socket").map(|(_, value)| value.into_owned());
+    let host = match (url.host_str().filter(|host| !host.is_empty()), socket) {
+        (_, Some(socket)) => socket,
+        (Some(host), None) => host.to_owned(),
+        (None, None) if url.scheme() == "sqlite" => return url.path().to_owned(),
+        (None, None) => return String::new(),
+    };
+    let default = match url.scheme() {
+        "postgres" | "postgresql" => Some(5432),
+        "mysql" | "mariadb" => Some(3306),
+        _ => None,
+    };
+    match url.port().or(default) {
+        Some(port) => format!("{host}:{port}{}", url.path()),
+        None => format!("{host}{}", url.path()),
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("env", &self.variable)
+            .field("or", &self.default.map(target))
+            .field("max_connections", &self.max_connections)
+            .field("keep", &self.keep)
+            .field("verify_after", &self.verify_after)
+            .field("check_timeout", &self.check_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("idle_session_timeout", &self.idle_session_timeout)
+            .field("on_connect", &self.on_connect.map(|_| "…"))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_shows_no_secret() {
+        assert_eq!(target("postgres://user:s3cret@db.internal/app?sslmode=require"), "db.internal:5432/app");
+        assert_eq!(target("mysql://user:s3cret@db.internal:3307/app"), "db.internal:3307/app");
+        assert_eq!(target("postgres://user:s3cret@localhost/app?host=/var/run/pg"), "/var/run/pg:5432/app");
+        assert_eq!(target("sqlite::memory:"), ":memory:");
+        assert_eq!(target("user:s3cret@nowhere"), "");
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let source = Source::env("X").or("postgres://user:s3cret@host/app");
+        assert!(!format!("{source:?}").contains("s3cret"), "{source:?}");
+    }
+
+    #[test]
+    fn an_unset_variable_is_named() {
+        let error = Source::env("REUSE_DB_NO_SUCH_VARIABLE").url().expect_err("unset");
+        assert!(error.to_string().starts_with("the environment variable `REUSE_DB_NO_SUCH_VARIABLE` is not set"), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Figures.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What happened to connections since the process started: of one static
+/// ([`Parked::stats`](crate::Parked::stats), [`Shared::stats`](crate::Shared::stats)) or of all
+/// ([`stats`](crate::stats)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections opened.
+    pub opened: u64,
+    /// Invocations served by a connection that was already open.
+    pub reused: u64,
+    /// Checks made of connections that were doubtful, before an invocation or after one.
+    pub checked: u64,
+    /// Connections that did not pass the check before an invocation, and were replaced.
+    pub stale: u64,
+    /// Connections dropped after an invocation: a panic, a cancelled future, a check not passed.
+    pub discarded: u64,
+    /// Connections closed politely.
+    pub closed: u64,
+    /// Invocations that got no connection.
+    pub refused: u64,
+    /// Tries to connect beyond the first.
+    pub retried: u64,
+    /// Time spent connecting, pauses between tries included.
+    pub connecting: Duration,
+    /// Time that invocations spent waiting for a connection, in all: for their turn, a check, or connecting.
+    pub waiting: Duration,
+}
+
+/// The figures of the whole process: of all statics together.
+#[must_use]
+pub fn stats() -> Stats {
+    PROCESS.read()
+}
+
+static PROCESS: Counters = Counters::new();
+
+/// The counters behind one static's [`Stats`]; everything counts for the process too.
+#[derive(Debug)]
+pub(crate) struct Counters([AtomicU64; Count::ALL]);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Count {
+    Opened,
+    Reused,
+    Checked,
+    Stale,
+    Discarded,
+    Closed,
+    Refused,
+    Retried,
+    ConnectingNanos,
+    WaitingNanos,
+}
+
+impl Count {
+    const ALL: usize = Self::WaitingNanos as usize + 1;
+}
+
+impl Counters {
+    pub(crate) const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; Count::ALL])
+    }
+
+    pub(crate) fn add(&self, count: Count) {
+        self.add_many(count, 1);
+    }
+
+    pub(crate) fn add_time(&self, count: Count, time: Duration) {
+        self.add_many(count, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn add_many(&self, count: Count, n: u64) {
+        for counters in [self, &PROCESS] {
+            counters.0[count as usize].fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        let get = |count: Count| self.0[count as usize].load(Ordering::Relaxed);
+        Stats {
+            opened: get(Count::Opened),
+            reused: get(Count::Reused),
+            checked: get(Count::Checked),
+            stale: get(Count::Stale),
+            discarded: get(Count::Discarded),
+            closed: get(Count::Closed),
+            refused: get(Count::Refused),
+            retried: get(Count::Retried),
+            connecting: Duration::from_nanos(get(Count::ConnectingNanos)),
+            waiting: Duration::from_nanos(get(Count::WaitingNanos)),
+        }
+    }
+}
