@@ -39,7 +39,9 @@ impl AfterResponse {
     /// A layer that waits for up to 500 ms.
     #[must_use]
     pub const fn new() -> Self {
-        Self { limit: Duration::from_millis(500) }
+        Self {
+            limit: Duration::from_millis(500),
+        }
     }
 
     /// How long the wait may take. Default: 500 ms.
@@ -60,7 +62,10 @@ impl<S> Layer<S> for AfterResponse {
     type Service = AfterResponseService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        AfterResponseService { inner, limit: self.limit }
+        AfterResponseService {
+            inner,
+            limit: self.limit,
+        }
     }
 }
 
@@ -87,7 +92,12 @@ where
         let deadline = limit::deadline(invocation.context.deadline);
         // The handler is called in here: it knows the deadline from its first line.
         let future = DEADLINE.sync_scope(deadline, || self.inner.call(invocation));
-        AfterResponseFuture { future: DEADLINE.scope(deadline, future), deadline, limit: self.limit, after: None }
+        AfterResponseFuture {
+            future: DEADLINE.scope(deadline, future),
+            deadline,
+            limit: self.limit,
+            after: None,
+        }
     }
 }
 
@@ -126,6 +136,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
 
 impl<F> std::fmt::Debug for AfterResponseFuture<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AfterResponseFuture").finish_non_exhaustive()
+        f.debug_struct("AfterResponseFuture")
+            .finish_non_exhaustive()
     }
 }

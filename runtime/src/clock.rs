@@ -15,7 +15,10 @@ pub(crate) struct Moment {
 impl Moment {
     pub(crate) fn now() -> Self {
         #[cfg_attr(not(test), expect(unused_mut, reason = "only tests turn the clocks"))]
-        let mut now = Self { monotonic: Instant::now(), wall: SystemTime::now() };
+        let mut now = Self {
+            monotonic: Instant::now(),
+            wall: SystemTime::now(),
+        };
         #[cfg(test)]
         turn::apply(&mut now);
         now
@@ -25,14 +28,18 @@ impl Moment {
     /// then nobody knows.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
-        let wall = self.wall.duration_since(earlier.wall).unwrap_or(Duration::MAX);
+        let wall = self
+            .wall
+            .duration_since(earlier.wall)
+            .unwrap_or(Duration::MAX);
         monotonic.max(wall)
     }
 
     /// By how much more the wall clock has advanced since `earlier` than the monotonic clock: the part
     /// of a freeze that ages measured by [`Instant`] miss.
     pub(crate) fn lag_since(self, earlier: Self) -> Duration {
-        self.since(earlier).saturating_sub(self.monotonic.saturating_duration_since(earlier.monotonic))
+        self.since(earlier)
+            .saturating_sub(self.monotonic.saturating_duration_since(earlier.monotonic))
     }
 }
 

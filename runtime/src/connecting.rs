@@ -14,7 +14,11 @@ const CAP: Duration = Duration::from_secs(1);
 
 /// Opens a connection. Refusals that pass are tried again, with full jitter, until `end`; the error is the last
 /// real cause, never "timed out" when something else is known.
-pub(crate) async fn open<C: Connect>(source: &Source, end: Instant, counters: &Counters) -> Result<C, Error> {
+pub(crate) async fn open<C: Connect>(
+    source: &Source,
+    end: Instant,
+    counters: &Counters,
+) -> Result<C, Error> {
     let begun = Instant::now();
     let mut tries = 0;
     let mut last = None;
@@ -64,9 +68,21 @@ mod tests {
     fn pauses_are_spread_and_capped() {
         for (tries, most) in [(1, 25), (2, 50), (6, 800), (7, 1000), (u32::MAX, 1000)] {
             let pauses: Vec<_> = (0..200).map(|_| jitter(tries)).collect();
-            assert!(pauses.iter().all(|pause| *pause <= Duration::from_millis(most)));
-            assert!(pauses.iter().any(|pause| *pause > Duration::from_millis(most / 2)));
-            assert!(pauses.iter().any(|pause| *pause < Duration::from_millis(most / 2)));
+            assert!(
+                pauses
+                    .iter()
+                    .all(|pause| *pause <= Duration::from_millis(most))
+            );
+            assert!(
+                pauses
+                    .iter()
+                    .any(|pause| *pause > Duration::from_millis(most / 2))
+            );
+            assert!(
+                pauses
+                    .iter()
+                    .any(|pause| *pause < Duration::from_millis(most / 2))
+            );
         }
     }
 }

@@ -54,8 +54,14 @@ impl<C: Connect> Depot<C> {
         Self {
             source,
             keep,
-            permits: Arc::new(Semaphore::new(source.max_connections.min(Semaphore::MAX_PERMITS))),
-            state: Mutex::new(State { idle: Vec::with_capacity(keep.min(64) + 1), owed: 0, ended: false }),
+            permits: Arc::new(Semaphore::new(
+                source.max_connections.min(Semaphore::MAX_PERMITS),
+            )),
+            state: Mutex::new(State {
+                idle: Vec::with_capacity(keep.min(64) + 1),
+                owed: 0,
+                ended: false,
+            }),
             returned: Notify::new(),
         }
     }
@@ -65,7 +71,10 @@ impl<C: Connect> Depot<C> {
     }
 
     /// The newest idle connection that can be trusted or passes its check, else a new one.
-    pub(crate) async fn lease(self: Arc<Self>, counters: &'static Counters) -> Result<Held<C>, Error> {
+    pub(crate) async fn lease(
+        self: Arc<Self>,
+        counters: &'static Counters,
+    ) -> Result<Held<C>, Error> {
         let held = match self.lease_now(counters) {
             Some(held) => held,
             None => {
@@ -84,9 +93,18 @@ impl<C: Connect> Depot<C> {
     /// The common case: a permit is free and the newest idle connection can be trusted.
     fn lease_now(self: &Arc<Self>, counters: &'static Counters) -> Option<Held<C>> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        let connection = self.state().idle.pop_if(|idle| idle.is_trusted(&self.source))?.connection;
+        let connection = self
+            .state()
+            .idle
+            .pop_if(|idle| idle.is_trusted(&self.source))?
+            .connection;
         counters.add(Count::Reused);
-        Some(Held { connection, depot: Arc::clone(self), permit, counters })
+        Some(Held {
+            connection,
+            depot: Arc::clone(self),
+            permit,
+            counters,
+        })
     }
 
     // Cancellation safety: at each await the connection, if there is one, is owned by this future, and so is the
@@ -94,7 +112,9 @@ impl<C: Connect> Depot<C> {
     async fn lease_in_time(self: Arc<Self>, counters: &'static Counters) -> Result<Held<C>, Error> {
         let end = limit::until(self.source.connect_timeout);
         let permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else { return Err(self.no_permit()) };
+        let Ok(Ok(permit)) = permit else {
+            return Err(self.no_permit());
+        };
         let connection = match self.sound_idle(end, counters).await {
             Some(connection) => {
                 counters.add(Count::Reused);
@@ -102,12 +122,19 @@ impl<C: Connect> Depot<C> {
             }
             None => connecting::open(&self.source, end, counters).await?,
         };
-        Ok(Held { connection, depot: self, permit, counters })
+        Ok(Held {
+            connection,
+            depot: self,
+            permit,
+            counters,
+        })
     }
 
     fn no_permit(&self) -> Error {
         let max = self.source.max_connections;
-        let cause = format!("all {max} connections that `Source::max_connections` allows this sandbox are in use");
+        let cause = format!(
+            "all {max} connections that `Source::max_connections` allows this sandbox are in use"
+        );
         Error::saturated(cause).after(self.source.target(), 0, self.source.connect_timeout)
     }
 
@@ -158,14 +185,21 @@ impl<C: Connect> Depot<C> {
     }
 
     fn take_doubtful(&self) -> Vec<Idle<C>> {
-        self.state().idle.extract_if(.., |idle| !idle.is_trusted(&self.source)).collect()
+        self.state()
+            .idle
+            .extract_if(.., |idle| !idle.is_trusted(&self.source))
+            .collect()
     }
 
     /// What [`Depot::new`] promises, as far as it can be seen from here.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
         let state = self.state();
-        (state.idle.len(), state.owed, self.permits.available_permits())
+        (
+            state.idle.len(),
+            state.owed,
+            self.permits.available_permits(),
+        )
     }
 }
 
@@ -191,7 +225,11 @@ impl<C: Connect> Held<C> {
         }
         // Mostly there is nothing to do after all, which the first poll tells.
         let mut work = Box::pin(self.park_when_at_rest(owed));
-        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        if work
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+        {
             owed::spawn(work);
         }
     }
@@ -220,17 +258,34 @@ impl<C: Connect> Held<C> {
     }
 
     fn park(self) {
-        let Self { connection, depot, permit, counters } = self;
+        let Self {
+            connection,
+            depot,
+            permit,
+            counters,
+        } = self;
         let mut state = depot.state();
         if state.ended {
             return;
         }
-        state.idle.push(Idle { connection, since: Moment::now() });
-        let excess = if state.idle.len() > depot.keep { Some(state.idle.remove(0)) } else { None };
+        state.idle.push(Idle {
+            connection,
+            since: Moment::now(),
+        });
+        let excess = if state.idle.len() > depot.keep {
+            Some(state.idle.remove(0))
+        } else {
+            None
+        };
         drop(state);
         match excess {
             // The permit is kept until the connection is closed, so that no more than `max_connections` are open.
-            Some(idle) => owed::spawn(close(idle.connection, Arc::clone(&depot), Some(permit), counters)),
+            Some(idle) => owed::spawn(close(
+                idle.connection,
+                Arc::clone(&depot),
+                Some(permit),
+                counters,
+            )),
             None => drop(permit),
         }
         depot.returned.notify_waiters();
@@ -238,7 +293,12 @@ impl<C: Connect> Held<C> {
 }
 
 /// Closes a connection, politely as long as that takes no longer than a check may.
-async fn close<C: Connect>(connection: C, depot: Arc<Depot<C>>, permit: Option<OwnedSemaphorePermit>, counters: &Counters) {
+async fn close<C: Connect>(
+    connection: C,
+    depot: Arc<Depot<C>>,
+    permit: Option<OwnedSemaphorePermit>,
+    counters: &Counters,
+) {
     counters.add(Count::Closed);
     let closed = timeout(depot.source.check_timeout, connection.close()).await;
     tracing::debug!(target: "reuse_db", politely = closed.is_ok(), "closed");
@@ -267,7 +327,9 @@ impl<C: Connect> Keeper for Depot<C> {
         static SHUTDOWN: Counters = Counters::new();
         let idle = std::mem::take(&mut self.state().idle);
         idle.into_iter()
-            .map(|idle| Box::pin(close(idle.connection, Arc::clone(&self), None, &SHUTDOWN)) as Pin<Box<_>>)
+            .map(|idle| {
+                Box::pin(close(idle.connection, Arc::clone(&self), None, &SHUTDOWN)) as Pin<Box<_>>
+            })
             .collect()
     }
 

@@ -59,7 +59,9 @@ pub enum Error {
     },
 
     /// There is no tokio runtime here.
-    #[error("no tokio runtime is running here: call the function from async code under tokio, as `#[tokio::main]` does")]
+    #[error(
+        "no tokio runtime is running here: call the function from async code under tokio, as `#[tokio::main]` does"
+    )]
     #[non_exhaustive]
     NoRuntime,
 
@@ -98,7 +100,11 @@ struct Target<'a>(&'a str);
 
 impl std::fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "{}: ", self.0)
+        }
     }
 }
 
@@ -121,7 +127,9 @@ impl Error {
     /// The connection cannot be kept: what [`Connect::check`](crate::Connect::check) and
     /// [`Connect::rest`](crate::Connect::rest) answer.
     pub fn unsound(cause: impl Into<BoxError>) -> Self {
-        Self::Unsound { source: cause.into() }
+        Self::Unsound {
+            source: cause.into(),
+        }
     }
 
     /// What a failure to connect means; `None` if this is another error.
@@ -134,7 +142,13 @@ impl Error {
     }
 
     pub(crate) fn connect(kind: Kind, cause: impl Into<BoxError>) -> Self {
-        Self::Connect { kind, target: String::new(), tries: 1, elapsed: Duration::ZERO, source: cause.into() }
+        Self::Connect {
+            kind,
+            target: String::new(),
+            tries: 1,
+            elapsed: Duration::ZERO,
+            source: cause.into(),
+        }
     }
 
     /// Whether trying again may help.
@@ -144,7 +158,13 @@ impl Error {
 
     /// The same error, told as the end of `tries` tries that took `elapsed` at `target`.
     pub(crate) fn after(mut self, at: String, count: u32, time: Duration) -> Self {
-        if let Self::Connect { target, tries, elapsed, .. } = &mut self {
+        if let Self::Connect {
+            target,
+            tries,
+            elapsed,
+            ..
+        } = &mut self
+        {
             (*target, *tries, *elapsed) = (at, count, time);
         }
         self
@@ -158,8 +178,18 @@ mod tests {
     #[test]
     fn tells_where_what_how_often_and_how_long() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        let error = Error::unavailable(refused).after("127.0.0.1:5432/app".into(), 3, Duration::from_millis(1234));
-        assert_eq!(error.to_string(), "127.0.0.1:5432/app: unavailable: connection refused (3 tries in 1.2s)");
-        assert_eq!(Error::rejected("no").to_string(), "connection rejected: no (1 try in 0.0ns)");
+        let error = Error::unavailable(refused).after(
+            "127.0.0.1:5432/app".into(),
+            3,
+            Duration::from_millis(1234),
+        );
+        assert_eq!(
+            error.to_string(),
+            "127.0.0.1:5432/app: unavailable: connection refused (3 tries in 1.2s)"
+        );
+        assert_eq!(
+            Error::rejected("no").to_string(),
+            "connection rejected: no (1 try in 0.0ns)"
+        );
     }
 }

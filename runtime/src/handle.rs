@@ -15,7 +15,9 @@ pub trait Handle {
     /// # Errors
     ///
     /// [`Error::Transaction`] if a transaction could not be begun.
-    fn open(connection: &mut Self::Connection) -> impl Future<Output = Result<Self::Open<'_>, Error>> + Send;
+    fn open(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Self::Open<'_>, Error>> + Send;
 }
 
 /// How what was opened for one invocation ends, before the response is returned.

@@ -20,7 +20,10 @@ pub struct Lease<H: Handle> {
 
 impl<H: Handle> Lease<H> {
     pub(crate) fn new(held: Held<H::Connection>, open_timeout: Duration) -> Self {
-        Self { held: Some(held), open_timeout }
+        Self {
+            held: Some(held),
+            open_timeout,
+        }
     }
 
     /// Makes the handler's argument from the connection: the connection itself, or a transaction begun on it.
@@ -31,10 +34,17 @@ impl<H: Handle> Lease<H> {
     /// [`connect_timeout`](crate::Source::connect_timeout).
     pub async fn open(lease: &mut Self) -> Result<H::Open<'_>, Error> {
         let end = limit::until(lease.open_timeout);
-        let Some(held) = &mut lease.held else { return Err(Error::unsound("it was given back")) };
-        timeout_at(end, H::open(&mut held.connection)).await.unwrap_or_else(|_| {
-            Err(Error::Transaction { step: "BEGIN", source: "no answer in time".into() })
-        })
+        let Some(held) = &mut lease.held else {
+            return Err(Error::unsound("it was given back"));
+        };
+        timeout_at(end, H::open(&mut held.connection))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::Transaction {
+                    step: "BEGIN",
+                    source: "no answer in time".into(),
+                })
+            })
     }
 
     /// Gives the connection back, at once and without awaiting anything: idle if the outcome is no failure and nothing is

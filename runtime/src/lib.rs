@@ -5,7 +5,12 @@ mod clock;
 mod connect;
 mod connecting;
 mod depot;
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite", feature = "any"))]
+#[cfg(any(
+    feature = "postgres",
+    feature = "mysql",
+    feature = "sqlite",
+    feature = "any"
+))]
 mod drivers;
 mod error;
 mod handle;
@@ -23,6 +28,8 @@ mod shared;
 mod shutdown;
 mod source;
 mod stats;
+
+// pub use reuse_db_macros::reuse_db;
 
 pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseService};
 pub use connect::Connect;

@@ -15,7 +15,9 @@ tokio::task_local! {
 /// Lambda's deadline, in milliseconds of the Unix epoch, by the monotonic clock; `None` for one
 /// in the past, which cargo-lambda sends and which means that nobody knows.
 pub(crate) fn deadline(epoch_ms: u64) -> Option<Instant> {
-    let left = (SystemTime::UNIX_EPOCH + Duration::from_millis(epoch_ms)).duration_since(SystemTime::now()).ok()?;
+    let left = (SystemTime::UNIX_EPOCH + Duration::from_millis(epoch_ms))
+        .duration_since(SystemTime::now())
+        .ok()?;
     Instant::now().checked_add(left)
 }
 
@@ -45,7 +47,14 @@ mod tests {
         let now = Instant::now();
         assert_eq!(until(Duration::from_secs(5)), now + Duration::from_secs(5));
         let deadline = Some(now + Duration::from_secs(3));
-        DEADLINE.sync_scope(deadline, || assert_eq!(until(Duration::from_secs(5)), now + Duration::from_millis(2750)));
-        DEADLINE.sync_scope(deadline, || assert_eq!(until(Duration::from_secs(1)), now + Duration::from_secs(1)));
+        DEADLINE.sync_scope(deadline, || {
+            assert_eq!(
+                until(Duration::from_secs(5)),
+                now + Duration::from_millis(2750)
+            )
+        });
+        DEADLINE.sync_scope(deadline, || {
+            assert_eq!(until(Duration::from_secs(1)), now + Duration::from_secs(1))
+        });
     }
 }

@@ -66,7 +66,9 @@ impl<B, E> Judge<'_, Result<Response<B>, E>> {
     /// What the output says.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        self.0.0.0.as_ref().map_or(Outcome::Failure, |response| Outcome::of_status(response.status()))
+        self.0.0.0.as_ref().map_or(Outcome::Failure, |response| {
+            Outcome::of_status(response.status())
+        })
     }
 }
 
@@ -74,7 +76,11 @@ impl<T, E> AnyResult<'_, Result<T, E>> {
     /// What the output says.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if self.0.0.is_ok() { Outcome::Success } else { Outcome::Failure }
+        if self.0.0.is_ok() {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        }
     }
 }
 
@@ -108,12 +114,23 @@ mod tests {
 
     #[test]
     fn reads_each_shape_of_output() {
-        let status = |code: u16| Response::builder().status(code).body(()).expect("a response");
+        let status = |code: u16| {
+            Response::builder()
+                .status(code)
+                .body(())
+                .expect("a response")
+        };
         assert_eq!(Judge::new(&status(204)).outcome(), Outcome::Success);
         assert_eq!(Judge::new(&status(404)).outcome(), Outcome::Refusal);
         assert_eq!(Judge::new(&status(502)).outcome(), Outcome::Failure);
-        assert_eq!(Judge::new(&Ok::<_, ()>(status(500))).outcome(), Outcome::Failure);
-        assert_eq!(Judge::new(&Err::<Response<()>, _>(())).outcome(), Outcome::Failure);
+        assert_eq!(
+            Judge::new(&Ok::<_, ()>(status(500))).outcome(),
+            Outcome::Failure
+        );
+        assert_eq!(
+            Judge::new(&Err::<Response<()>, _>(())).outcome(),
+            Outcome::Failure
+        );
         assert_eq!(Judge::new(&Ok::<_, ()>(7)).outcome(), Outcome::Success);
         assert_eq!(Judge::new(&Err::<u8, _>("no")).outcome(), Outcome::Failure);
         assert_eq!(Judge::new(&7).outcome(), Outcome::Success);

@@ -19,7 +19,9 @@ fn owed() -> MutexGuard<'static, Vec<(Id, JoinHandle<()>)>> {
 
 /// Runs `work` in the background. Outside a runtime it is dropped, and with it the connection that it owns.
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
-    let Ok(runtime) = Handle::try_current() else { return };
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
     let task = runtime.spawn(work);
     let mut owed = owed();
     owed.retain(|(_, task)| !task.is_finished());
@@ -33,9 +35,13 @@ pub(crate) fn none() -> bool {
 
 /// Waits until everything owed in this runtime is done; what is not by `end` is ended, and its connections are dropped.
 pub(crate) async fn done(end: Instant) {
-    let Ok(runtime) = Handle::try_current() else { return };
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
     loop {
-        let tasks: Vec<_> = owed().extract_if(.., |(id, _)| *id == runtime.id()).collect();
+        let tasks: Vec<_> = owed()
+            .extract_if(.., |(id, _)| *id == runtime.id())
+            .collect();
         if tasks.is_empty() {
             return;
         }

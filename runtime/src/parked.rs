@@ -39,7 +39,11 @@ impl<H: Handle> Parked<H> {
     /// A static that connects to `source` on first use.
     #[must_use]
     pub const fn new(source: Source) -> Self {
-        Self { source, way: Way::new(), counters: Counters::new() }
+        Self {
+            source,
+            way: Way::new(),
+            counters: Counters::new(),
+        }
     }
 
     /// Leases a connection to the caller alone: the newest idle one, checked first if it has been idle for
@@ -53,7 +57,10 @@ impl<H: Handle> Parked<H> {
     /// [`Error::Variable`] if it is not said where to connect, [`Error::NoRuntime`] outside tokio.
     pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
         let depot = self.way.find(&self.source, Depot::new)?;
-        depot.lease(&self.counters).await.map(|held| Lease::new(held, self.source.connect_timeout))
+        depot
+            .lease(&self.counters)
+            .await
+            .map(|held| Lease::new(held, self.source.connect_timeout))
     }
 
     /// What happened to connections that were leased through this static.
@@ -65,6 +72,9 @@ impl<H: Handle> Parked<H> {
 
 impl<H: Handle> std::fmt::Debug for Parked<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parked").field("source", &self.source).field("stats", &self.stats()).finish()
+        f.debug_struct("Parked")
+            .field("source", &self.source)
+            .field("stats", &self.stats())
+            .finish()
     }
 }

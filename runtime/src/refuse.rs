@@ -20,10 +20,14 @@ impl<T, E: From<Error>> Refuse for Result<T, E> {
 impl<B: From<String>> Refuse for Response<B> {
     fn refuse(error: Error) -> Self {
         tracing::error!(target: "reuse_db", %error, "the handler was not called, or its transaction not committed");
-        let mut response = Self::new(String::from(r#"{"error":"the database is not available"}"#).into());
+        let mut response =
+            Self::new(String::from(r#"{"error":"the database is not available"}"#).into());
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/json"),
+        );
         headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         response
     }

@@ -48,12 +48,17 @@ impl<K: Keeper> Way<K> {
         let id = runtime.id();
         {
             let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(keeper) = last.as_ref().filter(|last| last.0 == id).and_then(|last| last.1.upgrade()) {
+            if let Some(keeper) = last
+                .as_ref()
+                .filter(|last| last.0 == id)
+                .and_then(|last| last.1.upgrade())
+            {
                 return Ok(keeper);
             }
         }
         let keeper = find_or_make(&runtime, source, make);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((id, Arc::downgrade(&keeper)));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
+            Some((id, Arc::downgrade(&keeper)));
         Ok(keeper)
     }
 }
@@ -69,7 +74,11 @@ fn find_or_make<K: Keeper>(runtime: &Handle, source: &Source, make: fn(Source) -
     }
     let is_first = known.count() == 0;
     let keeper = Arc::new(make(*source));
-    registry.push(Entry { runtime: id, source: *source, keeper: Arc::clone(&keeper) as Arc<dyn Keeper> });
+    registry.push(Entry {
+        runtime: id,
+        source: *source,
+        keeper: Arc::clone(&keeper) as Arc<dyn Keeper>,
+    });
     // A runtime that is ending drops the task at once, and that takes the lock.
     drop(registry);
     if is_first {
@@ -87,7 +96,9 @@ struct EndOfRuntime(Id);
 
 impl Drop for EndOfRuntime {
     fn drop(&mut self) {
-        let ended: Vec<_> = registry().extract_if(.., |entry| entry.runtime == self.0).collect();
+        let ended: Vec<_> = registry()
+            .extract_if(.., |entry| entry.runtime == self.0)
+            .collect();
         for entry in ended {
             entry.keeper.end();
         }
@@ -96,8 +107,13 @@ impl Drop for EndOfRuntime {
 
 /// The work that closes all that is idle in the current runtime.
 pub(crate) fn drain() -> Vec<Work> {
-    let Ok(runtime) = Handle::try_current() else { return Vec::new() };
-    let keepers: Vec<_> =
-        registry().iter().filter(|entry| entry.runtime == runtime.id()).map(|entry| Arc::clone(&entry.keeper)).collect();
+    let Ok(runtime) = Handle::try_current() else {
+        return Vec::new();
+    };
+    let keepers: Vec<_> = registry()
+        .iter()
+        .filter(|entry| entry.runtime == runtime.id())
+        .map(|entry| Arc::clone(&entry.keeper))
+        .collect();
     keepers.into_iter().flat_map(Keeper::drain).collect()
 }

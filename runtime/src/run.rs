@@ -33,7 +33,11 @@ where
     let service = service.and_then(|response: R| async move { Ok(response.into_response().await) });
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         let runtime = lambda_http::runtime_concurrent(service);
-        return runtime.layer(TracingLayer::new()).layer(AfterResponse::new()).run_concurrent().await;
+        return runtime
+            .layer(TracingLayer::new())
+            .layer(AfterResponse::new())
+            .run_concurrent()
+            .await;
     }
     #[cfg(feature = "local")]
     return crate::local::serve(service).await;

@@ -24,7 +24,11 @@ impl<S: Connect + Sync> Shared<S> {
     /// A static that connects to `source` on first use.
     #[must_use]
     pub const fn new(source: Source) -> Self {
-        Self { source, way: Way::new(), counters: Counters::new() }
+        Self {
+            source,
+            way: Way::new(),
+            counters: Counters::new(),
+        }
     }
 
     /// The value, opened if there is none yet. If nobody else uses it and it has been idle for
@@ -52,7 +56,10 @@ impl<S: Connect + Sync> Shared<S> {
 
 impl<S: Connect + Sync> std::fmt::Debug for Shared<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("source", &self.source).field("stats", &self.stats()).finish()
+        f.debug_struct("Shared")
+            .field("source", &self.source)
+            .field("stats", &self.stats())
+            .finish()
     }
 }
 
@@ -81,8 +88,14 @@ impl<S> SharedLease<S> {
 
 impl<S> Drop for SharedLease<S> {
     fn drop(&mut self) {
-        let now = Use { last: Moment::now(), failed: self.outcome == Outcome::Failure };
-        *self.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = now;
+        let now = Use {
+            last: Moment::now(),
+            failed: self.outcome == Outcome::Failure,
+        };
+        *self
+            .used
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = now;
     }
 }
 
@@ -112,7 +125,10 @@ struct Use {
 
 impl<S: Connect + Sync> Single<S> {
     fn new(source: Source) -> Self {
-        Self { source, value: Mutex::new(None) }
+        Self {
+            source,
+            value: Mutex::new(None),
+        }
     }
 
     // Cancellation safety: while the value is checked this future owns it, and a check that is cut off
@@ -121,7 +137,11 @@ impl<S: Connect + Sync> Single<S> {
         let end = limit::until(self.source.connect_timeout);
         let begun = Instant::now();
         let mut slot = timeout_at(end, self.value.lock()).await.map_err(|_| {
-            Error::unavailable("another invocation is still connecting").after(self.source.target(), 0, begun.elapsed())
+            Error::unavailable("another invocation is still connecting").after(
+                self.source.target(),
+                0,
+                begun.elapsed(),
+            )
         })?;
         if let Some(mut opened) = slot.take() {
             if self.is_sound(&mut opened, end, counters).await {
@@ -131,13 +151,19 @@ impl<S: Connect + Sync> Single<S> {
             counters.add(Count::Stale);
         }
         let value = Arc::new(connecting::open::<S>(&self.source, end, counters).await?);
-        let used = Arc::new(std::sync::Mutex::new(Use { last: Moment::now(), failed: false }));
+        let used = Arc::new(std::sync::Mutex::new(Use {
+            last: Moment::now(),
+            failed: false,
+        }));
         Ok(slot.insert(Opened { value, used }).lease())
     }
 
     async fn is_sound(&self, opened: &mut Opened<S>, end: Instant, counters: &Counters) -> bool {
         let is_trusted = {
-            let used = opened.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let used = opened
+                .used
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             !used.failed && Moment::now().since(used.last) < self.source.verify_after
         };
         match Arc::get_mut(&mut opened.value) {
@@ -154,7 +180,11 @@ impl<S: Connect + Sync> Single<S> {
 
 impl<S> Opened<S> {
     fn lease(&self) -> SharedLease<S> {
-        SharedLease { value: Arc::clone(&self.value), used: Arc::clone(&self.used), outcome: Outcome::Failure }
+        SharedLease {
+            value: Arc::clone(&self.value),
+            used: Arc::clone(&self.used),
+            outcome: Outcome::Failure,
+        }
     }
 }
 
@@ -163,7 +193,10 @@ impl<S: Connect + Sync> Keeper for Single<S> {
         let opened = self.value.try_lock().ok().and_then(|mut slot| slot.take());
         // One that is in use is left to those who use it.
         let value = opened.and_then(|opened| Arc::into_inner(opened.value));
-        value.into_iter().map(|value| Box::pin(value.close()) as Work).collect()
+        value
+            .into_iter()
+            .map(|value| Box::pin(value.close()) as Work)
+            .collect()
     }
 
     fn end(&self) {

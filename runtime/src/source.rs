@@ -144,7 +144,10 @@ impl Source {
 
     /// An error that names the variable.
     pub(crate) fn problem(&self, problem: impl Into<String>) -> Error {
-        Error::Variable { name: self.variable, problem: problem.into() }
+        Error::Variable {
+            name: self.variable,
+            problem: problem.into(),
+        }
     }
 
     pub(crate) fn keep_or_concurrency(&self) -> usize {
@@ -154,13 +157,22 @@ impl Source {
 
 /// How many invocations this sandbox serves at once.
 fn concurrency() -> usize {
-    std::env::var("AWS_LAMBDA_MAX_CONCURRENCY").ok().and_then(|n| n.parse().ok()).unwrap_or(1).max(1)
+    std::env::var("AWS_LAMBDA_MAX_CONCURRENCY")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1)
+        .max(1)
 }
 
 /// A URL without its user, password and parameters.
 fn target(url: &str) -> String {
-    let Ok(url) = url::Url::parse(url) else { return String::new() };
-    let socket = url.query_pairs().find(|(key, _)| key == "host" || key == "socket").map(|(_, value)| value.into_owned());
+    let Ok(url) = url::Url::parse(url) else {
+        return String::new();
+    };
+    let socket = url
+        .query_pairs()
+        .find(|(key, _)| key == "host" || key == "socket")
+        .map(|(_, value)| value.into_owned());
     let host = match (url.host_str().filter(|host| !host.is_empty()), socket) {
         (_, Some(socket)) => socket,
         (Some(host), None) => host.to_owned(),
@@ -200,9 +212,18 @@ mod tests {
 
     #[test]
     fn a_target_shows_no_secret() {
-        assert_eq!(target("postgres://user:s3cret@db.internal/app?sslmode=require"), "db.internal:5432/app");
-        assert_eq!(target("mysql://user:s3cret@db.internal:3307/app"), "db.internal:3307/app");
-        assert_eq!(target("postgres://user:s3cret@localhost/app?host=/var/run/pg"), "/var/run/pg:5432/app");
+        assert_eq!(
+            target("postgres://user:s3cret@db.internal/app?sslmode=require"),
+            "db.internal:5432/app"
+        );
+        assert_eq!(
+            target("mysql://user:s3cret@db.internal:3307/app"),
+            "db.internal:3307/app"
+        );
+        assert_eq!(
+            target("postgres://user:s3cret@localhost/app?host=/var/run/pg"),
+            "/var/run/pg:5432/app"
+        );
         assert_eq!(target("sqlite::memory:"), ":memory:");
         assert_eq!(target("user:s3cret@nowhere"), "");
     }
@@ -215,7 +236,14 @@ mod tests {
 
     #[test]
     fn an_unset_variable_is_named() {
-        let error = Source::env("REUSE_DB_NO_SUCH_VARIABLE").url().expect_err("unset");
-        assert!(error.to_string().starts_with("the environment variable `REUSE_DB_NO_SUCH_VARIABLE` is not set"), "{error}");
+        let error = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+            .url()
+            .expect_err("unset");
+        assert!(
+            error
+                .to_string()
+                .starts_with("the environment variable `REUSE_DB_NO_SUCH_VARIABLE` is not set"),
+            "{error}"
+        );
     }
 }

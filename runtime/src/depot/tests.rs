@@ -95,7 +95,10 @@ impl Connect for Fake {
     }
 }
 
-const SOURCE: Source = Source::env("REUSE_DB_FAKE").or("fake://user:s3cret@host:1/db").max_connections(3).keep(1);
+const SOURCE: Source = Source::env("REUSE_DB_FAKE")
+    .or("fake://user:s3cret@host:1/db")
+    .max_connections(3)
+    .keep(1);
 
 struct Bench {
     depot: Arc<Depot<Fake>>,
@@ -104,7 +107,10 @@ struct Bench {
 
 impl Bench {
     fn new(source: Source) -> Self {
-        Self { depot: Arc::new(Depot::new(source)), counters: Box::leak(Box::new(Counters::new())) }
+        Self {
+            depot: Arc::new(Depot::new(source)),
+            counters: Box::leak(Box::new(Counters::new())),
+        }
     }
 
     async fn lease(&self) -> Result<Held<Fake>, Error> {
@@ -118,7 +124,11 @@ impl Bench {
     /// All permits are back, nothing is owed, and only idle connections are alive: `idle` of them.
     #[track_caller]
     fn assert_at_rest(&self, idle: usize) {
-        assert_eq!(self.depot.counts(), (idle, 0, SOURCE.max_connections), "idle, owed, permits");
+        assert_eq!(
+            self.depot.counts(),
+            (idle, 0, SOURCE.max_connections),
+            "idle, owed, permits"
+        );
         assert_eq!(alive(), idle, "alive");
     }
 }
@@ -144,7 +154,11 @@ async fn the_same_connection_again_without_a_check() {
 #[tokio::test(start_paused = true)]
 async fn the_newest_first_and_no_more_than_keep() {
     let bench = Bench::new(SOURCE.keep(2));
-    let (one, two, three) = (bench.leased().await, bench.leased().await, bench.leased().await);
+    let (one, two, three) = (
+        bench.leased().await,
+        bench.leased().await,
+        bench.leased().await,
+    );
     one.settle(Outcome::Success);
     three.settle(Outcome::Success);
     two.settle(Outcome::Success);
@@ -175,7 +189,11 @@ async fn each_clock_alone_makes_it_doubtful() {
         turn();
         bench.leased().await.settle(Outcome::Success);
         let stats = bench.counters.read();
-        assert_eq!((stats.opened, stats.reused, stats.checked), (1, 1, 1), "clock {number}");
+        assert_eq!(
+            (stats.opened, stats.reused, stats.checked),
+            (1, 1, 1),
+            "clock {number}"
+        );
     }
 }
 
@@ -187,9 +205,16 @@ async fn one_that_does_not_pass_its_check_is_replaced_at_once() {
         set(|world| world.check = gate);
         let begun = Instant::now();
         bench.leased().await.settle(Outcome::Success);
-        assert!(begun.elapsed() <= SOURCE.check_timeout + Duration::from_millis(1), "{gate:?}");
+        assert!(
+            begun.elapsed() <= SOURCE.check_timeout + Duration::from_millis(1),
+            "{gate:?}"
+        );
         let stats = bench.counters.read();
-        assert_eq!((stats.opened, stats.stale, stats.refused), (2, 1, 0), "{gate:?}");
+        assert_eq!(
+            (stats.opened, stats.stale, stats.refused),
+            (2, 1, 0),
+            "{gate:?}"
+        );
         bench.assert_at_rest(1);
         drop(std::mem::take(&mut bench.depot.state().idle));
         set(|world| world.check = Gate::Ok);
@@ -199,8 +224,14 @@ async fn one_that_does_not_pass_its_check_is_replaced_at_once() {
 #[tokio::test(start_paused = true)]
 async fn one_time_out_condemns_the_older_ones() {
     let bench = Bench::new(SOURCE.keep(3));
-    let (one, two, three) = (bench.leased().await, bench.leased().await, bench.leased().await);
-    [one, two, three].into_iter().for_each(|held| held.settle(Outcome::Success));
+    let (one, two, three) = (
+        bench.leased().await,
+        bench.leased().await,
+        bench.leased().await,
+    );
+    [one, two, three]
+        .into_iter()
+        .for_each(|held| held.settle(Outcome::Success));
     turn::wall(Duration::from_secs(60));
     set(|world| world.check = Gate::Never);
     let begun = Instant::now();
@@ -212,7 +243,12 @@ async fn one_time_out_condemns_the_older_ones() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_followed_by_a_check() {
-    for (gate, kept) in [(Gate::Ok, 1), (Gate::Slow, 1), (Gate::Err, 0), (Gate::Never, 0)] {
+    for (gate, kept) in [
+        (Gate::Ok, 1),
+        (Gate::Slow, 1),
+        (Gate::Err, 0),
+        (Gate::Never, 0),
+    ] {
         let bench = Bench::new(SOURCE);
         set(|world| world.check = gate);
         bench.leased().await.settle(Outcome::Failure);
@@ -225,7 +261,12 @@ async fn a_failure_is_followed_by_a_check() {
 #[tokio::test(start_paused = true)]
 async fn what_is_unfinished_is_brought_to_rest() {
     set(|world| (world.unfinished, world.check) = (true, Gate::Never));
-    for (gate, at_once, in_the_end) in [(Gate::Ok, 1, 1), (Gate::Slow, 0, 1), (Gate::Err, 0, 0), (Gate::Never, 0, 0)] {
+    for (gate, at_once, in_the_end) in [
+        (Gate::Ok, 1, 1),
+        (Gate::Slow, 0, 1),
+        (Gate::Err, 0, 0),
+        (Gate::Never, 0, 0),
+    ] {
         let bench = Bench::new(SOURCE);
         set(|world| world.rest = gate);
         bench.leased().await.settle(Outcome::Success);
@@ -242,7 +283,10 @@ async fn one_that_is_being_checked_is_waited_for() {
     set(|world| world.check = Gate::Slow);
     bench.leased().await.settle(Outcome::Failure);
     let held = bench.leased().await;
-    assert_eq!((held.connection.number, bench.counters.read().opened), (1, 1));
+    assert_eq!(
+        (held.connection.number, bench.counters.read().opened),
+        (1, 1)
+    );
 
     set(|world| world.check = Gate::Never);
     held.settle(Outcome::Failure);
@@ -266,20 +310,36 @@ async fn no_more_than_max_connections_and_the_error_says_so() {
     let error = bench.lease().await.err().expect("none is left");
     assert_eq!(begun.elapsed(), SOURCE.connect_timeout);
     assert_eq!(error.kind(), Some(crate::Kind::Saturated));
-    assert!(error.to_string().contains("all 1 connections that `Source::max_connections` allows"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("all 1 connections that `Source::max_connections` allows"),
+        "{error}"
+    );
     let (waiting, ()) = tokio::join!(bench.lease(), async { held.settle(Outcome::Success) });
     assert_eq!(waiting.expect("its turn").connection.number, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn connecting_gives_up_in_time_with_the_real_cause_and_no_secret() {
-    for (gate, cause) in [(Gate::Err, "the gate is shut"), (Gate::Never, "no answer in time")] {
+    for (gate, cause) in [
+        (Gate::Err, "the gate is shut"),
+        (Gate::Never, "no answer in time"),
+    ] {
         let bench = Bench::new(SOURCE);
         set(|world| world.connect = gate);
         let begun = Instant::now();
-        let error = bench.lease().await.err().expect("no connection").to_string();
+        let error = bench
+            .lease()
+            .await
+            .err()
+            .expect("no connection")
+            .to_string();
         assert!(begun.elapsed() <= SOURCE.connect_timeout + Duration::from_millis(1));
-        assert!(error.contains(cause) && error.contains("host:1/db") && !error.contains("s3cret"), "{error}");
+        assert!(
+            error.contains(cause) && error.contains("host:1/db") && !error.contains("s3cret"),
+            "{error}"
+        );
         bench.assert_at_rest(0);
         set(|world| world.connect = Gate::Ok);
         bench.leased().await.settle(Outcome::Success);
@@ -304,14 +364,22 @@ async fn nothing_is_lost_wherever_a_lease_is_cut_off() {
                     let what = format!("{connect:?} {check:?} {doubtful} {cut_after:?}");
                     match timeout(cut_after, bench.lease()).await {
                         Ok(Ok(held)) => {
-                            assert_eq!(bench.depot.counts().2, SOURCE.max_connections - 1, "{what}");
+                            assert_eq!(
+                                bench.depot.counts().2,
+                                SOURCE.max_connections - 1,
+                                "{what}"
+                            );
                             held.settle(Outcome::Success);
                         }
                         Ok(Err(_)) | Err(_) => {}
                     }
                     settled().await;
                     let (idle, owed, permits) = bench.depot.counts();
-                    assert_eq!((owed, permits, alive()), (0, SOURCE.max_connections, idle), "{what}");
+                    assert_eq!(
+                        (owed, permits, alive()),
+                        (0, SOURCE.max_connections, idle),
+                        "{what}"
+                    );
                     assert!(idle <= 1, "{what}");
                     drop(bench);
                     assert_eq!(alive(), 0, "{what}");
@@ -327,7 +395,15 @@ async fn nothing_is_lost_however_it_is_settled_and_ended() {
         for gate in GATES {
             for close in GATES {
                 for end_after in [0, 10, 30, 600].map(Duration::from_millis) {
-                    set(|world| *world = World { connect: Gate::Ok, check: gate, rest: gate, close, unfinished: true });
+                    set(|world| {
+                        *world = World {
+                            connect: Gate::Ok,
+                            check: gate,
+                            rest: gate,
+                            close,
+                            unfinished: true,
+                        }
+                    });
                     let bench = Bench::new(SOURCE);
                     let (one, two) = (bench.leased().await, bench.leased().await);
                     one.settle(outcome);
@@ -336,7 +412,11 @@ async fn nothing_is_lost_however_it_is_settled_and_ended() {
                     settled().await;
                     let (idle, owed, permits) = bench.depot.counts();
                     let what = format!("{outcome:?} {gate:?} {close:?} {end_after:?}");
-                    assert_eq!((owed, permits, alive()), (0, SOURCE.max_connections, idle), "{what}");
+                    assert_eq!(
+                        (owed, permits, alive()),
+                        (0, SOURCE.max_connections, idle),
+                        "{what}"
+                    );
                     assert!(idle <= 1, "{what}");
                     drop(bench);
                     assert_eq!(alive(), 0, "{what}");
@@ -349,7 +429,10 @@ async fn nothing_is_lost_however_it_is_settled_and_ended() {
 #[test]
 fn settled_outside_a_runtime_it_is_dropped() {
     let bench = Bench::new(SOURCE);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let held = runtime.block_on(bench.leased());
     held.settle(Outcome::Success);
     bench.assert_at_rest(0);
@@ -359,11 +442,20 @@ fn settled_outside_a_runtime_it_is_dropped() {
 fn what_is_idle_ends_with_its_runtime() {
     static DB: crate::Parked<Fake> = crate::Parked::new(SOURCE);
     for number in 1..=2 {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(async {
             for _ in 0..2 {
                 let mut lease = DB.lease().await.expect("a connection");
-                assert_eq!(crate::Lease::open(&mut lease).await.expect("the connection").number, number);
+                assert_eq!(
+                    crate::Lease::open(&mut lease)
+                        .await
+                        .expect("the connection")
+                        .number,
+                    number
+                );
                 crate::Lease::settle(lease, Outcome::Success);
             }
         });
@@ -378,5 +470,8 @@ fn what_is_idle_ends_with_its_runtime() {
 fn outside_tokio_there_is_an_error_and_no_panic() {
     static DB: crate::Parked<Fake> = crate::Parked::new(SOURCE);
     let lease = std::pin::pin!(DB.lease()).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(lease, std::task::Poll::Ready(Err(Error::NoRuntime))));
+    assert!(matches!(
+        lease,
+        std::task::Poll::Ready(Err(Error::NoRuntime))
+    ));
 }

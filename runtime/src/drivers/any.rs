@@ -21,13 +21,26 @@ fn install_drivers() {
 impl Driver for Any {
     fn options(url: &str, source: &Source) -> Result<AnyConnectOptions, Error> {
         install_drivers();
-        errors::expect_scheme(url, &["postgres", "postgresql", "mysql", "mariadb", "sqlite"], source)?;
-        let mut options = AnyConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
+        errors::expect_scheme(
+            url,
+            &["postgres", "postgresql", "mysql", "mariadb", "sqlite"],
+            source,
+        )?;
+        let mut options =
+            AnyConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
         #[cfg(feature = "postgres")]
-        if let (true, Some((name, value))) = (url.starts_with("postgres"), super::postgres::idle_session_timeout(source))
-            && !options.database_url.query().is_some_and(|query| query.contains(name))
+        if let (true, Some((name, value))) = (
+            url.starts_with("postgres"),
+            super::postgres::idle_session_timeout(source),
+        ) && !options
+            .database_url
+            .query()
+            .is_some_and(|query| query.contains(name))
         {
-            options.database_url.query_pairs_mut().append_pair(&format!("options[{name}]"), &value);
+            options
+                .database_url
+                .query_pairs_mut()
+                .append_pair(&format!("options[{name}]"), &value);
         }
         Ok(options)
     }
@@ -39,24 +52,37 @@ impl Driver for Any {
 
     #[cfg(feature = "mysql")]
     fn set_up(source: &Source) -> Option<String> {
-        source.url().is_ok_and(|url| url.starts_with("m")).then(|| super::mysql::wait_timeout(source))?
+        source
+            .url()
+            .is_ok_and(|url| url.starts_with("m"))
+            .then(|| super::mysql::wait_timeout(source))?
     }
 
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(connection)
+            .await
+            .map(drop)
     }
 
     async fn check(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
-                let answer = sqlx::raw_sql(super::postgres::NO_TRANSACTION).fetch_one(connection).await?;
+                let answer = sqlx::raw_sql(super::postgres::NO_TRANSACTION)
+                    .fetch_one(connection)
+                    .await?;
                 super::postgres::ended(sqlx::Row::try_get(&answer, 0)?)
             }
             #[cfg(feature = "sqlite")]
-            "SQLite" => super::sqlite::rolled_back(sqlx::raw_sql("rollback").execute(connection).await),
+            "SQLite" => {
+                super::sqlite::rolled_back(sqlx::raw_sql("rollback").execute(connection).await)
+            }
             #[cfg(feature = "mysql")]
-            "MySQL" => sqlx::raw_sql("rollback").execute(connection).await.map(drop),
+            "MySQL" => sqlx::raw_sql("rollback")
+                .execute(connection)
+                .await
+                .map(drop),
             _ => sqlx::Connection::ping(connection).await,
         }
     }

@@ -7,7 +7,10 @@ use crate::{Error, Kind, Source};
 /// An error in what a new connection is set up with.
 pub(super) fn set_up(error: sqlx::Error) -> Error {
     match Error::from(error) {
-        Error::Connect { kind, source, .. } => Error::connect(kind, format!("setting up the connection (`Source::on_connect`): {source}")),
+        Error::Connect { kind, source, .. } => Error::connect(
+            kind,
+            format!("setting up the connection (`Source::on_connect`): {source}"),
+        ),
         other => other,
     }
 }
@@ -17,7 +20,9 @@ fn kind(error: &sqlx::Error) -> Kind {
     match error {
         sqlx::Error::Io(error) => match error.kind() {
             // A file or a socket's path that is not there, or not ours.
-            ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => Kind::Rejected,
+            ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => {
+                Kind::Rejected
+            }
             _ => Kind::Unavailable,
         },
         sqlx::Error::Database(error) => of_code(error.code().as_deref(), number(error.as_ref())),
@@ -47,7 +52,11 @@ fn of_code(code: Option<&str>, number: Option<u16>) -> Kind {
 /// MySQL's own error number, which says more than its SQLSTATE.
 #[cfg(feature = "mysql")]
 fn number(error: &dyn sqlx::error::DatabaseError) -> Option<u16> {
-    Some(error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?.number())
+    Some(
+        error
+            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?
+            .number(),
+    )
 }
 
 #[cfg(not(feature = "mysql"))]
@@ -59,15 +68,31 @@ fn number(_: &dyn sqlx::error::DatabaseError) -> Option<u16> {
 pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Result<(), Error> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some(scheme) if schemes.contains(&scheme) => Ok(()),
-        Some(scheme) if !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+') && url.contains("://") => {
-            Err(source.problem(format!("is a `{scheme}:` URL, but the handler's parameter needs one of {}", list(schemes))))
+        Some(scheme)
+            if !scheme.is_empty()
+                && scheme
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'+')
+                && url.contains("://") =>
+        {
+            Err(source.problem(format!(
+                "is a `{scheme}:` URL, but the handler's parameter needs one of {}",
+                list(schemes)
+            )))
         }
-        _ => Err(source.problem(format!("is not a database URL: it must begin with {}", list(schemes)))),
+        _ => Err(source.problem(format!(
+            "is not a database URL: it must begin with {}",
+            list(schemes)
+        ))),
     }
 }
 
 fn list(schemes: &[&str]) -> String {
-    schemes.iter().map(|scheme| format!("`{scheme}:`")).collect::<Vec<_>>().join(" or ")
+    schemes
+        .iter()
+        .map(|scheme| format!("`{scheme}:`"))
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// A URL that the driver could not read.
@@ -111,12 +136,17 @@ mod tests {
     fn a_wrong_url_names_the_variable_and_no_secret() {
         let source = Source::env("DATABASE_URL");
         for (url, says) in [
-            ("mysql://u:s3cret@host/db", "`DATABASE_URL` is a `mysql:` URL"),
+            (
+                "mysql://u:s3cret@host/db",
+                "`DATABASE_URL` is a `mysql:` URL",
+            ),
             ("u:s3cret@host/db", "`DATABASE_URL` is not a database URL"),
             ("s3cret://u:p", "`DATABASE_URL` is a `s3cret:` URL"),
             ("nonsense", "`DATABASE_URL` is not a database URL"),
         ] {
-            let error = expect_scheme(url, &["postgres"], &source).expect_err(url).to_string();
+            let error = expect_scheme(url, &["postgres"], &source)
+                .expect_err(url)
+                .to_string();
             assert!(error.contains(says), "{error}");
         }
         assert!(expect_scheme("postgres://host/db", &["postgres"], &source).is_ok());

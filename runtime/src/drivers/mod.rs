@@ -38,13 +38,20 @@ trait Driver: Database {
     }
 
     /// Runs SQL as it is, in one round trip.
-    fn execute(connection: &mut Self::Connection, sql: String) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn execute(
+        connection: &mut Self::Connection,
+        sql: String,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// One round trip that fails if the connection is dead, or has a transaction open that cannot be ended.
-    fn check(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+    fn check(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
     /// See [`Connect::rest`](crate::Connect::rest).
-    fn rest(connection: &mut Self::Connection) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+    fn rest(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
         connection.flush()
     }
 }
@@ -100,7 +107,9 @@ macro_rules! driver {
             type Connection = $connection;
             type Open<'c> = sqlx::Transaction<'c, $database>;
 
-            async fn open(connection: &mut $connection) -> Result<sqlx::Transaction<'_, $database>, $crate::Error> {
+            async fn open(
+                connection: &mut $connection,
+            ) -> Result<sqlx::Transaction<'_, $database>, $crate::Error> {
                 $crate::drivers::transaction::begin(connection).await
             }
         }

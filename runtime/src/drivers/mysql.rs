@@ -21,12 +21,18 @@ impl Driver for MySql {
     }
 
     async fn execute(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(connection)
+            .await
+            .map(drop)
     }
 
     /// A ROLLBACK: it does nothing where no transaction is open, and ends one that a handler began with SQL of its own.
     async fn check(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql("rollback").execute(connection).await.map(drop)
+        sqlx::raw_sql("rollback")
+            .execute(connection)
+            .await
+            .map(drop)
     }
 }
 

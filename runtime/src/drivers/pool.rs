@@ -19,7 +19,10 @@ pub(super) async fn open<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error>
     let url = source.url()?;
     let mut pool = lazy::<DB>(DB::options(&url, source)?, source);
     let mut first = first_connection(&pool, source).await;
-    if first.as_ref().is_err_and(|error| DB::was_too_much(error, source)) {
+    if first
+        .as_ref()
+        .is_err_and(|error| DB::was_too_much(error, source))
+    {
         pool = lazy::<DB>(DB::options(&url, source)?, source);
         first = first_connection(&pool, source).await;
     }
@@ -31,7 +34,10 @@ pub(super) async fn open<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error>
     Ok(pool)
 }
 
-async fn first_connection<DB: Database>(pool: &Pool<DB>, source: &Source) -> Result<(), sqlx::Error> {
+async fn first_connection<DB: Database>(
+    pool: &Pool<DB>,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
     let end = limit::until(source.connect_timeout);
     let left = end.saturating_duration_since(Instant::now());
     let in_time = timeout_at(end - DIAGNOSIS.min(left / 4), async {
@@ -46,7 +52,11 @@ async fn first_connection<DB: Database>(pool: &Pool<DB>, source: &Source) -> Res
 /// out while nobody uses it has lost them; it is replaced if it does not get one back in time.
 pub(super) async fn check<DB: Database>(pool: &Pool<DB>) -> Result<(), Error> {
     if pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections() {
-        pool.acquire().await.map_err(Error::unsound)?.return_to_pool().await;
+        pool.acquire()
+            .await
+            .map_err(Error::unsound)?
+            .return_to_pool()
+            .await;
     }
     Ok(())
 }
@@ -64,7 +74,9 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .after_connect(move |connection, _| Box::pin(async move { connection::set_up::<DB>(connection, &source).await }))
+        .after_connect(move |connection, _| {
+            Box::pin(async move { connection::set_up::<DB>(connection, &source).await })
+        })
         .before_acquire(move |connection, meta| {
             let idle = freezes.idle_for(meta.idle_for);
             Box::pin(async move {
@@ -85,7 +97,9 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
 }
 
 async fn ping<C: Connection>(connection: &mut C, limit: Duration) -> Result<(), sqlx::Error> {
-    timeout(limit, connection.ping()).await.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))?
+    timeout(limit, connection.ping())
+        .await
+        .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))?
 }
 
 /// Makes the freeze wait for something that happens in another's task.
@@ -116,7 +130,11 @@ struct LastFreeze {
 
 impl Freezes {
     fn new() -> Self {
-        Self(Mutex::new(LastFreeze { seen: Moment::now(), noticed: Instant::now(), lasted: Duration::ZERO }))
+        Self(Mutex::new(LastFreeze {
+            seen: Moment::now(),
+            noticed: Instant::now(),
+            lasted: Duration::ZERO,
+        }))
     }
 
     /// How long a connection that is now acquired has been idle.
@@ -130,7 +148,11 @@ impl Freezes {
         }
         last.seen = now;
         let was_idle_then = last.noticed.elapsed() <= monotonic;
-        if was_idle_then { monotonic.saturating_add(last.lasted) } else { monotonic }
+        if was_idle_then {
+            monotonic.saturating_add(last.lasted)
+        } else {
+            monotonic
+        }
     }
 }
 
@@ -142,7 +164,10 @@ mod tests {
     #[test]
     fn a_freeze_that_the_monotonic_clock_missed_counts_as_idle() {
         let freezes = Freezes::new();
-        assert_eq!(freezes.idle_for(Duration::from_millis(5)), Duration::from_millis(5));
+        assert_eq!(
+            freezes.idle_for(Duration::from_millis(5)),
+            Duration::from_millis(5)
+        );
         turn::wall(Duration::from_secs(60));
         assert!(freezes.idle_for(Duration::from_millis(5)) > Duration::from_secs(59));
         // Another connection that slept through it, acquired later.

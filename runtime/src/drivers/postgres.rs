@@ -14,9 +14,16 @@ driver!(Postgres, PgConnection);
 impl Driver for Postgres {
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
         errors::expect_scheme(url, Self::URL_SCHEMES, source)?;
-        let options = PgConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
+        let options =
+            PgConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
         Ok(match idle_session_timeout(source) {
-            Some(setting) if !options.get_options().is_some_and(|set| set.contains(setting.0)) => options.options([setting]),
+            Some(setting)
+                if !options
+                    .get_options()
+                    .is_some_and(|set| set.contains(setting.0)) =>
+            {
+                options.options([setting])
+            }
             _ => options,
         })
     }
@@ -26,7 +33,10 @@ impl Driver for Postgres {
     }
 
     async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(connection)
+            .await
+            .map(drop)
     }
 
     async fn check(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -40,7 +50,13 @@ impl Driver for Postgres {
 pub(super) const NO_TRANSACTION: &str = "select now() = statement_timestamp()";
 
 pub(super) fn ended(no_transaction: bool) -> Result<(), sqlx::Error> {
-    if no_transaction { Ok(()) } else { Err(sqlx::Error::Protocol("a transaction is still open on it".to_owned())) }
+    if no_transaction {
+        Ok(())
+    } else {
+        Err(sqlx::Error::Protocol(
+            "a transaction is still open on it".to_owned(),
+        ))
+    }
 }
 
 /// The targets that refused our start-up parameter.
@@ -58,11 +74,16 @@ pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, Str
 /// Proxy (0A000). It is remembered, and said once.
 pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    if idle_session_timeout(source).is_none() || !matches!(code.as_deref(), Some("42704" | "08P01" | "0A000")) {
+    if idle_session_timeout(source).is_none()
+        || !matches!(code.as_deref(), Some("42704" | "08P01" | "0A000"))
+    {
         return false;
     }
     let target = source.target();
     tracing::warn!(target: "reuse_db", %target, %error, "`idle_session_timeout` is refused: connecting without");
-    REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner).push(target);
+    REFUSED_BY
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(target);
     true
 }

@@ -17,7 +17,10 @@ impl Driver for Sqlite {
     }
 
     async fn execute(connection: &mut SqliteConnection, sql: String) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(connection)
+            .await
+            .map(drop)
     }
 
     async fn check(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {

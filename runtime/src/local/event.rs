@@ -14,7 +14,8 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// finds on Lambda is there too.
 pub(super) fn request(head: Parts, body: &[u8]) -> Result<Request, Error> {
     let host = text(&head.headers, &HOST).unwrap_or("localhost");
-    host.parse::<Authority>().map_err(|error| format!("the header `Host: {host}` is not valid: {error}"))?;
+    host.parse::<Authority>()
+        .map_err(|error| format!("the header `Host: {host}` is not valid: {error}"))?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let request_id = format!("local-{}", now.as_nanos());
     let event = json!({
@@ -64,7 +65,11 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
     let names = headers.keys().filter(|name| *name != COOKIE);
     names
         .map(|name| {
-            let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let values: Vec<_> = headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
             (name.to_string(), Value::String(values.join(",")))
         })
         .collect()
@@ -92,22 +97,36 @@ mod tests {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.raw_http_path(), "/visits/%C3%A9");
         assert_eq!(request.uri().query(), Some("page=2&page=3"));
-        assert_eq!(request.query_string_parameters().all("page"), Some(vec!["2", "3"]));
+        assert_eq!(
+            request.query_string_parameters().all("page"),
+            Some(vec!["2", "3"])
+        );
         assert_eq!(request.headers()["accept"], "a,b");
         assert_eq!(request.headers()["cookie"], "x=1; y=2");
         assert_eq!(request.body(), &Body::Text("hello".into()));
-        assert!(request.lambda_context_ref().is_some_and(|context| context.request_id.starts_with("local-")));
+        assert!(
+            request
+                .lambda_context_ref()
+                .is_some_and(|context| context.request_id.starts_with("local-"))
+        );
     }
 
     #[test]
     fn a_wrong_host_is_an_error() {
-        let head = parts(lambda_http::http::Request::get("/").header("host", "a b").body(()));
+        let head = parts(
+            lambda_http::http::Request::get("/")
+                .header("host", "a b")
+                .body(()),
+        );
         assert!(request(head, b"").is_err());
     }
 
     #[test]
     fn bytes_stay_bytes() {
         let head = parts(lambda_http::http::Request::put("/").body(()));
-        assert_eq!(request(head, &[0xff, 0]).expect("an event").body(), &Body::Binary(vec![0xff, 0]));
+        assert_eq!(
+            request(head, &[0xff, 0]).expect("an event").body(),
+            &Body::Binary(vec![0xff, 0])
+        );
     }
 }

@@ -34,10 +34,13 @@ where
     E: Debug + Send + 'static,
 {
     let address = std::env::var(ADDRESS_VARIABLE).unwrap_or_else(|_| ADDRESS.to_owned());
-    let listener = TcpListener::bind(&address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}; set `{ADDRESS_VARIABLE}` to another address"))?;
-    eprintln!("listening on http://{}, Ctrl-C ends", listener.local_addr()?);
+    let listener = TcpListener::bind(&address).await.map_err(|error| {
+        format!("cannot listen on {address}: {error}; set `{ADDRESS_VARIABLE}` to another address")
+    })?;
+    eprintln!(
+        "listening on http://{}, Ctrl-C ends",
+        listener.local_addr()?
+    );
 
     let connections = GracefulShutdown::new();
     let mut stopped = pin!(stopped());
@@ -67,7 +70,15 @@ where
 fn connection<S, E>(
     stream: TcpStream,
     service: S,
-) -> http1::Connection<TokioIo<TcpStream>, impl hyper::service::HttpService<Incoming, ResBody = Body, Error = std::convert::Infallible, Future: Send>>
+) -> http1::Connection<
+    TokioIo<TcpStream>,
+    impl hyper::service::HttpService<
+        Incoming,
+        ResBody = Body,
+        Error = std::convert::Infallible,
+        Future: Send,
+    >,
+>
 where
     S: Service<Request, Response = Response<Body>, Error = E> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -77,7 +88,9 @@ where
         let service = service.clone();
         async move { Ok(answer(request, service).await) }
     });
-    http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer)
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), answer)
 }
 
 async fn answer<S, E>(request: hyper::Request<Incoming>, service: S) -> Response<Body>

@@ -1,0 +1,52 @@
+//! What a warm invocation costs on top of the handler: leasing and settling a parked connection.
+//!
+//! `cargo bench -p reuse-db`: the time, and the allocations (none).
+
+use divan::AllocProfiler;
+use reuse_db::{Connect, Error, Lease, Outcome, Parked, Source};
+
+#[global_allocator]
+static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+
+struct Fake;
+
+impl Connect for Fake {
+    async fn connect(_: &Source) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn check(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+static DB: Parked<Fake> = Parked::new(Source::env("REUSE_DB_FAKE").or("fake://host"));
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench]
+fn lease_open_settle(bencher: divan::Bencher<'_, '_>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let _entered = runtime.enter();
+    let once = || {
+        ready(async {
+            let mut lease = DB.lease().await.expect("a connection");
+            let fake = Lease::open(&mut lease).await.expect("the connection");
+            divan::black_box(fake);
+            Lease::settle(lease, Outcome::Success);
+        });
+    };
+    once();
+    bencher.bench_local(once);
+}
+
+/// Runs a future that is ready at its first poll, as all of this is for a parked connection.
+fn ready(future: impl Future<Output = ()>) {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::pin::pin!(future).poll(&mut cx).is_ready());
+}

@@ -1,0 +1,59 @@
+//! A warm invocation allocates nothing: leasing, opening and settling a parked connection.
+
+use std::alloc::System;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use reuse_db::{Connect, Error, Lease, Outcome, Parked, Source};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+struct Fake;
+
+impl Connect for Fake {
+    async fn connect(_: &Source) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    async fn check(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+static DB: Parked<Fake> = Parked::new(Source::env("REUSE_DB_FAKE").or("fake://host"));
+
+async fn invocation() {
+    let mut lease = DB.lease().await.expect("a connection");
+    Lease::open(&mut lease).await.expect("the connection");
+    Lease::settle(lease, Outcome::Success);
+}
+
+// Without libtest, whose threads allocate as they like.
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let _entered = runtime.enter();
+    let invoke = || {
+        assert!(
+            pin!(invocation())
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_ready()
+        )
+    };
+    invoke();
+    let region = Region::new(ALLOCATOR);
+    for _ in 0..1_000 {
+        invoke();
+    }
+    let change = region.change();
+    assert_eq!(
+        (change.allocations, change.reallocations),
+        (0, 0),
+        "{change:?}"
+    );
+    assert_eq!((DB.stats().opened, DB.stats().reused), (1, 1_000));
+}

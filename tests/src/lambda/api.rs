@@ -1,0 +1,124 @@
+//! The function's side: the Runtime API and the Extensions API over HTTP.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::answer::{FunctionError, Outcome};
+use super::body;
+use super::control::Control;
+use super::event::epoch_ms;
+
+/// What an invoked function is named.
+const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:bench";
+const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
+
+pub(super) fn router(control: Arc<Control>) -> Router {
+    Router::new()
+        .route("/2018-06-01/runtime/invocation/next", get(next))
+        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+        .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+        .route("/2018-06-01/runtime/init/error", post(init_error))
+        .route("/2018-06-01/runtime/restore/next", get(restore))
+        .route("/2018-06-01/runtime/restore/error", post(init_error))
+        .route("/2020-01-01/extension/register", post(register))
+        .route("/2020-01-01/extension/event/next", get(extension_next))
+        .with_state(control)
+}
+
+async fn next(State(control): State<Arc<Control>>) -> Response {
+    let Ok(delivery) = control.next_event().await else {
+        return StatusCode::GONE.into_response();
+    };
+    let headers = [
+        ("lambda-runtime-aws-request-id", delivery.id),
+        ("lambda-runtime-deadline-ms", epoch_ms(delivery.deadline).to_string()),
+        ("lambda-runtime-invoked-function-arn", ARN.into()),
+        ("lambda-runtime-trace-id", TRACE.into()),
+    ];
+    (headers, Json(delivery.payload)).into_response()
+}
+
+async fn response(
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    posted: Body,
+) -> Response {
+    let Some(since) = control.asked_at(&id) else {
+        return refused("no such invocation");
+    };
+    let mode = headers.get("lambda-runtime-function-response-mode");
+    let outcome = match mode.is_some_and(|mode| mode == "streaming") {
+        true => body::streamed(posted, since).await,
+        false => body::whole(posted).await,
+    };
+    match outcome {
+        Some(outcome) => accepted(control.finish(&id, outcome)),
+        None => refused("not a response"),
+    }
+}
+
+async fn error(State(control): State<Arc<Control>>, Path(id): Path<String>, Json(error): Json<Value>) -> Response {
+    accepted(control.finish(&id, Outcome::Failed(function_error(&error))))
+}
+
+async fn init_error(State(control): State<Arc<Control>>, Json(error): Json<Value>) -> Response {
+    control.init_failed(function_error(&error));
+    accepted(true)
+}
+
+async fn restore(State(control): State<Arc<Control>>) -> StatusCode {
+    match control.next_restore().await {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::GONE,
+    }
+}
+
+async fn register(State(control): State<Arc<Control>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    let Some(name) = headers.get("lambda-extension-name").and_then(|name| name.to_str().ok()) else {
+        return refused("an extension has a name");
+    };
+    let events = body["events"].as_array().into_iter().flatten();
+    let id = control.register(name, events.filter_map(Value::as_str).map(Into::into).collect());
+    let function = json!({ "functionName": "bench", "functionVersion": "$LATEST", "handler": "bootstrap" });
+    ([("lambda-extension-identifier", id)], Json(function)).into_response()
+}
+
+async fn extension_next(State(control): State<Arc<Control>>, headers: HeaderMap) -> Response {
+    let id = headers.get("lambda-extension-identifier").and_then(|id| id.to_str().ok());
+    let Some(event) = id.and_then(|id| control.next_extension_event(id)) else {
+        return refused("no such extension");
+    };
+    match event.await {
+        Ok(mut event) => {
+            event["invokedFunctionArn"] = ARN.into();
+            event["tracing"] = json!({ "type": "X-Amzn-Trace-Id", "value": TRACE });
+            Json(event).into_response()
+        }
+        Err(_) => StatusCode::GONE.into_response(),
+    }
+}
+
+fn function_error(posted: &Value) -> FunctionError {
+    let text = |key: &str| posted[key].as_str().unwrap_or_default().to_owned();
+    FunctionError { error_type: text("errorType"), message: text("errorMessage") }
+}
+
+fn accepted(known: bool) -> Response {
+    match known {
+        true => (StatusCode::ACCEPTED, Json(json!({ "status": "OK" }))).into_response(),
+        false => refused("no such invocation"),
+    }
+}
+
+fn refused(message: &str) -> Response {
+    let error = json!({ "errorType": "InvalidRequest", "errorMessage": message });
+    (StatusCode::BAD_REQUEST, Json(error)).into_response()
+}

@@ -1,0 +1,87 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+/// What a function is invoked with: an HTTP request as API Gateway sends it (HTTP API, payload format 2.0), or any JSON.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub(super) name: String,
+    pub(super) payload: Value,
+}
+
+impl Event {
+    /// `GET` of a path and, after a `?`, a query.
+    pub fn get(path_and_query: &str) -> Self {
+        Self::request("GET", path_and_query)
+    }
+
+    /// `POST` of `body`.
+    pub fn post(path_and_query: &str, body: impl AsRef<[u8]>) -> Self {
+        let mut event = Self::request("POST", path_and_query);
+        let (text, is_base64) = match str::from_utf8(body.as_ref()) {
+            Ok(text) => (text.to_owned(), false),
+            Err(_) => (BASE64_STANDARD.encode(body), true),
+        };
+        event.payload["body"] = text.into();
+        event.payload["isBase64Encoded"] = is_base64.into();
+        event
+    }
+
+    /// An HTTP request with any method.
+    pub fn request(method: &str, path_and_query: &str) -> Self {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        let mut parameters = serde_json::Map::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            append(parameters.entry(name).or_insert(Value::Null), &value);
+        }
+        let payload = json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": query,
+            "queryStringParameters": parameters,
+            "headers": { "host": "bench.execute-api.eu-central-1.amazonaws.com" },
+            "requestContext": {
+                "accountId": "123456789012",
+                "apiId": "bench",
+                "domainName": "bench.execute-api.eu-central-1.amazonaws.com",
+                "domainPrefix": "bench",
+                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "bench" },
+                "requestId": "bench",
+                "routeKey": "$default",
+                "stage": "$default",
+                "time": "01/Jan/2026:00:00:00 +0000",
+                "timeEpoch": epoch_ms(SystemTime::now()),
+            },
+            "isBase64Encoded": false,
+        });
+        Self { name: format!("{method} {path_and_query}"), payload }
+    }
+
+    /// A payload that is no HTTP request.
+    pub fn json(payload: Value) -> Self {
+        Self { name: payload.to_string(), payload }
+    }
+
+    /// Adds a header; a second of the same name is appended to the first, as API Gateway does.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        append(&mut self.payload["headers"][name.to_lowercase()], value);
+        self
+    }
+}
+
+fn append(list: &mut Value, value: &str) {
+    *list = match list.as_str() {
+        Some(values) => format!("{values},{value}").into(),
+        None => value.into(),
+    };
+}
+
+/// A time as the Runtime API tells it: milliseconds since 1970.
+pub(super) fn epoch_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).expect("the clock is after 1970");
+    u64::try_from(since.as_millis()).expect("milliseconds of this age fit")
+}

@@ -1,0 +1,99 @@
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::Command;
+use tokio::sync::watch;
+
+use super::log::Log;
+use crate::host;
+use crate::wait::within;
+
+/// A function's process. Dropping it kills the process, also a stopped one.
+#[derive(Debug)]
+pub(super) struct Process {
+    pid: Pid,
+    exit: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Process {
+    /// Starts `binary` with no environment but `env`.
+    ///
+    /// `setpriv` asks the kernel to kill the function when the thread that started it ends, and becomes the function: it is gone
+    /// even if the tests are killed. As it is the *thread* that counts, a process must be started on a thread that outlives it:
+    /// a test's own, or a runtime's worker, never one of `spawn_blocking`.
+    pub(super) fn start(binary: &Path, env: &BTreeMap<OsString, OsString>, log: Log) -> Self {
+        let (output, input) = std::io::pipe().expect("a pipe for the function's output");
+        let mut child = Command::new(host::program("setpriv", "util-linux", &[]))
+            .args([OsStr::new("--pdeathsig"), OsStr::new("KILL"), OsStr::new("--"), binary.as_os_str()])
+            .env_clear()
+            .envs(env)
+            .stdin(Stdio::null())
+            .stdout(input.try_clone().expect("a second handle of the pipe"))
+            .stderr(input)
+            .spawn()
+            .expect("setpriv starts");
+        let pid = child.id().expect("the process was not waited for yet");
+        let output = Receiver::from_owned_fd(OwnedFd::from(output)).expect("a pipe to read");
+        let reader = tokio::spawn(read(output, log));
+        let (exited, exit) = watch::channel(None);
+        tokio::spawn(async move {
+            let status = child.wait().await.expect("a child can be waited for");
+            // Its last words come first, unless a child of its own keeps the pipe open.
+            let _ = tokio::time::timeout(Duration::from_secs(1), reader).await;
+            exited.send_replace(Some(status));
+        });
+        Self { pid: Pid::from_raw(pid.try_into().expect("a process id is small")), exit }
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    pub(super) fn state(&self) -> Option<char> {
+        host::process_state(self.pid())
+    }
+
+    /// Sends `signal`, unless the process has ended.
+    pub(super) fn signal(&self, signal: Signal) {
+        if self.exit.borrow().is_none() {
+            // The process may end at this very moment, which is as good.
+            let _ = kill(self.pid, signal);
+        }
+    }
+
+    pub(super) async fn exited(&self) -> ExitStatus {
+        let mut exit = self.exit.clone();
+        let status = exit.wait_for(Option::is_some).await.expect("somebody waits for the process");
+        (*status).expect("it has ended")
+    }
+
+    /// Kills it unless it ends within `grace`.
+    pub(super) async fn end_within(&self, grace: Duration) -> ExitStatus {
+        if let Ok(status) = tokio::time::timeout(grace, self.exited()).await {
+            return status;
+        }
+        self.signal(Signal::SIGKILL);
+        within("the end of a killed process", self.exited()).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+async fn read(mut output: Receiver, log: Log) {
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = output.read(&mut piece).await {
+        log.write(&piece[..length]);
+    }
+}
