@@ -1,1 +1,16 @@
-//! The attribute of reuse-db.
+//! The attribute of [reuse-db](https://docs.rs/reuse-db), which re-exports it and documents it.
+
+mod args;
+mod attributes;
+mod database;
+mod errors;
+mod expand;
+mod handler;
+
+use proc_macro::TokenStream;
+
+/// Hoists a handler's database parameter into a static, connected on first use and kept across invocations.
+#[proc_macro_attribute]
+pub fn reuse_db(args: TokenStream, item: TokenStream) -> TokenStream {
+    expand::expand(args.into(), item.into()).into()
+}

@@ -29,7 +29,7 @@ mod shutdown;
 mod source;
 mod stats;
 
-// pub use reuse_db_macros::reuse_db;
+pub use reuse_db_macros::reuse_db;
 
 pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseService};
 pub use connect::Connect;
