@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p reuse-db`: the time, and the allocations (none).
 
+#![expect(clippy::expect_used, reason = "it fails by panicking")]
+
 use divan::AllocProfiler;
 use reuse_db::{Connect, Error, Lease, Outcome, Parked, Source};
 

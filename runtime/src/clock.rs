@@ -37,6 +37,7 @@ impl Moment {
 
     /// By how much more the wall clock has advanced since `earlier` than the monotonic clock: the part
     /// of a freeze that ages measured by [`Instant`] miss.
+    #[cfg(any(feature = "_sqlx", test))]
     pub(crate) fn lag_since(self, earlier: Self) -> Duration {
         self.since(earlier)
             .saturating_sub(self.monotonic.saturating_duration_since(earlier.monotonic))

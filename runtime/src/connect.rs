@@ -69,6 +69,7 @@ pub trait Connect: Sized + Send + 'static {
 
     /// Closes it politely. Default: drops it.
     fn close(self) -> impl Future<Output = ()> + Send {
-        std::future::ready(drop(self))
+        drop(self);
+        std::future::ready(())
     }
 }

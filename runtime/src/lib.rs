@@ -5,12 +5,7 @@ mod clock;
 mod connect;
 mod connecting;
 mod depot;
-#[cfg(any(
-    feature = "postgres",
-    feature = "mysql",
-    feature = "sqlite",
-    feature = "any"
-))]
+#[cfg(feature = "_sqlx")]
 mod drivers;
 mod error;
 mod handle;

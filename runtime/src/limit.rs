@@ -47,14 +47,11 @@ mod tests {
         let now = Instant::now();
         assert_eq!(until(Duration::from_secs(5)), now + Duration::from_secs(5));
         let deadline = Some(now + Duration::from_secs(3));
-        DEADLINE.sync_scope(deadline, || {
-            assert_eq!(
-                until(Duration::from_secs(5)),
-                now + Duration::from_millis(2750)
-            )
-        });
-        DEADLINE.sync_scope(deadline, || {
-            assert_eq!(until(Duration::from_secs(1)), now + Duration::from_secs(1))
-        });
+        let within = |wait| DEADLINE.sync_scope(deadline, || until(wait));
+        assert_eq!(
+            within(Duration::from_secs(5)),
+            now + Duration::from_millis(2750)
+        );
+        assert_eq!(within(Duration::from_secs(1)), now + Duration::from_secs(1));
     }
 }

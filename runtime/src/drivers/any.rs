@@ -18,6 +18,19 @@ fn install_drivers() {
     INSTALLED.get_or_init(|| drop(std::panic::catch_unwind(sqlx::any::install_default_drivers)));
 }
 
+#[cfg(feature = "postgres")]
+fn with_idle_session_timeout(mut options: AnyConnectOptions, source: &Source) -> AnyConnectOptions {
+    let url = &mut options.database_url;
+    if let Some((name, value)) = super::postgres::idle_session_timeout(source)
+        && url.scheme().starts_with("postgres")
+        && !url.query().is_some_and(|query| query.contains(name))
+    {
+        url.query_pairs_mut()
+            .append_pair(&format!("options[{name}]"), &value);
+    }
+    options
+}
+
 impl Driver for Any {
     fn options(url: &str, source: &Source) -> Result<AnyConnectOptions, Error> {
         install_drivers();
@@ -26,22 +39,10 @@ impl Driver for Any {
             &["postgres", "postgresql", "mysql", "mariadb", "sqlite"],
             source,
         )?;
-        let mut options =
+        let options =
             AnyConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
         #[cfg(feature = "postgres")]
-        if let (true, Some((name, value))) = (
-            url.starts_with("postgres"),
-            super::postgres::idle_session_timeout(source),
-        ) && !options
-            .database_url
-            .query()
-            .is_some_and(|query| query.contains(name))
-        {
-            options
-                .database_url
-                .query_pairs_mut()
-                .append_pair(&format!("options[{name}]"), &value);
-        }
+        let options = with_idle_session_timeout(options, source);
         Ok(options)
     }
 
@@ -70,9 +71,14 @@ impl Driver for Any {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
                 let answer = sqlx::raw_sql(super::postgres::NO_TRANSACTION)
-                    .fetch_one(connection)
-                    .await?;
-                super::postgres::ended(sqlx::Row::try_get(&answer, 0)?)
+                    .fetch_one(&mut *connection)
+                    .await;
+                if super::postgres::is_transaction_open(
+                    answer.and_then(|row| sqlx::Row::try_get(&row, 0)),
+                )? {
+                    sqlx::raw_sql("rollback").execute(connection).await?;
+                }
+                Ok(())
             }
             #[cfg(feature = "sqlite")]
             "SQLite" => {

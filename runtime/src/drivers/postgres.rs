@@ -3,8 +3,9 @@
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres};
+use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres, Row as _};
 
 use super::{Driver, driver, errors};
 use crate::{Error, Source};
@@ -40,22 +41,26 @@ impl Driver for Postgres {
     }
 
     async fn check(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let answer = sqlx::raw_sql(NO_TRANSACTION).fetch_one(connection).await?;
-        ended(sqlx::Row::try_get(&answer, 0)?)
+        let answer = sqlx::raw_sql(NO_TRANSACTION)
+            .fetch_one(&mut *connection)
+            .await;
+        if is_transaction_open(answer.and_then(|row| row.try_get(0)))? {
+            sqlx::raw_sql("rollback").execute(connection).await?;
+        }
+        Ok(())
     }
 }
 
-/// Also finds the transaction that a handler began with SQL of its own, of which sqlx knows nothing: outside one, the transaction's
-/// time is the statement's own.
+/// A sign of life that finds a transaction which a handler began with SQL of its own, and of which sqlx knows nothing: outside
+/// one, the transaction's time is the statement's own.
 pub(super) const NO_TRANSACTION: &str = "select now() = statement_timestamp()";
 
-pub(super) fn ended(no_transaction: bool) -> Result<(), sqlx::Error> {
-    if no_transaction {
-        Ok(())
-    } else {
-        Err(sqlx::Error::Protocol(
-            "a transaction is still open on it".to_owned(),
-        ))
+/// What the answer says; in a transaction that has failed (25P02) there is none but an error.
+pub(super) fn is_transaction_open(answer: Result<bool, sqlx::Error>) -> Result<bool, sqlx::Error> {
+    match answer {
+        Ok(no_transaction) => Ok(!no_transaction),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -73,7 +78,7 @@ pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, Str
 /// Whether our start-up parameter was refused: by PostgreSQL before 14, which does not know it (42704), by PgBouncer (08P01) or by RDS
 /// Proxy (0A000). It is remembered, and said once.
 pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     if idle_session_timeout(source).is_none()
         || !matches!(code.as_deref(), Some("42704" | "08P01" | "0A000"))
     {

@@ -2,7 +2,6 @@
 
 mod event;
 
-use std::fmt::Debug;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use lambda_http::http::StatusCode;
+use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::tower::ServiceExt as _;
 use lambda_http::{Body, Request, Response, Service};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +31,7 @@ pub(crate) async fn serve<S, E>(service: S) -> Result<(), lambda_http::Error>
 where
     S: Service<Request, Response = Response<Body>, Error = E> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    E: Debug + Send + 'static,
+    E: Into<Diagnostic> + Send + 'static,
 {
     let address = std::env::var(ADDRESS_VARIABLE).unwrap_or_else(|_| ADDRESS.to_owned());
     let listener = TcpListener::bind(&address).await.map_err(|error| {
@@ -82,7 +82,7 @@ fn connection<S, E>(
 where
     S: Service<Request, Response = Response<Body>, Error = E> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    E: Debug + Send + 'static,
+    E: Into<Diagnostic> + Send + 'static,
 {
     let answer = hyper::service::service_fn(move |request| {
         let service = service.clone();
@@ -95,8 +95,9 @@ where
 
 async fn answer<S, E>(request: hyper::Request<Incoming>, service: S) -> Response<Body>
 where
-    S: Service<Request, Response = Response<Body>, Error = E>,
-    E: Debug,
+    S: Service<Request, Response = Response<Body>, Error = E> + Send + 'static,
+    S::Future: Send + 'static,
+    E: Into<Diagnostic> + Send + 'static,
 {
     let (head, body) = request.into_parts();
     let body = match Limited::new(body, LARGEST_REQUEST).collect().await {
@@ -107,14 +108,15 @@ where
         Ok(request) => request,
         Err(error) => return plain(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    match service.oneshot(request).await {
-        Ok(response) => response,
-        // API Gateway makes a 502 of a function's error; here somebody is developing, so it shows the cause.
-        Err(error) => {
-            eprintln!("the handler failed: {error:?}");
-            plain(StatusCode::BAD_GATEWAY, format!("{error:?}"))
-        }
-    }
+    // In a task of its own, as on Lambda: a client that leaves does not cut it off, and a panic is an error.
+    let cause = match tokio::spawn(service.oneshot(request)).await {
+        Ok(Ok(response)) => return response,
+        Ok(Err(error)) => error.into().error_message,
+        Err(panic) => panic.to_string(),
+    };
+    eprintln!("the handler failed: {cause}");
+    // API Gateway makes a 502 of a function's error and hides the cause; here somebody is developing.
+    plain(StatusCode::BAD_GATEWAY, cause)
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Body> {
