@@ -68,7 +68,7 @@ impl Expansion {
             Form::Exclusive => (quote!(Parked), "The kept connections"),
             Form::Borrowed | Form::Owned => (quote!(Shared), "The kept database"),
         };
-        let doc = format!("{what} of [`{}`].", self.handler.signature.ident);
+        let doc = format!(" {what} of [`{}`].", self.handler.signature.ident);
         let source = match &database.place {
             Where::Default => quote!(#runtime::Source::env("DATABASE_URL")),
             Where::Env(variable) => quote!(#runtime::Source::env(#variable)),
@@ -146,14 +146,20 @@ impl Expansion {
         } = &self.handler;
         let attributes = self.attributes(&[Goes::Everywhere, Goes::BothFunctions, Goes::WithBody]);
         let doc = format!(
-            "[`{}`], as it is written: with a database of the caller's own.",
+            " [`{}`], as it is written: with a database of the caller's own.",
             signature.ident
         );
+        let is_documented = self
+            .handler
+            .attributes
+            .iter()
+            .any(|attribute| attribute.path().is_ident("doc"));
+        let blank_line = is_documented.then(|| quote!(#[doc = ""]));
         let mut signature = signature.clone();
         signature.ident = self.with_body_name();
         quote! {
             #[doc = #doc]
-            #[doc = ""]
+            #blank_line
             #(#attributes)*
             #visibility #signature #body
         }
@@ -277,3 +283,6 @@ fn names_lifetime(tokens: &str, name: &str) -> bool {
             .is_some_and(|rest| !rest.starts_with(|c: char| c == '_' || c.is_alphanumeric()))
     })
 }
+
+#[cfg(test)]
+mod tests;
