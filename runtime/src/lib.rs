@@ -1,4 +1,32 @@
-//! Keep one database connection across AWS Lambda invocations.
+#![cfg_attr(feature = "postgres", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "postgres"),
+    doc = "Keep one database connection across AWS Lambda invocations."
+)]
+//!
+//! # Every wait and its limit
+//!
+//! | wait | limit | default |
+//! |---|---|---|
+//! | for a connection to be free, to be checked or to be opened, retries included | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
+//! | one check before an invocation or after a failure; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
+//! | for all that is owed after a response, before the freeze | [`AfterResponse::limit`], and the invocation's deadline | 500 ms |
+//! | BEGIN | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
+//! | COMMIT | 29 s, and 250 ms before the invocation's deadline | |
+//! | [`shutdown`] | 300 ms | |
+//! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
+//! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |
+//!
+//! The deadline is known to what runs in the task of the invocation, under [`run`] or the [`AfterResponse`] layer.
+//!
+//! # How it fits together
+//!
+//! - [`Source`]: where to connect and under which limits.
+//! - [`Connect`]: what can be kept; [`Handle`] and [`Finish`]: what a `&mut` parameter is made of it.
+//! - [`Parked`] and its [`Lease`], [`Shared`] and its [`SharedLease`]: the statics, and one invocation's hold on what they keep.
+//! - [`Outcome`]: what a handler's result says; [`Refuse`]: how it says that there was no connection.
+//! - [`run`], [`AfterResponse`], [`shutdown`]: the sandbox's life.
+//! - [`stats`]: figures. Events go to `tracing`, with the target `reuse_db`.
 
 mod after_response;
 mod clock;
@@ -24,6 +52,7 @@ mod shutdown;
 mod source;
 mod stats;
 
+#[cfg_attr(feature = "postgres", doc = include_str!("../ATTRIBUTE.md"))]
 pub use reuse_db_macros::reuse_db;
 
 pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseService};
