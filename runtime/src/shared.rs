@@ -1,14 +1,15 @@
 //! The static behind a `&S` or by-value parameter.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::clock::Moment;
 use crate::registry::{Keeper, Way, Work};
 use crate::stats::{Count, Counters};
-use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit};
+use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit, owed};
 
 /// The static for shared handles: the one pool or client that every invocation borrows, or clones.
 ///
@@ -67,39 +68,59 @@ impl<S: Connect + Sync> std::fmt::Debug for Shared<S> {
 ///
 /// Dropped without [`settle`](Self::settle) it makes the next invocation check the value.
 #[must_use = "a lease that is dropped makes the next invocation check the value: settle it"]
-pub struct SharedLease<S> {
+pub struct SharedLease<S: Connect + Sync> {
     value: Arc<S>,
     used: Arc<std::sync::Mutex<Use>>,
     outcome: Outcome,
+    rest_timeout: Duration,
 }
 
-impl<S> SharedLease<S> {
+impl<S: Connect + Sync> SharedLease<S> {
     /// The value.
     #[must_use]
     pub fn get(lease: &Self) -> &S {
         &lease.value
     }
 
-    /// Gives the value back. Never awaits.
+    /// Gives the value back, without awaiting anything. What is unfinished on it then (a connection on its
+    /// way back to its pool) is waited for in the background, within [`check_timeout`](Source::check_timeout).
     pub fn settle(mut lease: Self, outcome: Outcome) {
         lease.outcome = outcome;
     }
 }
 
-impl<S> Drop for SharedLease<S> {
+impl<S: Connect + Sync> Drop for SharedLease<S> {
     fn drop(&mut self) {
-        let now = Use {
-            last: Moment::now(),
-            failed: self.outcome == Outcome::Failure,
+        let failed = self.outcome == Outcome::Failure;
+        let used = Arc::clone(&self.used);
+        let give_back = move |failed| {
+            *used.lock().unwrap_or_else(PoisonError::into_inner) = Use {
+                last: Moment::now(),
+                failed,
+            };
         };
-        *self
-            .used
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = now;
+        if self.value.unfinished() {
+            // Until then it is doubtful.
+            give_back(true);
+            let (value, limit) = (Arc::downgrade(&self.value), self.rest_timeout);
+            owed::spawn(async move {
+                let is_at_rest = timeout(limit, at_rest(value)).await.is_ok();
+                give_back(failed || !is_at_rest);
+            });
+        } else {
+            give_back(failed);
+        }
     }
 }
 
-impl<S> std::fmt::Debug for SharedLease<S> {
+/// Does not hold the value meanwhile, which would make it look used.
+async fn at_rest<S: Connect>(value: Weak<S>) {
+    while value.upgrade().is_some_and(|value| value.unfinished()) {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+impl<S: Connect + Sync> std::fmt::Debug for SharedLease<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SharedLease").finish_non_exhaustive()
     }
@@ -143,10 +164,10 @@ impl<S: Connect + Sync> Single<S> {
                 begun.elapsed(),
             )
         })?;
-        if let Some(mut opened) = slot.take() {
-            if self.is_sound(&mut opened, end, counters).await {
+        if let Some(opened) = slot.take() {
+            if let Some(opened) = self.sound(opened, end, counters).await {
                 counters.add(Count::Reused);
-                return Ok(slot.insert(opened).lease());
+                return Ok(slot.insert(opened).lease(&self.source));
             }
             counters.add(Count::Stale);
         }
@@ -155,35 +176,47 @@ impl<S: Connect + Sync> Single<S> {
             last: Moment::now(),
             failed: false,
         }));
-        Ok(slot.insert(Opened { value, used }).lease())
+        Ok(slot.insert(Opened { value, used }).lease(&self.source))
     }
 
-    async fn is_sound(&self, opened: &mut Opened<S>, end: Instant, counters: &Counters) -> bool {
+    /// The value, if it is trusted, passes its check, or is in use by another invocation, which will tell.
+    async fn sound(
+        &self,
+        opened: Opened<S>,
+        end: Instant,
+        counters: &Counters,
+    ) -> Option<Opened<S>> {
         let is_trusted = {
-            let used = opened
-                .used
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let used = opened.used.lock().unwrap_or_else(PoisonError::into_inner);
             !used.failed && Moment::now().since(used.last) < self.source.verify_after
         };
-        match Arc::get_mut(&mut opened.value) {
-            Some(value) if !is_trusted => {
-                counters.add(Count::Checked);
-                let limit = end.min(Instant::now() + self.source.check_timeout);
-                matches!(timeout_at(limit, value.check()).await, Ok(Ok(())))
-            }
-            // Trusted, or in use by another invocation, which will tell.
-            _ => true,
+        if is_trusted {
+            return Some(opened);
+        }
+        let Opened { value, used } = opened;
+        let mut value = match Arc::try_unwrap(value) {
+            Ok(value) => value,
+            Err(value) => return Some(Opened { value, used }),
+        };
+        counters.add(Count::Checked);
+        let limit = end.min(Instant::now() + self.source.check_timeout);
+        match timeout_at(limit, value.check()).await {
+            Ok(Ok(())) => Some(Opened {
+                value: Arc::new(value),
+                used,
+            }),
+            _ => None,
         }
     }
 }
 
-impl<S> Opened<S> {
-    fn lease(&self) -> SharedLease<S> {
+impl<S: Connect + Sync> Opened<S> {
+    fn lease(&self, source: &Source) -> SharedLease<S> {
         SharedLease {
             value: Arc::clone(&self.value),
             used: Arc::clone(&self.used),
             outcome: Outcome::Failure,
+            rest_timeout: source.check_timeout,
         }
     }
 }

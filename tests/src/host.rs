@@ -25,7 +25,8 @@ pub(crate) fn program(program: &str, package: &str, folders: &[PathBuf]) -> Path
 /// The state of a process as one letter, as `proc(5)` has it: `T` is stopped, `Z` is dead and not waited for.
 /// `None` if there is no such process.
 pub(crate) fn process_state(pid: i32) -> Option<char> {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
+    let stat =
+        std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     // The state follows the program's name, which is in parentheses and may hold any character.
     stat.rsplit_once(") ")?.1.chars().next()
 }

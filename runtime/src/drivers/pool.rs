@@ -1,6 +1,6 @@
 //! A sqlx pool, set up for Lambda.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Driver, Options, connection};
 use crate::clock::Moment;
-use crate::{Error, Source, limit, owed};
+use crate::{Error, Source, limit};
 
 /// What is kept of the time for connecting to find out why a pool could not.
 const DIAGNOSIS: Duration = Duration::from_secs(1);
@@ -48,25 +48,13 @@ async fn first_connection<DB: Database>(
     in_time.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// Asks nothing of the server, as each connection is checked when it is acquired. But a pool of which every connection is
-/// out while nobody uses it has lost them; it is replaced if it does not get one back in time.
-pub(super) async fn check<DB: Database>(pool: &Pool<DB>) -> Result<(), Error> {
-    if pool.num_idle() == 0 && pool.size() >= pool.options().get_max_connections() {
-        pool.acquire()
-            .await
-            .map_err(Error::unsound)?
-            .return_to_pool()
-            .await;
-    }
-    Ok(())
-}
-
-/// sqlx pings a connection whenever it is acquired and again when it is released, neither with a limit. The first is turned off, unless the
-/// connection may have died; before the second, which cannot be turned off, comes one with a limit, so that a
-/// connection that is dead by then is closed and does not block its place in the pool for ever.
+/// sqlx pings a connection whenever it is acquired and again when it is released, neither with a limit. The first is
+/// turned off, unless the connection may have died, and then has one. The second cannot be: a
+/// pool that lost a connection in it is replaced.
 fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
     let source = *source;
-    let freezes = Arc::new(Freezes::new());
+    let ages = Arc::new(Ages::new());
+    let released = Arc::clone(&ages);
     PoolOptions::<DB>::new()
         .max_connections(u32::try_from(source.max_connections).unwrap_or(u32::MAX))
         .min_connections(0)
@@ -78,7 +66,7 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
             Box::pin(async move { connection::set_up::<DB>(connection, &source).await })
         })
         .before_acquire(move |connection, meta| {
-            let idle = freezes.idle_for(meta.idle_for);
+            let idle = ages.idle_for(meta.idle_for);
             Box::pin(async move {
                 if idle >= source.verify_after {
                     ping(connection, source.check_timeout).await?;
@@ -86,73 +74,66 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
                 Ok(true)
             })
         })
-        .after_release(move |connection, _| {
-            Box::pin(async move {
-                let _owed = OwedUntilDropped::new();
-                ping(connection, source.check_timeout).await?;
-                Ok(true)
-            })
+        .after_release(move |_, _| {
+            released.release();
+            Box::pin(async { Ok(true) })
         })
         .connect_lazy_with(options)
 }
 
 async fn ping<C: Connection>(connection: &mut C, limit: Duration) -> Result<(), sqlx::Error> {
-    timeout(limit, connection.ping())
-        .await
-        .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))?
+    let pong = timeout(limit, connection.ping()).await;
+    pong.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
-/// Makes the freeze wait for something that happens in another's task.
-struct OwedUntilDropped {
-    _done: tokio::sync::oneshot::Sender<()>,
+/// What a pool does not know of its connections' ages: it measures by the monotonic clock, which may
+/// stand still while frozen, and from the end of a release, which may be after a freeze that began in it.
+struct Ages(Mutex<Seen>);
+
+struct Seen {
+    last: Moment,
+    last_release: Moment,
+    /// When a freeze that the monotonic clock missed was noticed last, and how long it was.
+    freeze: (Instant, Duration),
 }
 
-impl OwedUntilDropped {
+impl Ages {
     fn new() -> Self {
-        let (done, dropped) = tokio::sync::oneshot::channel();
-        owed::spawn(async move {
-            let _ = dropped.await;
-        });
-        Self { _done: done }
-    }
-}
-
-/// The freezes that a pool has been through. A pool measures ages by the monotonic clock alone, which may stand still while
-/// frozen.
-struct Freezes(Mutex<LastFreeze>);
-
-struct LastFreeze {
-    seen: Moment,
-    /// When the last freeze was noticed, and how long it had been by the wall clock alone.
-    noticed: Instant,
-    lasted: Duration,
-}
-
-impl Freezes {
-    fn new() -> Self {
-        Self(Mutex::new(LastFreeze {
-            seen: Moment::now(),
-            noticed: Instant::now(),
-            lasted: Duration::ZERO,
+        let now = Moment::now();
+        Self(Mutex::new(Seen {
+            last: now,
+            last_release: now,
+            freeze: (Instant::now(), Duration::ZERO),
         }))
     }
 
-    /// How long a connection that is now acquired has been idle.
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection is being given back.
+    fn release(&self) {
+        self.seen().last_release = Moment::now();
+    }
+
+    /// How long a connection may have been idle that is now acquired, and was for `monotonic` as the pool says.
     fn idle_for(&self, monotonic: Duration) -> Duration {
         let now = Moment::now();
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lag = now.lag_since(last.seen);
+        let mut seen = self.seen();
+        let lag = now.lag_since(seen.last);
         // Less is the clocks' own drift.
         if lag > Duration::from_millis(10) {
-            (last.noticed, last.lasted) = (Instant::now(), lag);
+            seen.freeze = (Instant::now(), lag);
         }
-        last.seen = now;
-        let was_idle_then = last.noticed.elapsed() <= monotonic;
-        if was_idle_then {
-            monotonic.saturating_add(last.lasted)
+        seen.last = now;
+        let (noticed, lasted) = seen.freeze;
+        let slept_through = noticed.elapsed() <= monotonic;
+        let idle = if slept_through {
+            monotonic.saturating_add(lasted)
         } else {
             monotonic
-        }
+        };
+        idle.max(now.since(seen.last_release))
     }
 }
 
@@ -163,16 +144,23 @@ mod tests {
 
     #[test]
     fn a_freeze_that_the_monotonic_clock_missed_counts_as_idle() {
-        let freezes = Freezes::new();
-        assert_eq!(
-            freezes.idle_for(Duration::from_millis(5)),
-            Duration::from_millis(5)
-        );
+        let ages = Ages::new();
+        assert!(ages.idle_for(Duration::from_millis(5)) < Duration::from_secs(1));
         turn::wall(Duration::from_secs(60));
-        assert!(freezes.idle_for(Duration::from_millis(5)) > Duration::from_secs(59));
+        assert!(ages.idle_for(Duration::from_millis(5)) > Duration::from_secs(59));
+        ages.release();
         // Another connection that slept through it, acquired later.
-        assert!(freezes.idle_for(Duration::from_secs(2)) > Duration::from_secs(59));
-        // One that was used since.
-        assert_eq!(freezes.idle_for(Duration::ZERO), Duration::ZERO);
+        assert!(ages.idle_for(Duration::from_secs(2)) > Duration::from_secs(59));
+        // The one that was used since.
+        assert!(ages.idle_for(Duration::ZERO) < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_freeze_in_the_middle_of_a_release_counts_as_idle() {
+        let ages = Ages::new();
+        ages.release();
+        turn::monotonic(Duration::from_secs(60));
+        turn::wall(Duration::from_secs(60));
+        assert!(ages.idle_for(Duration::ZERO) > Duration::from_secs(59));
     }
 }

@@ -81,7 +81,10 @@ impl Answer {
 
     /// This answer, known to be an HTTP response of 200 to 299.
     pub fn ok(&self) -> &Self {
-        assert!((200..300).contains(&self.status()), "not a success: {self:#?}");
+        assert!(
+            (200..300).contains(&self.status()),
+            "not a success: {self:#?}"
+        );
         self
     }
 
@@ -97,7 +100,8 @@ impl Answer {
     pub fn json(&self) -> Value {
         match &self.outcome {
             Outcome::Payload(payload) => payload.clone(),
-            _ => serde_json::from_str(self.text()).unwrap_or_else(|error| panic!("not JSON, {error}: {self:#?}")),
+            _ => serde_json::from_str(self.text())
+                .unwrap_or_else(|error| panic!("not JSON, {error}: {self:#?}")),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -22,7 +22,10 @@ const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42c
 pub(super) fn router(control: Arc<Control>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
-        .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+        .route(
+            "/2018-06-01/runtime/invocation/{id}/response",
+            post(response),
+        )
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
         .route("/2018-06-01/runtime/restore/next", get(restore))
@@ -38,7 +41,10 @@ async fn next(State(control): State<Arc<Control>>) -> Response {
     };
     let headers = [
         ("lambda-runtime-aws-request-id", delivery.id),
-        ("lambda-runtime-deadline-ms", epoch_ms(delivery.deadline).to_string()),
+        (
+            "lambda-runtime-deadline-ms",
+            epoch_ms(delivery.deadline).to_string(),
+        ),
         ("lambda-runtime-invoked-function-arn", ARN.into()),
         ("lambda-runtime-trace-id", TRACE.into()),
     ];
@@ -65,12 +71,16 @@ async fn response(
     }
 }
 
-async fn error(State(control): State<Arc<Control>>, Path(id): Path<String>, Json(error): Json<Value>) -> Response {
-    accepted(control.finish(&id, Outcome::Failed(function_error(&error))))
+async fn error(
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    posted: Bytes,
+) -> Response {
+    accepted(control.finish(&id, Outcome::Failed(function_error(&posted))))
 }
 
-async fn init_error(State(control): State<Arc<Control>>, Json(error): Json<Value>) -> Response {
-    control.init_failed(function_error(&error));
+async fn init_error(State(control): State<Arc<Control>>, posted: Bytes) -> Response {
+    control.init_failed(function_error(&posted));
     accepted(true)
 }
 
@@ -81,18 +91,31 @@ async fn restore(State(control): State<Arc<Control>>) -> StatusCode {
     }
 }
 
-async fn register(State(control): State<Arc<Control>>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    let Some(name) = headers.get("lambda-extension-name").and_then(|name| name.to_str().ok()) else {
+async fn register(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let Some(name) = headers
+        .get("lambda-extension-name")
+        .and_then(|name| name.to_str().ok())
+    else {
         return refused("an extension has a name");
     };
     let events = body["events"].as_array().into_iter().flatten();
-    let id = control.register(name, events.filter_map(Value::as_str).map(Into::into).collect());
-    let function = json!({ "functionName": "bench", "functionVersion": "$LATEST", "handler": "bootstrap" });
+    let id = control.register(
+        name,
+        events.filter_map(Value::as_str).map(Into::into).collect(),
+    );
+    let function =
+        json!({ "functionName": "bench", "functionVersion": "$LATEST", "handler": "bootstrap" });
     ([("lambda-extension-identifier", id)], Json(function)).into_response()
 }
 
 async fn extension_next(State(control): State<Arc<Control>>, headers: HeaderMap) -> Response {
-    let id = headers.get("lambda-extension-identifier").and_then(|id| id.to_str().ok());
+    let id = headers
+        .get("lambda-extension-identifier")
+        .and_then(|id| id.to_str().ok());
     let Some(event) = id.and_then(|id| control.next_extension_event(id)) else {
         return refused("no such extension");
     };
@@ -106,9 +129,18 @@ async fn extension_next(State(control): State<Arc<Control>>, headers: HeaderMap)
     }
 }
 
-fn function_error(posted: &Value) -> FunctionError {
+/// What was posted, whatever its content type: Rust's runtime names none.
+fn json(posted: &[u8]) -> Value {
+    serde_json::from_slice(posted).unwrap_or_default()
+}
+
+fn function_error(posted: &[u8]) -> FunctionError {
+    let posted = json(posted);
     let text = |key: &str| posted[key].as_str().unwrap_or_default().to_owned();
-    FunctionError { error_type: text("errorType"), message: text("errorMessage") }
+    FunctionError {
+        error_type: text("errorType"),
+        message: text("errorMessage"),
+    }
 }
 
 fn accepted(known: bool) -> Response {

@@ -17,7 +17,11 @@ pub struct Builder {
 
 impl Builder {
     pub(super) fn new(binary: PathBuf) -> Self {
-        let terms = Terms { timeout: Duration::from_secs(3), concurrency: 1, freezing: true };
+        let terms = Terms {
+            timeout: Duration::from_secs(3),
+            concurrency: 1,
+            freezing: true,
+        };
         let lambda = [
             ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
@@ -29,8 +33,14 @@ impl Builder {
             ("_HANDLER", "bootstrap"),
         ];
         let inherited = ["PATH", "HOME", "RUST_LOG", "RUST_BACKTRACE"];
-        let inherited = inherited.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
-        let env = lambda.into_iter().map(|(name, value)| (name.into(), value.into())).chain(inherited).collect();
+        let inherited = inherited
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
+        let env = lambda
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .chain(inherited)
+            .collect();
         Self { binary, env, terms }
     }
 

@@ -32,7 +32,9 @@ impl Event {
 
     /// An HTTP request with any method.
     pub fn request(method: &str, path_and_query: &str) -> Self {
-        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        let (path, query) = path_and_query
+            .split_once('?')
+            .unwrap_or((path_and_query, ""));
         let mut parameters = serde_json::Map::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             append(parameters.entry(name).or_insert(Value::Null), &value);
@@ -58,12 +60,18 @@ impl Event {
             },
             "isBase64Encoded": false,
         });
-        Self { name: format!("{method} {path_and_query}"), payload }
+        Self {
+            name: format!("{method} {path_and_query}"),
+            payload,
+        }
     }
 
     /// A payload that is no HTTP request.
     pub fn json(payload: Value) -> Self {
-        Self { name: payload.to_string(), payload }
+        Self {
+            name: payload.to_string(),
+            payload,
+        }
     }
 
     /// Adds a header; a second of the same name is appended to the first, as API Gateway does.
@@ -82,6 +90,24 @@ fn append(list: &mut Value, value: &str) {
 
 /// A time as the Runtime API tells it: milliseconds since 1970.
 pub(super) fn epoch_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).expect("the clock is after 1970");
+    let since = time
+        .duration_since(UNIX_EPOCH)
+        .expect("the clock is after 1970");
     u64::try_from(since.as_millis()).expect("milliseconds of this age fit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_given_raw_and_decoded() {
+        let event = Event::get("/path?x=1&x=2&y=a%20b");
+        assert_eq!(event.payload["rawPath"], "/path");
+        assert_eq!(event.payload["rawQueryString"], "x=1&x=2&y=a%20b");
+        assert_eq!(
+            event.payload["queryStringParameters"],
+            json!({ "x": "1,2", "y": "a b" })
+        );
+    }
 }

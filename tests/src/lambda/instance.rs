@@ -14,6 +14,7 @@ use super::api;
 use super::control::{Control, Terms};
 use super::log::Log;
 use super::process::Process;
+use crate::wait::within;
 
 /// How long Lambda lets a function initialize.
 const INIT: Duration = Duration::from_secs(10);
@@ -33,8 +34,12 @@ impl Instance {
         freezes: Arc<AtomicUsize>,
         log: Log,
     ) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port on 127.0.0.1");
-        let address = listener.local_addr().expect("a bound listener has an address");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port on 127.0.0.1");
+        let address = listener
+            .local_addr()
+            .expect("a bound listener has an address");
         env.insert("AWS_LAMBDA_RUNTIME_API".into(), address.to_string().into());
         let process = Process::start(binary, &env, log.clone());
         let control = Control::new(process, terms, freezes, log);
@@ -42,7 +47,9 @@ impl Instance {
         let mut tasks = JoinSet::new();
         let router = api::router(control.clone());
         tasks.spawn(async move {
-            axum::serve(listener, router).await.expect("the API serves for ever");
+            axum::serve(listener, router)
+                .await
+                .expect("the API serves for ever");
         });
         let watched = control.clone();
         tasks.spawn(async move {
@@ -54,7 +61,16 @@ impl Instance {
             tokio::time::sleep(INIT).await;
             watched.init_overdue();
         });
-        Self { control, _tasks: tasks }
+        Self {
+            control,
+            _tasks: tasks,
+        }
+    }
+
+    /// Waits until a process that is at its end has ended, and all that ran in it has its outcome.
+    pub(super) async fn ended(&self) {
+        let status = within("the end of the last process", self.control.process.exited()).await;
+        self.control.exited(status);
     }
 }
 

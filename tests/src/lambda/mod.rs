@@ -11,7 +11,7 @@
 //! # }
 //! ```
 //!
-//! Data flows down this list: `builder` -> `sandbox` -> `instance` -> `control` -> `process`; `api` is the function's
+//! Data flows down this list: `builder` -> `sandbox` -> `instance` -> `control` (with its `state`) -> `process`; `api` is the function's
 //! side of `control`.
 
 mod answer;
@@ -19,11 +19,13 @@ mod api;
 mod body;
 mod builder;
 mod control;
+mod ending;
 mod event;
 mod instance;
 mod log;
 mod process;
 mod sandbox;
+mod state;
 
 pub use answer::{Answer, FunctionError, Http, Outcome};
 pub use builder::Builder;

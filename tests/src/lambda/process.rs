@@ -32,7 +32,12 @@ impl Process {
     pub(super) fn start(binary: &Path, env: &BTreeMap<OsString, OsString>, log: Log) -> Self {
         let (output, input) = std::io::pipe().expect("a pipe for the function's output");
         let mut child = Command::new(host::program("setpriv", "util-linux", &[]))
-            .args([OsStr::new("--pdeathsig"), OsStr::new("KILL"), OsStr::new("--"), binary.as_os_str()])
+            .args([
+                OsStr::new("--pdeathsig"),
+                OsStr::new("KILL"),
+                OsStr::new("--"),
+                binary.as_os_str(),
+            ])
             .env_clear()
             .envs(env)
             .stdin(Stdio::null())
@@ -50,7 +55,10 @@ impl Process {
             let _ = tokio::time::timeout(Duration::from_secs(1), reader).await;
             exited.send_replace(Some(status));
         });
-        Self { pid: Pid::from_raw(pid.try_into().expect("a process id is small")), exit }
+        Self {
+            pid: Pid::from_raw(pid.try_into().expect("a process id is small")),
+            exit,
+        }
     }
 
     pub(super) fn pid(&self) -> i32 {
@@ -71,7 +79,10 @@ impl Process {
 
     pub(super) async fn exited(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
-        let status = exit.wait_for(Option::is_some).await.expect("somebody waits for the process");
+        let status = exit
+            .wait_for(Option::is_some)
+            .await
+            .expect("somebody waits for the process");
         (*status).expect("it has ended")
     }
 

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Outcome};
 use super::builder::Builder;
-use super::control::Invocation;
 use super::event::Event;
 use super::instance::Instance;
 use super::log::Log;
+use super::state::Invocation;
 use crate::wait::{LIMIT, until};
 
 /// What Lambda gives a function to shut down.
@@ -67,7 +67,13 @@ impl Sandbox {
         let Ok(outcome) = tokio::time::timeout(limit, self.outcome(&event, since)).await else {
             panic!("{} was not taken in {limit:?}: {self:?}", event.name);
         };
-        Answer { event: event.name, at: SystemTime::now(), took: since.elapsed(), outcome, log: self.log.clone() }
+        Answer {
+            event: event.name,
+            at: SystemTime::now(),
+            took: since.elapsed(),
+            outcome,
+            log: self.log.clone(),
+        }
     }
 
     async fn outcome(&self, event: &Event, since: Instant) -> Outcome {
@@ -75,7 +81,12 @@ impl Sandbox {
             let nth = self.invocations.fetch_add(1, Ordering::Relaxed);
             let id = format!("8476a536-e9f4-11e8-9739-{nth:012x}");
             let (answer, outcome) = oneshot::channel();
-            let invocation = Invocation { id, payload: event.payload.clone(), since, answer };
+            let invocation = Invocation {
+                id,
+                payload: event.payload.clone(),
+                since,
+                answer,
+            };
             self.live_instance().await.control.submit(invocation);
             // No outcome: that process had ended before it could be asked.
             if let Ok(outcome) = outcome.await {
@@ -88,18 +99,24 @@ impl Sandbox {
     ///
     /// # Panics
     ///
-    /// After [`LIMIT`], with the function's output; also if the process ends.
+    /// After [`LIMIT`], with the function's output.
     pub async fn frozen(&self) {
-        until(format_args!("the freeze of {self:?}"), async || self.is_frozen() && self.process_state() == Some('T')).await;
+        until(Awaited("the freeze", self), async || {
+            self.is_frozen() && self.process_state() == Some('T')
+        })
+        .await;
     }
 
     /// Waits until the function and its extensions have asked for their next event, whether or not they are frozen then.
     ///
     /// # Panics
     ///
-    /// After [`LIMIT`], with the function's output; also if the process ends.
+    /// After [`LIMIT`], with the function's output.
     pub async fn idle(&self) {
-        until(format_args!("the idleness of {self:?}"), async || self.instance().control.is_idle()).await;
+        until(Awaited("the idleness", self), async || {
+            self.instance().control.is_idle()
+        })
+        .await;
     }
 
     /// Whether the emulator has stopped the process. The process itself is asked by [`process_state`](Self::process_state).
@@ -146,26 +163,33 @@ impl Sandbox {
     /// An invocation after that is a cold start.
     pub async fn shutdown(&self) -> ExitStatus {
         let instance = self.instance();
-        match instance.control.close() {
-            true => terminate(&instance).await,
-            false => instance.control.process.end_within(Duration::ZERO).await,
-        }
+        let grace = if instance.control.shut_down() {
+            GRACE
+        } else {
+            Duration::ZERO
+        };
+        end(&instance, grace).await
     }
 
     /// Ends the process by `SIGTERM`, 500 ms, `SIGKILL`, with or without an extension.
     pub async fn terminate(&self) -> ExitStatus {
         let instance = self.instance();
-        instance.control.close();
-        terminate(&instance).await
+        instance.control.shut_down();
+        end(&instance, GRACE).await
     }
 
     /// Ends the process by `SIGKILL`, as Lambda does when a host fails.
     pub async fn kill(&self) -> ExitStatus {
-        self.instance().control.process.end_within(Duration::ZERO).await
+        let instance = self.instance();
+        instance.control.close();
+        end(&instance, Duration::ZERO).await
     }
 
     fn instance(&self) -> Arc<Instance> {
-        self.instance.lock().expect("nobody panics while replacing it").clone()
+        self.instance
+            .lock()
+            .expect("nobody panics while replacing it")
+            .clone()
     }
 
     /// The process of now, started if the last one has ended.
@@ -175,9 +199,13 @@ impl Sandbox {
         if !current.control.is_over() {
             return current;
         }
+        current.ended().await;
         let next = new_instance(&self.plan, &self.freezes, &self.log).await;
         self.starts.fetch_add(1, Ordering::Relaxed);
-        *self.instance.lock().expect("nobody panics while replacing it") = next.clone();
+        *self
+            .instance
+            .lock()
+            .expect("nobody panics while replacing it") = next.clone();
         next
     }
 }
@@ -187,15 +215,32 @@ async fn new_instance(plan: &Builder, freezes: &Arc<AtomicUsize>, log: &Log) -> 
     Arc::new(Instance::start(&plan.binary, plan.env.clone(), terms, freezes, log).await)
 }
 
-async fn terminate(instance: &Instance) -> ExitStatus {
-    instance.control.process.signal(Signal::SIGTERM);
-    instance.control.process.end_within(GRACE).await
+async fn end(instance: &Instance, grace: Duration) -> ExitStatus {
+    let process = &instance.control.process;
+    if !grace.is_zero() {
+        process.signal(Signal::SIGTERM);
+    }
+    process.end_within(grace).await
+}
+
+/// What a sandbox was waited for in vain, and how it stands then.
+struct Awaited<'a>(&'static str, &'a Sandbox);
+
+impl fmt::Display for Awaited<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {:?}", self.0, self.1)
+    }
 }
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (pid, state) = (self.pid(), self.process_state());
-        writeln!(f, "{} (pid {pid}, state {state:?}, start {})", self.plan.binary.display(), self.starts())?;
+        writeln!(
+            f,
+            "{} (pid {pid}, state {state:?}, start {})",
+            self.plan.binary.display(),
+            self.starts()
+        )?;
         write!(f, "--- output of the function ---\n{}", self.output())
     }
 }

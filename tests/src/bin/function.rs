@@ -1,0 +1,294 @@
+//! The function under test: what a user would deploy, with a route for each thing that a handler can do.
+//!
+//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN=lambda_http` runs it without `reuse_db::run`.
+
+use std::time::{Duration, SystemTime};
+
+use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
+use serde_json::{Value, json};
+
+/// The handlers, once for each database: they differ in SQL only.
+macro_rules! handlers {
+    (
+        $module:ident, $database:ident, $connection:ident,
+        session: $session:literal, add: $add:literal, nap: $nap:literal, idle_limit: $idle_limit:literal
+    ) => {
+        mod $module {
+            use std::time::Duration;
+
+            use lambda_http::{Body, Error, Request, Response};
+            use reuse_db::{Source, reuse_db};
+            use sqlx::{Connection as _, Pool, Transaction, $connection, $database};
+            use tokio::time::timeout;
+
+            use super::{answer, number, word};
+
+            /// Two statements, whose answers tell whether they are this invocation's.
+            #[reuse_db]
+            pub(crate) async fn add(
+                request: Request,
+                db: &mut $connection,
+            ) -> Result<Response<Body>, Error> {
+                let sum: i64 = sqlx::query_scalar($add)
+                    .bind(number(&request, "n"))
+                    .fetch_one(&mut *db)
+                    .await?;
+                let session: i64 = sqlx::query_scalar($session).fetch_one(&mut *db).await?;
+                answer(200, sum, session)
+            }
+
+            /// One statement, then what the parameter `how` says.
+            #[reuse_db]
+            pub(crate) async fn end(
+                request: Request,
+                db: &mut $connection,
+            ) -> Result<Response<Body>, Error> {
+                let session: i64 = sqlx::query_scalar($session).fetch_one(&mut *db).await?;
+                match word(&request, "how").as_str() {
+                    "fail" => {
+                        let _: String = sqlx::query_scalar("select 'last words'")
+                            .fetch_one(&mut *db)
+                            .await?;
+                        Err(super::failure())
+                    }
+                    "panic" => panic!("the handler panics"),
+                    "cut" => {
+                        let nap = sqlx::query($nap).execute(&mut *db);
+                        assert!(
+                            timeout(Duration::from_millis(50), nap).await.is_err(),
+                            "the nap was cut off"
+                        );
+                        answer(200, 0, session)
+                    }
+                    "cut-off" => {
+                        sqlx::query($nap).execute(&mut *db).await?;
+                        answer(200, 0, session)
+                    }
+                    "drop-transaction" => {
+                        let mut transaction = db.begin().await?;
+                        sqlx::query("insert into notes (text) values ('dropped')")
+                            .execute(&mut *transaction)
+                            .await?;
+                        let _: String = sqlx::query_scalar("select 'last words'")
+                            .fetch_one(&mut *transaction)
+                            .await?;
+                        drop(transaction);
+                        answer(200, 0, session)
+                    }
+                    "begin" => {
+                        sqlx::raw_sql("begin").execute(&mut *db).await?;
+                        sqlx::raw_sql("insert into notes (text) values ('begun')")
+                            .execute(&mut *db)
+                            .await?;
+                        Err(super::failure())
+                    }
+                    status => {
+                        let _: String = sqlx::query_scalar("select 'last words'")
+                            .fetch_one(&mut *db)
+                            .await?;
+                        answer(status.parse().unwrap_or(200), 0, session)
+                    }
+                }
+            }
+
+            /// A note, written in a transaction, then what the parameter `how` says.
+            #[reuse_db]
+            pub(crate) async fn note(
+                request: Request,
+                db: &mut Transaction<'_, $database>,
+            ) -> Result<Response<Body>, Error> {
+                sqlx::query("insert into notes (text) values ('noted')")
+                    .execute(&mut **db)
+                    .await?;
+                let session: i64 = sqlx::query_scalar($session).fetch_one(&mut **db).await?;
+                match word(&request, "how").as_str() {
+                    "fail" => Err(super::failure()),
+                    "panic" => panic!("the handler panics"),
+                    status => answer(
+                        status.parse().unwrap_or(200),
+                        number(&request, "n") + 1,
+                        session,
+                    ),
+                }
+            }
+
+            /// After how much idle time the server ends the session.
+            #[reuse_db]
+            pub(crate) async fn idle_limit(db: &mut $connection) -> Result<Response<Body>, Error> {
+                let limit: String = sqlx::query_scalar($idle_limit).fetch_one(db).await?;
+                Ok(Response::new(limit.into()))
+            }
+
+            const POOL: Source = Source::env("DATABASE_URL").max_connections(1);
+
+            /// Statements on a pool of one connection, the last in a transaction that is dropped if `how` says so.
+            #[reuse_db(source = POOL)]
+            pub(crate) async fn pool(
+                request: Request,
+                pool: &Pool<$database>,
+            ) -> Result<Response<Body>, Error> {
+                let sum: i64 = sqlx::query_scalar($add)
+                    .bind(number(&request, "n"))
+                    .fetch_one(pool)
+                    .await?;
+                let mut transaction = pool.begin().await?;
+                let session: i64 = sqlx::query_scalar($session)
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                let _: String = sqlx::query_scalar("select 'last words'")
+                    .fetch_one(&mut *transaction)
+                    .await?;
+                if word(&request, "how") != "drop-transaction" {
+                    transaction.commit().await?;
+                }
+                answer(200, sum, session)
+            }
+
+            /// A pool by value.
+            #[reuse_db(source = POOL)]
+            pub(crate) async fn own_pool(
+                request: Request,
+                pool: Pool<$database>,
+            ) -> Result<Response<Body>, Error> {
+                let sum: i64 = sqlx::query_scalar($add)
+                    .bind(number(&request, "n"))
+                    .fetch_one(&pool)
+                    .await?;
+                answer(200, sum, 0)
+            }
+
+            /// Three handlers in two modules, of the same connection and source.
+            pub(crate) mod first {
+                use super::*;
+
+                #[reuse_db]
+                pub(crate) async fn one(db: &mut $connection) -> Result<i64, sqlx::Error> {
+                    sqlx::query($nap).execute(&mut *db).await?;
+                    sqlx::query_scalar($session).fetch_one(db).await
+                }
+
+                #[reuse_db]
+                pub(crate) async fn two(db: &mut $connection) -> Result<i64, sqlx::Error> {
+                    sqlx::query($nap).execute(&mut *db).await?;
+                    sqlx::query_scalar($session).fetch_one(db).await
+                }
+            }
+
+            pub(crate) mod second {
+                use super::*;
+
+                #[reuse_db]
+                pub(crate) async fn three(db: &mut $connection) -> Result<i64, sqlx::Error> {
+                    sqlx::query_scalar($session).fetch_one(db).await
+                }
+            }
+
+            pub(crate) async fn route(request: Request) -> Result<Response<Body>, Error> {
+                match request.uri().path() {
+                    "/add" => add(request).await,
+                    "/end" if word(&request, "how") == "cut-off" => {
+                        let cut = timeout(Duration::from_millis(50), end(request)).await;
+                        assert!(cut.is_err(), "the handler was cut off");
+                        answer(200, 0, 0)
+                    }
+                    "/end" => end(request).await,
+                    "/note" => note(request).await,
+                    "/idle-limit" => idle_limit().await,
+                    "/pool" => pool(request).await,
+                    "/own-pool" => own_pool(request).await,
+                    "/one-after-the-other" => super::sessions(&[
+                        first::one().await?,
+                        first::two().await?,
+                        second::three().await?,
+                    ]),
+                    "/two-at-once" => {
+                        let (one, two) = tokio::join!(first::one(), first::two());
+                        super::sessions(&[one?, two?])
+                    }
+                    path => Err(format!("no route {path}").into()),
+                }
+            }
+        }
+    };
+}
+
+handlers! {
+    postgres, Postgres, PgConnection,
+    session: "select pg_backend_pid()::bigint",
+    add: "select $1::bigint + 1",
+    nap: "select pg_sleep(0.3)",
+    idle_limit: "show idle_session_timeout"
+}
+
+handlers! {
+    mysql, MySql, MySqlConnection,
+    session: "select cast(connection_id() as signed)",
+    add: "select cast(? + 1 as signed)",
+    nap: "select sleep(0.3)",
+    idle_limit: "select cast(@@session.wait_timeout as char)"
+}
+
+fn number(request: &Request, name: &str) -> i64 {
+    word(request, name).parse().unwrap_or(0)
+}
+
+fn word(request: &Request, name: &str) -> String {
+    request
+        .query_string_parameters()
+        .first(name)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn answer(status: u16, sum: i64, session: i64) -> Result<Response<Body>, Error> {
+    json_response(
+        status,
+        &json!({ "sum": sum, "session": session, "ended": now(), "stats": stats() }),
+    )
+}
+
+fn sessions(sessions: &[i64]) -> Result<Response<Body>, Error> {
+    json_response(200, &json!({ "sessions": sessions, "stats": stats() }))
+}
+
+fn json_response(status: u16, body: &Value) -> Result<Response<Body>, Error> {
+    let response = Response::builder()
+        .status(status)
+        .header("content-type", "application/json");
+    Ok(response.body(body.to_string().into())?)
+}
+
+/// The handler's end, in milliseconds of the Unix epoch.
+fn now() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    u64::try_from(now.as_millis()).unwrap_or(0)
+}
+
+fn failure() -> Error {
+    format!("the handler failed at {}", now()).into()
+}
+
+fn stats() -> Value {
+    let stats = reuse_db::stats();
+    json!({
+        "opened": stats.opened, "reused": stats.reused, "checked": stats.checked, "stale": stats.stale,
+        "discarded": stats.discarded, "closed": stats.closed, "refused": stats.refused, "retried": stats.retried,
+    })
+}
+
+async fn route(request: Request) -> Result<Response<Body>, Error> {
+    match std::env::var("DATABASE_URL") {
+        Ok(url) if url.starts_with("mysql") => mysql::route(request).await,
+        _ => postgres::route(request).await,
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    match std::env::var("RUN").as_deref() {
+        Ok("lambda_http") => lambda_http::run(service_fn(route)).await,
+        _ => reuse_db::run(service_fn(route)).await,
+    }
+}

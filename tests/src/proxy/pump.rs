@@ -1,0 +1,156 @@
+use std::collections::VecDeque;
+use std::future::pending;
+use std::io;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::{Instant, sleep_until};
+
+use super::flow::{Flow, Order};
+use super::switchboard::Switchboard;
+
+/// How many pieces may be under way at once; a slow receiver slows its sender down.
+const UNDER_WAY: usize = 64;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
+
+/// Passes on one direction of a connection.
+pub(super) struct Pump<'a> {
+    pub(super) direction: Direction,
+    pub(super) flow: &'a Flow,
+    pub(super) switchboard: &'a Switchboard,
+    pub(super) from: ReadHalf<'a>,
+    pub(super) to: WriteHalf<'a>,
+}
+
+/// What was received, and is passed on when its time has come.
+struct Piece {
+    due: Instant,
+    bytes: Vec<u8>,
+    /// How many of them are passed on.
+    done: usize,
+    then: Then,
+}
+
+#[derive(PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Stall,
+}
+
+impl Pump<'_> {
+    /// Runs until the sender has ended and all that it sent is passed on.
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        let mut orders = self.flow.orders();
+        let mut under_way: VecDeque<Piece> = VecDeque::new();
+        let mut ended = false;
+        let mut buffer = vec![0; 64 * 1024];
+        let mut tail = Vec::new();
+        loop {
+            let running = *orders.borrow_and_update() == Order::Run;
+            let front = under_way.front();
+            let due = front.map(|piece| piece.due);
+            let is_due = due.is_some_and(|due| due <= Instant::now());
+            let rest = front.map_or(&[][..], |piece| &piece.bytes[piece.done..]);
+            tokio::select! {
+                // An order comes before anything else. Reads and writes of sockets can be given up and begun anew.
+                biased;
+                _ = orders.changed() => {}
+                written = self.to.write(rest), if running && is_due => match written {
+                    Ok(length) => self.wrote(length, &mut under_way),
+                    Err(error) => return self.lost(error, Direction::Down).await,
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if running && due.is_some() && !is_due => {}
+                read = self.from.read(&mut buffer), if running && !ended && under_way.len() < UNDER_WAY => match read {
+                    Ok(0) => ended = true,
+                    Ok(length) => under_way.push_back(self.received(&buffer[..length], &mut tail)),
+                    Err(error) => return self.lost(error, Direction::Up).await,
+                },
+            }
+            if ended && under_way.is_empty() {
+                return self.end().await;
+            }
+        }
+    }
+
+    fn received(&self, bytes: &[u8], tail: &mut Vec<u8>) -> Piece {
+        let length = bytes.len() as u64;
+        match self.direction {
+            Direction::Up => {
+                self.flow.asked();
+                self.switchboard.count(|counts| counts.bytes_up += length);
+            }
+            // Counted before it is passed on: who has the answer finds it counted.
+            Direction::Down => self.switchboard.count(|counts| {
+                counts.bytes_down += length;
+                counts.round_trips += u64::from(self.flow.answered());
+            }),
+        }
+        let (delay, marked) = self.switchboard.settings(|settings| {
+            let marked =
+                self.direction == Direction::Down && ends_wait(&mut settings.marker, bytes, tail);
+            (settings.delay, marked)
+        });
+        let then = if marked { Then::Stall } else { Then::GoOn };
+        Piece {
+            due: Instant::now() + delay,
+            bytes: bytes.to_vec(),
+            done: 0,
+            then,
+        }
+    }
+
+    fn wrote(&self, length: usize, under_way: &mut VecDeque<Piece>) {
+        let Some(front) = under_way.front_mut() else {
+            return;
+        };
+        front.done += length;
+        if front.done < front.bytes.len() {
+            return;
+        }
+        if front.then == Then::Stall {
+            self.flow.stall();
+        }
+        under_way.pop_front();
+    }
+
+    /// The sender has ended, and all is passed on.
+    async fn end(&mut self) -> io::Result<()> {
+        if self.direction == Direction::Up && self.swallows() {
+            pending::<()>().await;
+        }
+        self.to.shutdown().await
+    }
+
+    /// A side is lost: the client's if this is the direction in which it was read or written.
+    async fn lost(&self, error: io::Error, of_client: Direction) -> io::Result<()> {
+        if self.direction == of_client && self.swallows() {
+            pending::<()>().await;
+        }
+        Err(error)
+    }
+
+    fn swallows(&self) -> bool {
+        self.switchboard.settings(|settings| settings.swallow)
+    }
+}
+
+/// Whether the marker is there with these bytes, which takes it; `tail` keeps what may be the beginning of one.
+fn ends_wait(marker: &mut Option<Vec<u8>>, bytes: &[u8], tail: &mut Vec<u8>) -> bool {
+    let Some(wanted) = marker else { return false };
+    tail.extend_from_slice(bytes);
+    let found = tail.windows(wanted.len()).any(|window| window == wanted);
+    if found {
+        tail.clear();
+        *marker = None;
+    } else {
+        tail.drain(..tail.len().saturating_sub(wanted.len().saturating_sub(1)));
+    }
+    found
+}

@@ -1,0 +1,94 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::counts::Counts;
+use super::flow::{Flow, Order};
+
+/// What all connections of a proxy share.
+#[derive(Debug)]
+pub(super) struct Switchboard {
+    settings: Mutex<Settings>,
+    counts: Mutex<Counts>,
+    flows: Mutex<Vec<Arc<Flow>>>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) upstream: SocketAddr,
+    pub(super) delay: Duration,
+    pub(super) silent: bool,
+    pub(super) swallow: bool,
+    /// What the server says before a connection stalls.
+    pub(super) marker: Option<Vec<u8>>,
+}
+
+impl Switchboard {
+    pub(super) fn new(upstream: SocketAddr) -> Self {
+        let settings = Settings {
+            upstream,
+            delay: Duration::ZERO,
+            silent: false,
+            swallow: false,
+            marker: None,
+        };
+        Self {
+            settings: Mutex::new(settings),
+            counts: Mutex::default(),
+            flows: Mutex::default(),
+        }
+    }
+
+    pub(super) fn connect(self: &Arc<Self>, client: TcpStream) {
+        self.count(|counts| counts.connections += 1);
+        let first = if self.settings(|settings| settings.silent) {
+            Order::BlackHole
+        } else {
+            Order::Run
+        };
+        let flow = Arc::new(Flow::new(first));
+        self.flows().push(flow.clone());
+        tokio::spawn(flow.run(client, self.clone()));
+    }
+
+    /// Orders all connections that are open and for which `if_now` says yes, and tells which.
+    pub(super) fn order(&self, order: Order, if_now: impl Fn(Order) -> bool) -> Vec<Arc<Flow>> {
+        let flows = self.flows();
+        flows
+            .iter()
+            .filter(|flow| flow.order_if(order, &if_now))
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.flows().len()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        *self.counts.lock().expect("nobody panics while counting")
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut self.counts.lock().expect("nobody panics while counting"));
+    }
+
+    /// Reads or changes the settings.
+    pub(super) fn settings<T>(&self, change: impl FnOnce(&mut Settings) -> T) -> T {
+        change(
+            &mut self
+                .settings
+                .lock()
+                .expect("nobody panics with the settings"),
+        )
+    }
+
+    /// The connections that have not ended.
+    fn flows(&self) -> MutexGuard<'_, Vec<Arc<Flow>>> {
+        let mut flows = self.flows.lock().expect("nobody panics with the flows");
+        flows.retain(|flow| !flow.has_ended());
+        flows
+    }
+}

@@ -1,0 +1,18 @@
+# Runs a server for a test process, and ends it and removes its folder when that process ends, however it ends:
+# its end closes our standard input. Arguments: the folder, the signal that ends the server at once, the signal that
+# stops it in an orderly way, the server's command.
+folder=$1 end=$2 stop=$3
+shift 3
+pid=
+while read -r order; do
+    case $order in
+    start) "$@" >>"$folder/log" 2>&1 </dev/null & pid=$! ;;
+    stop) kill -s "$stop" "$pid"; wait "$pid"; pid= ;;
+    esac
+    echo "$pid"
+done
+if [ -n "$pid" ]; then
+    kill -s "$end" "$pid"
+    wait "$pid"
+fi
+rm -rf "$folder"

@@ -1,0 +1,103 @@
+//! The function under test, as its client sees it.
+
+#![allow(dead_code, reason = "no test uses all of it")]
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
+#[macro_use]
+pub(crate) mod server;
+
+use std::time::Duration;
+
+use reuse_db_tests::lambda::{Answer, Event, Sandbox};
+use reuse_db_tests::proxy::Proxy;
+use serde_json::Value;
+
+use server::Server;
+
+/// Longer than `verify_after`: a connection that was idle for this long is checked before it is used.
+pub(crate) const LONG: Duration = Duration::from_millis(1_100);
+
+/// The function in a sandbox, behind a proxy to its server.
+pub(crate) struct Function {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) proxy: Proxy,
+}
+
+/// What the handlers answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) sum: i64,
+    /// The server's number for the session.
+    pub(crate) session: i64,
+    /// The handler's end, in milliseconds of the Unix epoch.
+    pub(crate) ended: u64,
+    pub(crate) stats: Value,
+}
+
+impl Reply {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        Self::of_any_status(answer.ok())
+    }
+
+    pub(crate) fn of_any_status(answer: &Answer) -> Self {
+        let json = answer.json();
+        Self {
+            sum: json["sum"].as_i64().unwrap_or_default(),
+            session: json["session"].as_i64().unwrap_or_default(),
+            ended: json["ended"].as_u64().unwrap_or_default(),
+            stats: json["stats"].clone(),
+        }
+    }
+
+    /// A figure of the function's, since it started.
+    pub(crate) fn stat(&self, name: &str) -> u64 {
+        self.stats[name].as_u64().expect("a figure")
+    }
+}
+
+impl Function {
+    pub(crate) async fn start(server: &impl Server) -> Self {
+        Self::start_with(server, &[]).await
+    }
+
+    pub(crate) async fn start_with(server: &impl Server, env: &[(&str, &str)]) -> Self {
+        let proxy = Proxy::start(server.addr()).await;
+        let mut builder = Sandbox::builder(env!("CARGO_BIN_EXE_function"))
+            .env("DATABASE_URL", server.url_at(proxy.port()))
+            .timeout(Duration::from_secs(10));
+        for (name, value) in env {
+            builder = builder.env(name, value);
+        }
+        Self {
+            sandbox: builder.start().await,
+            proxy,
+        }
+    }
+
+    /// Invokes it and waits for the freeze that follows.
+    pub(crate) async fn invoke(&self, path: &str) -> Answer {
+        let answer = self.sandbox.invoke(Event::get(path)).await;
+        self.sandbox.frozen().await;
+        answer
+    }
+
+    /// Two statements, with an answer that must be right.
+    pub(crate) async fn add(&self, n: i64) -> Reply {
+        let answer = self.invoke(&format!("/add?n={n}")).await;
+        let reply = Reply::of(&answer);
+        assert_eq!(reply.sum, n + 1, "{answer:?}");
+        reply
+    }
+
+    /// The same, and its round trips, those after the response included.
+    pub(crate) async fn add_counting(&self, n: i64) -> (Reply, u64) {
+        let before = self.proxy.counts();
+        let reply = self.add(n).await;
+        (reply, (self.proxy.counts() - before).round_trips)
+    }
+}
+
+/// Lets a freeze last for longer than `verify_after`.
+pub(crate) async fn a_long_freeze() {
+    tokio::time::sleep(LONG).await;
+}

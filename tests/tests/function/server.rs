@@ -1,0 +1,113 @@
+//! Both servers, for tests that hold on each.
+
+use std::net::SocketAddr;
+
+use reuse_db_tests::servers::{Mariadb, Postgres, Session};
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
+
+pub(crate) trait Server: Sized {
+    /// A server of the test's own, with the table that the function writes to.
+    async fn launch() -> Self;
+    fn url(&self) -> String;
+    fn url_at(&self, port: u16) -> String;
+    fn addr(&self) -> SocketAddr;
+    async fn stop(&self);
+    async fn start_again(&self);
+    async fn restart(&self);
+    /// Those of the function.
+    async fn sessions(&self) -> Vec<Session>;
+    async fn end_sessions(&self) -> usize;
+    /// A number, asked for by the user of the function.
+    async fn number(&self, sql: &str) -> i64;
+}
+
+macro_rules! server {
+    ($server:ty, $connection:ty) => {
+        impl Server for $server {
+            async fn launch() -> Self {
+                let server = Self::start().await;
+                let mut app = <$connection>::connect(&server.url())
+                    .await
+                    .expect("a connection");
+                sqlx::raw_sql("create table notes (text varchar(80))")
+                    .execute(&mut app)
+                    .await
+                    .expect("a table");
+                app.close().await.expect("an end");
+                server
+            }
+
+            fn url(&self) -> String {
+                self.url()
+            }
+
+            fn url_at(&self, port: u16) -> String {
+                self.url_at(port)
+            }
+
+            fn addr(&self) -> SocketAddr {
+                self.addr()
+            }
+
+            async fn stop(&self) {
+                self.stop().await;
+            }
+
+            async fn start_again(&self) {
+                self.start_again().await;
+            }
+
+            async fn restart(&self) {
+                self.restart().await;
+            }
+
+            async fn sessions(&self) -> Vec<Session> {
+                self.sessions().await
+            }
+
+            async fn end_sessions(&self) -> usize {
+                self.end_sessions().await
+            }
+
+            async fn number(&self, sql: &str) -> i64 {
+                let mut app = <$connection>::connect(&self.url())
+                    .await
+                    .expect("a connection");
+                let number = sqlx::query_scalar(AssertSqlSafe(sql))
+                    .fetch_one(&mut app)
+                    .await
+                    .expect("a number");
+                app.close().await.expect("an end");
+                number
+            }
+        }
+    };
+}
+
+server!(Postgres, PgConnection);
+server!(Mariadb, MySqlConnection);
+
+/// A test for each server.
+#[macro_export]
+macro_rules! on_each_server {
+    ($($(#[$attribute:meta])* async fn $test:ident($server:ident: &impl Server) $body:block)*) => {
+        $(
+            $(#[$attribute])*
+            mod $test {
+                use super::*;
+
+                async fn test($server: &impl Server) $body
+
+                #[tokio::test]
+                async fn on_postgres() {
+                    test(&<reuse_db_tests::servers::Postgres as Server>::launch().await).await;
+                }
+
+                #[tokio::test]
+                async fn on_mariadb() {
+                    test(&<reuse_db_tests::servers::Mariadb as Server>::launch().await).await;
+                }
+            }
+        )*
+    };
+}

@@ -1,0 +1,140 @@
+//! When no connection can be had the error names the cause, in time, and without a secret.
+
+mod function;
+
+use std::time::Duration;
+
+use function::server::Server;
+use function::{Function, Reply};
+use reuse_db_tests::lambda::{Event, Sandbox};
+
+/// The default `connect_timeout`, and what a busy machine may add.
+const IN_TIME: Duration = Duration::from_secs(6);
+
+async fn sandbox(url: Option<&str>) -> Sandbox {
+    let builder = Sandbox::builder(env!("CARGO_BIN_EXE_function")).timeout(Duration::from_secs(10));
+    match url {
+        Some(url) => builder.env("DATABASE_URL", url).start().await,
+        None => builder.start().await,
+    }
+}
+
+/// The error of an invocation, and the time until it was there.
+async fn error(sandbox: &Sandbox, path: &str) -> (String, Duration) {
+    let answer = sandbox.invoke(Event::get(path)).await;
+    let message = answer.error().message.clone();
+    assert!(!message.contains("s3cret"), "{message}");
+    assert!(!sandbox.output().contains("s3cret"), "{}", sandbox.output());
+    (message, answer.took)
+}
+
+async fn names_a_server_that_is_down(server: &impl Server, path: &str) {
+    let function = Function::start(server).await;
+    server.stop().await;
+    function.proxy.refuse().await;
+    for _ in 0..2 {
+        let (message, took) = error(&function.sandbox, path).await;
+        let target = function.proxy.addr().to_string();
+        assert!(
+            message.contains(&target) && message.contains("Connection refused"),
+            "{message}"
+        );
+        assert!(took < IN_TIME, "{took:?}: {message}");
+    }
+    server.start_again().await;
+    function.proxy.accept().await;
+    assert_eq!(
+        Reply::of(&function.invoke(&format!("{path}?n=7")).await).sum,
+        8
+    );
+}
+
+async fn fails_at_once(server: &impl Server, url: &str, path: &str, says: &str) {
+    let sandbox = sandbox(Some(url)).await;
+    let (message, took) = error(&sandbox, path).await;
+    assert!(
+        message.contains(says) && message.contains("(1 try in"),
+        "{message}"
+    );
+    assert!(message.contains(&server.addr().to_string()), "{message}");
+    assert!(took < Duration::from_secs(2), "{took:?}: {message}");
+}
+
+on_each_server! {
+    async fn the_server_is_down(server: &impl Server) {
+        names_a_server_that_is_down(server, "/add").await;
+    }
+
+    async fn the_server_of_a_pool_is_down(server: &impl Server) {
+        names_a_server_that_is_down(server, "/pool").await;
+    }
+
+    async fn the_server_is_silent(server: &impl Server) {
+        let function = Function::start(server).await;
+        function.proxy.black_hole_new(true);
+        let (message, took) = error(&function.sandbox, "/add").await;
+        assert!(message.contains("no answer in time"), "{message}");
+        assert!(took < IN_TIME, "{took:?}: {message}");
+        function.proxy.black_hole_new(false);
+        function.add(7).await;
+    }
+
+    /// Rule 5: whatever `connect_timeout` says.
+    async fn connecting_gives_up_before_the_functions_deadline(server: &impl Server) {
+        server.stop().await;
+        let sandbox = Sandbox::builder(env!("CARGO_BIN_EXE_function"))
+            .env("DATABASE_URL", server.url())
+            .timeout(Duration::from_secs(3))
+            .start()
+            .await;
+        for path in ["/add", "/pool", "/note"] {
+            let (message, took) = error(&sandbox, path).await;
+            assert!(message.contains("Connection refused"), "{path}: {message}");
+            assert!(took < Duration::from_secs(3), "{path}: {took:?}");
+        }
+        assert_eq!(sandbox.starts(), 1);
+    }
+
+    async fn the_password_is_wrong(server: &impl Server) {
+        let url = server.url().replace("s3cret", "wr0ng");
+        fails_at_once(server, &url, "/add", "rejected").await;
+        fails_at_once(server, &url, "/pool", "rejected").await;
+    }
+
+    async fn the_database_is_unknown(server: &impl Server) {
+        let url = format!("{}_of_nobody", server.url());
+        fails_at_once(server, &url, "/add", "rejected").await;
+    }
+}
+
+#[tokio::test]
+async fn the_url_is_unset_or_malformed() {
+    let (message, _) = error(&sandbox(None).await, "/add").await;
+    assert!(
+        message.contains("the environment variable `DATABASE_URL` is not set"),
+        "{message}"
+    );
+    for (url, says) in [
+        ("", "is empty"),
+        ("app:s3cret@localhost", "is not a database URL"),
+        ("oracle://app:s3cret@localhost/app", "is a `oracle:` URL"),
+        (
+            "postgres://app:s3cret@localhost:port/app",
+            "is not a usable database URL",
+        ),
+        (
+            "postgres://app:s3cret#x@localhost/app",
+            "is not a usable database URL",
+        ),
+    ] {
+        for path in ["/add", "/note", "/pool"] {
+            let (message, took) = error(&sandbox(Some(url)).await, path).await;
+            assert!(
+                message.contains("the environment variable `DATABASE_URL`")
+                    && message.contains(says),
+                "{message}"
+            );
+            assert!(took < Duration::from_secs(2), "{took:?}: {message}");
+        }
+    }
+}
