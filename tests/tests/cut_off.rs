@@ -4,20 +4,23 @@ mod function;
 
 use std::time::Duration;
 
-use function::Function;
 use function::server::Server;
+use function::{Function, Reply};
 use reuse_db_tests::lambda::Event;
 use tokio::time::sleep;
 
-async fn recovers_from(server: &impl Server, how: &str) {
+/// `opens`: how many new connections each round costs.
+async fn recovers_from(server: &impl Server, how: &str, opens: u64) {
     let function = Function::start(server).await;
-    function.add(0).await;
+    let mut opened = function.add(0).await.stat("opened");
     for n in 1..=5 {
         function
             .sandbox
             .invoke(Event::get(&format!("/end?how={how}")))
             .await;
-        function.add(n).await;
+        let reply = function.add(n).await;
+        opened += opens;
+        assert_eq!(reply.stat("opened"), opened, "{how}, round {n}");
         // What the server may take to see that a session's client has gone.
         sleep(Duration::from_secs(1)).await;
         let sessions = server.sessions().await;
@@ -32,20 +35,31 @@ async fn recovers_from(server: &impl Server, how: &str) {
 
 on_each_server! {
     async fn a_panic(server: &impl Server) {
-        recovers_from(server, "panic").await;
+        recovers_from(server, "panic", 1).await;
     }
 
     /// The handler gives up its query, and succeeds.
     async fn a_query_that_was_cut_off(server: &impl Server) {
-        recovers_from(server, "cut").await;
+        recovers_from(server, "cut", 0).await;
     }
 
     /// The handler itself is given up.
     async fn a_handler_that_was_cut_off(server: &impl Server) {
-        recovers_from(server, "cut-off").await;
+        recovers_from(server, "cut-off", 1).await;
     }
 
     async fn a_failure(server: &impl Server) {
-        recovers_from(server, "fail").await;
+        recovers_from(server, "fail", 0).await;
+    }
+
+    /// What is not at rest within `check_timeout` is given up, and nobody waits for it.
+    async fn a_long_query_that_was_cut_off(server: &impl Server) {
+        let function = Function::start(server).await;
+        for n in 1..=3 {
+            function.sandbox.invoke(Event::get("/end?how=cut-long")).await;
+            let answer = function.sandbox.invoke(Event::get(&format!("/add?n={n}"))).await;
+            assert_eq!(Reply::of(&answer).sum, n + 1);
+            assert!(answer.took < Duration::from_secs(3), "the nap lasts for 5 s: {answer:?}");
+        }
     }
 }

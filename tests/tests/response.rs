@@ -39,13 +39,27 @@ async fn answers_over_a_stalled_wire(server: &impl Server, path: &str) {
     assert_eq!(function.add(1).await.stat("refused"), 0);
 }
 
+/// What is sent takes longer than a response does.
+fn slow_wire(function: &Function) {
+    function.proxy.delay(Duration::from_millis(30));
+}
+
+/// What the function had sent before it was frozen has been answered by then.
+async fn nothing_is_on_its_way(function: &Function) {
+    let counts = function.proxy.counts();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert_eq!(function.proxy.counts(), counts, "since the freeze");
+}
+
 /// While it is frozen, the server has no transaction of it open.
 async fn nothing_is_open_while_frozen(server: &impl Server, path: &str) {
     let function = Function::start(server).await;
     let session = function.add(0).await.session;
-    for n in 0..10 {
+    slow_wire(&function);
+    for n in 0..5 {
         function.invoke(path).await;
         assert_eq!(function.sandbox.process_state(), Some('T'));
+        nothing_is_on_its_way(&function).await;
         let sessions = server.sessions().await;
         assert!(
             sessions.iter().all(|session| !session.in_transaction),
@@ -101,8 +115,10 @@ on_each_server! {
 
     async fn a_pools_dropped_transaction_is_rolled_back_before_the_freeze(server: &impl Server) {
         let function = Function::start(server).await;
-        for n in 0..10 {
+        slow_wire(&function);
+        for n in 0..5 {
             function.invoke("/pool?how=drop-transaction").await;
+            nothing_is_on_its_way(&function).await;
             let sessions = server.sessions().await;
             assert!(sessions.iter().all(|session| !session.in_transaction), "round {n}: {sessions:?}");
         }

@@ -2,6 +2,8 @@
 
 mod function;
 
+use std::time::Duration;
+
 use function::server::Server;
 use function::{Function, Reply};
 use reuse_db_tests::lambda::Event;
@@ -18,6 +20,7 @@ on_each_server! {
 
     async fn two_at_once_use_two_connections_and_one_is_kept(server: &impl Server) {
         let function = Function::start(server).await;
+        function.proxy.delay(Duration::from_millis(30));
         for _ in 0..3 {
             let json = function.invoke("/two-at-once").await.json();
             assert_ne!(json["sessions"][0], json["sessions"][1]);

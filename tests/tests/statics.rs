@@ -15,7 +15,7 @@ use tokio::time::timeout;
 #[tokio::test]
 async fn the_tests_of_a_user_pass_and_their_process_ends() {
     let server = <Postgres as Server>::launch().await;
-    for round in 0..5 {
+    for round in 0..3 {
         let tests = Command::new(std::env::current_exe().expect("this program"))
             .args(["--ignored", "of_a_user::", "--test-threads=4"])
             .env("DATABASE_URL", Server::url(&server))
@@ -35,8 +35,11 @@ async fn the_tests_of_a_user_pass_and_their_process_ends() {
 }
 
 mod of_a_user {
+    use std::time::{Duration, Instant};
+
     use reuse_db::reuse_db;
     use sqlx::{Connection as _, PgConnection};
+    use tokio::time::timeout;
 
     #[reuse_db]
     async fn double(n: i64, db: &mut PgConnection) -> Result<i64, sqlx::Error> {
@@ -48,29 +51,41 @@ mod of_a_user {
 
     async fn several_times() {
         for n in 0..20 {
+            let doubled = timeout(Duration::from_secs(1), double(n)).await;
             assert!(
-                matches!(double(n).await, Ok(doubled) if doubled == n * 2),
-                "{n}"
+                matches!(doubled, Ok(Ok(doubled)) if doubled == n * 2),
+                "{n}: {doubled:?}"
             );
+        }
+    }
+
+    /// For longer than the other test sleeps.
+    async fn for_a_while() {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(2) {
+            several_times().await;
         }
     }
 
     #[tokio::test]
     #[ignore = "run by another test, in a process of its own"]
     async fn one() {
-        several_times().await;
+        for_a_while().await;
     }
 
+    /// Keeps its thread, and with it the reactor of its connections, from doing anything.
     #[tokio::test]
     #[ignore = "run by another test, in a process of its own"]
     async fn two() {
+        several_times().await;
+        std::thread::sleep(Duration::from_millis(1_500));
         several_times().await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "run by another test, in a process of its own"]
     async fn three() {
-        several_times().await;
+        for_a_while().await;
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 macro_rules! handlers {
     (
         $module:ident, $database:ident, $connection:ident,
-        session: $session:literal, add: $add:literal, nap: $nap:literal, idle_limit: $idle_limit:literal
+        session: $session:literal, add: $add:literal, nap: $nap:literal, long_nap: $long_nap:literal, idle_limit: $idle_limit:literal
     ) => {
         mod $module {
             use std::time::Duration;
@@ -54,6 +54,14 @@ macro_rules! handlers {
                     "panic" => panic!("the handler panics"),
                     "cut" => {
                         let nap = sqlx::query($nap).execute(&mut *db);
+                        assert!(
+                            timeout(Duration::from_millis(50), nap).await.is_err(),
+                            "the nap was cut off"
+                        );
+                        answer(200, 0, session)
+                    }
+                    "cut-long" => {
+                        let nap = sqlx::query($long_nap).execute(&mut *db);
                         assert!(
                             timeout(Duration::from_millis(50), nap).await.is_err(),
                             "the nap was cut off"
@@ -217,6 +225,7 @@ handlers! {
     session: "select pg_backend_pid()::bigint",
     add: "select $1::bigint + 1",
     nap: "select pg_sleep(0.3)",
+    long_nap: "select pg_sleep(5)",
     idle_limit: "show idle_session_timeout"
 }
 
@@ -225,6 +234,7 @@ handlers! {
     session: "select cast(connection_id() as signed)",
     add: "select cast(? + 1 as signed)",
     nap: "select sleep(0.3)",
+    long_nap: "select sleep(5)",
     idle_limit: "select cast(@@session.wait_timeout as char)"
 }
 

@@ -42,11 +42,14 @@ impl MariadbBuilder {
     pub async fn start(self) -> Mariadb {
         let folder = folder_of(USER);
         let data = format!("--datadir={}", folder.path().join("data").display());
+        // A server that starts removes what it takes for its own from there.
+        let temporary = format!("--tmpdir={}", folder.path().display());
         let options = [
             "--no-defaults",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             &data,
+            &temporary,
         ];
         let install = [binary("mariadb-install-db")]
             .into_iter()
@@ -80,7 +83,12 @@ impl MariadbBuilder {
             .setting("innodb-buffer-pool-size", "16M")
             .setting("innodb-flush-log-at-trx-commit", "0")
             .settings;
-        let command = [binary("mariadbd"), "--no-defaults".into(), data.into()];
+        let command = [
+            binary("mariadbd"),
+            "--no-defaults".into(),
+            data.into(),
+            temporary.into(),
+        ];
         let command = command
             .into_iter()
             .chain(settings)
