@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, Lit, LitStr, Token};
+use syn::{Error, Expr, ExprLit, Lit, LitStr, Token};
 
 use crate::errors::Errors;
 
@@ -48,9 +48,13 @@ pub(crate) fn args(tokens: TokenStream, errors: &mut Errors) -> Where {
 
 fn arg(input: ParseStream<'_>, seen: &mut Vec<Ident>) -> syn::Result<Where> {
     if input.peek(LitStr) {
-        let url: LitStr = input.parse()?;
-        let message = format!("an argument has a name: write `env = {}`", url.token());
-        return Err(Error::new(url.span(), message));
+        let variable: LitStr = input.parse()?;
+        let message = if variable.value().contains("://") {
+            A_URL.to_owned()
+        } else {
+            format!("an argument has a name: write `env = {}`", variable.token())
+        };
+        return Err(Error::new(variable.span(), message));
     }
     let name = input.call(Ident::parse_any).map_err(|error| {
         Error::new(
@@ -63,7 +67,11 @@ fn arg(input: ParseStream<'_>, seen: &mut Vec<Ident>) -> syn::Result<Where> {
     }
     check_seen(&name, seen)?;
     seen.push(name.clone());
-    if !input.peek(Token![=]) {
+    let has_value = input.peek(Token![=]) && {
+        input.parse::<Token![=]>()?;
+        !input.is_empty() && !input.peek(Token![,])
+    };
+    if !has_value {
         let example = if name == "env" {
             "env = \"DATABASE_URL\""
         } else {
@@ -74,23 +82,38 @@ fn arg(input: ParseStream<'_>, seen: &mut Vec<Ident>) -> syn::Result<Where> {
             format!("`{name}` needs a value: write `{example}`"),
         ));
     }
-    input.parse::<Token![=]>()?;
     let value: Expr = input.parse()?;
     if name == "source" {
         return Ok(Where::Source(Box::new(value)));
     }
-    match &value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(variable) if variable.value().trim().is_empty() => Err(Error::new(
-                variable.span(),
-                "`env` names an environment variable: write `env = \"DATABASE_URL\"`",
-            )),
-            Lit::Str(variable) => Ok(Where::Env(variable.clone())),
-            _ => Err(Error::new_spanned(&value, NOT_A_STRING)),
-        },
-        _ => Err(Error::new_spanned(&value, NOT_A_STRING)),
-    }
+    env(value).map(Where::Env)
 }
+
+fn env(value: Expr) -> syn::Result<LitStr> {
+    let variable = match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(variable),
+            ..
+        }) => variable,
+        // From a macro's `$env:literal`.
+        Expr::Group(group) => return env(*group.expr),
+        value => return Err(Error::new_spanned(value, NOT_A_STRING)),
+    };
+    let name = variable.value();
+    if name.trim().is_empty() {
+        return Err(Error::new(
+            variable.span(),
+            "`env` names an environment variable: write `env = \"DATABASE_URL\"`",
+        ));
+    }
+    if name.contains("://") {
+        return Err(Error::new(variable.span(), A_URL));
+    }
+    Ok(variable)
+}
+
+const A_URL: &str =
+    "`env` names an environment variable, which has the URL: write `env = \"DATABASE_URL\"`";
 
 const NOT_A_STRING: &str = "`env` is a string literal, like `env = \"DATABASE_URL\"`: \
                             for a name from elsewhere write `source = Source::env(…)`";

@@ -1,18 +1,23 @@
 //! A parameter that is a database.
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
-use syn::{Error, FnArg, GenericParam, Pat, PatType, Signature, Type};
+use syn::spanned::Spanned as _;
+use syn::{Error, GenericParam, Lifetime, Pat, PatType, ReturnType, Signature, Type};
 
 use crate::args::Where;
+use crate::attributes::is_condition;
+use crate::errors::Errors;
+use crate::lifetimes;
 
 pub(crate) struct Database {
     /// Which parameter it is.
     pub(crate) index: usize,
     pub(crate) form: Form,
-    /// What the static holds: the parameter's type without its reference, for `'static`.
-    pub(crate) held: TokenStream,
+    /// What the static holds: the parameter's type without its reference, for `'static`. `None` if no static
+    /// can hold it, which is an error.
+    pub(crate) held: Option<TokenStream>,
     /// The static's name.
     pub(crate) name: Ident,
     pub(crate) place: Where,
@@ -32,35 +37,31 @@ pub(crate) enum Form {
 impl Database {
     pub(crate) fn new(
         index: usize,
-        parameter: &FnArg,
+        parameter: &PatType,
         signature: &Signature,
         place: Where,
-    ) -> syn::Result<Self> {
-        let FnArg::Typed(PatType { pat, ty, .. }) = parameter else {
-            return Err(Error::new_spanned(parameter, "a receiver is no database"));
-        };
-        let (form, held) = form(ty);
-        if let Type::ImplTrait(_) = held {
-            return Err(Error::new_spanned(
-                held,
-                "a static holds the database: write its type in place of `impl …`",
-            ));
-        }
+        errors: &mut Errors,
+    ) -> Self {
+        let (form, borrow, held) = form(&parameter.ty);
         let held = held.to_token_stream();
-        if let Some(generic) = generic_in(&held, signature) {
-            let message = format!(
-                "a static holds the database, and cannot be generic: write a type in place of `{generic}`"
-            );
-            return Err(Error::new(generic.span(), message));
-        }
-        let bound = higher_ranked(&held);
-        Ok(Self {
+        let mistakes = [
+            conditional(parameter),
+            opaque(&held),
+            generic(&held, signature),
+            too_long(borrow, form, &held, &signature.output),
+        ];
+        let is_sound = mistakes.iter().all(Option::is_none);
+        mistakes
+            .into_iter()
+            .flatten()
+            .for_each(|error| errors.push(error));
+        Self {
             index,
             form,
-            held: for_static(held, &bound),
-            name: name(&signature.ident, pat),
+            held: is_sound.then(|| lifetimes::for_static(held)),
+            name: name(&signature.ident, &parameter.pat),
             place,
-        })
+        }
     }
 }
 
@@ -79,22 +80,47 @@ fn name(function: &Ident, parameter: &Pat) -> Ident {
 }
 
 /// Takes the reference off a type, and whatever a macro or parentheses put around it.
-fn form(ty: &Type) -> (Form, &Type) {
+fn form(ty: &Type) -> (Form, Option<&Lifetime>, &Type) {
     match ty {
         Type::Group(group) => form(&group.elem),
         Type::Paren(paren) => form(&paren.elem),
-        Type::Reference(reference) if reference.mutability.is_some() => {
-            (Form::Exclusive, &reference.elem)
+        Type::Reference(reference) => {
+            let form = match reference.mutability {
+                Some(_) => Form::Exclusive,
+                None => Form::Borrowed,
+            };
+            (form, reference.lifetime.as_ref(), bare(&reference.elem))
         }
-        Type::Reference(reference) => (Form::Borrowed, &reference.elem),
-        ty => (Form::Owned, ty),
+        ty => (Form::Owned, None, ty),
     }
 }
 
-fn generic_in(ty: &TokenStream, signature: &Signature) -> Option<Ident> {
-    let generics: Vec<_> = signature
-        .generics
-        .params
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) if !matches!(*paren.elem, Type::TraitObject(_)) => bare(&paren.elem),
+        ty => ty,
+    }
+}
+
+fn conditional(parameter: &PatType) -> Option<Error> {
+    let condition = parameter
+        .attrs
+        .iter()
+        .find(|attribute| is_condition(attribute))?;
+    let message = "the database cannot be under `#[cfg]`: write it on the function";
+    Some(Error::new(condition.path().span(), message))
+}
+
+fn opaque(held: &TokenStream) -> Option<Error> {
+    let found = find_ident(held.clone(), &|ident| ident == "impl")?;
+    let message = "a static holds the database: write its type in place of `impl …`";
+    Some(Error::new(found.span(), message))
+}
+
+fn generic(held: &TokenStream, signature: &Signature) -> Option<Error> {
+    let params = &signature.generics.params;
+    let generics: Vec<_> = params
         .iter()
         .filter_map(|param| match param {
             GenericParam::Type(param) => Some(&param.ident),
@@ -102,7 +128,44 @@ fn generic_in(ty: &TokenStream, signature: &Signature) -> Option<Ident> {
             GenericParam::Lifetime(_) => None,
         })
         .collect();
-    find_ident(ty.clone(), &|ident| generics.contains(&ident))
+    let found = find_ident(held.clone(), &|ident| generics.contains(&ident))?;
+    let message = format!(
+        "a static holds the database, and cannot be generic: write a type in place of `{found}`"
+    );
+    Some(Error::new(found.span(), message))
+}
+
+/// A lifetime that does not end with the invocation.
+fn too_long(
+    borrow: Option<&Lifetime>,
+    form: Form,
+    held: &TokenStream,
+    output: &ReturnType,
+) -> Option<Error> {
+    if let Some(borrow) = borrow
+        && form == Form::Exclusive
+        && borrow.ident != "static"
+        && lifetimes::named(held).contains(&borrow.ident)
+    {
+        let message = format!(
+            "what is borrowed for its own lifetime stays borrowed, and is never given back: \
+             write `&mut` in place of `&{borrow} mut`"
+        );
+        return Some(Error::new(borrow.span(), message));
+    }
+    let of_output = lifetimes::named(output);
+    let is_longer =
+        |lifetime: &Ident| lifetime != "static" && lifetime != "_" && of_output.contains(lifetime);
+    let longer = match borrow {
+        Some(borrow) if borrow.ident == "static" || is_longer(&borrow.ident) => {
+            borrow.ident.clone()
+        }
+        _ => lifetimes::named(held).into_iter().find(is_longer)?,
+    };
+    let message = format!(
+        "the database is lent for one invocation, and `'{longer}` lasts longer: leave it out here"
+    );
+    Some(Error::new(longer.span(), message))
 }
 
 fn find_ident(tokens: TokenStream, wanted: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
@@ -111,52 +174,4 @@ fn find_ident(tokens: TokenStream, wanted: &dyn Fn(&Ident) -> bool) -> Option<Id
         TokenTree::Group(group) => find_ident(group.stream(), wanted),
         _ => None,
     })
-}
-
-/// The lifetimes that a `for<…>` in the type brings itself.
-fn higher_ranked(tokens: &TokenStream) -> Vec<Ident> {
-    let mut bound = Vec::new();
-    let mut tokens = tokens.clone().into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Group(group) => bound.extend(higher_ranked(&group.stream())),
-            TokenTree::Ident(ident) if ident == "for" => {
-                while let Some(token) = tokens.next_if(
-                    |token| !matches!(token, TokenTree::Punct(punct) if punct.as_char() == '>'),
-                ) {
-                    if let TokenTree::Ident(ident) = token {
-                        bound.push(ident);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    bound
-}
-
-/// Every other lifetime is `'static` in a static.
-fn for_static(tokens: TokenStream, bound: &[Ident]) -> TokenStream {
-    let mut is_lifetime = false;
-    tokens
-        .into_iter()
-        .map(|token| {
-            let was_lifetime = std::mem::replace(
-                &mut is_lifetime,
-                matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\''),
-            );
-            match token {
-                TokenTree::Ident(ident) if was_lifetime && !bound.contains(&ident) => {
-                    Ident::new("static", ident.span()).into()
-                }
-                TokenTree::Group(group) => {
-                    let mut inner =
-                        Group::new(group.delimiter(), for_static(group.stream(), bound));
-                    inner.set_span(group.span());
-                    inner.into()
-                }
-                token => token,
-            }
-        })
-        .collect()
 }

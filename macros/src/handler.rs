@@ -1,18 +1,19 @@
 //! The annotated function: its parts, and what is wrong with it.
 
-use proc_macro2::{Group, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, FnArg, Safety, Signature, Token, Visibility};
 
 use crate::args::Where;
+use crate::attributes::is_condition;
 use crate::database::Database;
 use crate::errors::Errors;
 
 pub(crate) struct Handler {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
-    /// As written.
+    /// As written, without what a handler cannot be.
     pub(crate) signature: Signature,
     /// Never parsed: a syntax error in it is rustc's to tell.
     pub(crate) body: Group,
@@ -28,38 +29,24 @@ pub(crate) fn handler(item: TokenStream, place: Where, errors: &mut Errors) -> O
             return None;
         }
     };
-    if let Err(error) = check(&signature) {
-        errors.push(error);
+    correct(&mut signature, errors);
+    if let Some(receiver) = signature.receiver() {
+        let message = "a method cannot have a static beside it: write a free function, and pass it what it needs of `self`";
+        errors.push(Error::new(receiver.self_token.span, message));
         return None;
     }
-    let Some((index, parameter)) = signature.inputs.iter().enumerate().last() else {
-        errors.push(Error::new(
-            signature.paren_token.span.join(),
-            "the last parameter is the database: write one, like `db: &mut PgConnection`",
-        ));
+    let Some((index, FnArg::Typed(parameter))) = signature.inputs.iter().enumerate().last() else {
+        let message = "the last parameter is the database: write one, like `db: &mut PgConnection`";
+        errors.push(Error::new(signature.paren_token.span.join(), message));
         return None;
     };
-    let database = match Database::new(index, parameter, &signature, place) {
-        Ok(database) => database,
-        Err(error) => {
-            errors.push(error);
-            return None;
-        }
-    };
-    if signature.asyncness.is_none() {
-        errors.push(Error::new(
-            signature.fn_token.span,
-            "a handler waits for its database: write `async fn`",
-        ));
-        // The rest goes on as if it were, so that its callers see no other error.
-        signature.asyncness = Some(Token![async](signature.fn_token.span));
-    }
+    let databases = vec![Database::new(index, parameter, &signature, place, errors)];
     Some(Handler {
         attributes,
         visibility,
         signature,
         body,
-        databases: vec![database],
+        databases,
     })
 }
 
@@ -80,8 +67,21 @@ fn parse(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Visibility, Sig
             "a handler has a body: a function of a trait cannot have a static beside it",
         ));
     }
-    let body: Group = input.parse()?;
+    let at_body = input.fork();
+    let body = braces(input.parse()?).ok_or_else(|| at_body.error("expected `{`"))?;
     Ok((attributes, visibility, signature, body))
+}
+
+/// The body, out of the group that it is in if it came as a `$body:block`.
+fn braces(token: TokenTree) -> Option<Group> {
+    let TokenTree::Group(group) = token else {
+        return None;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group),
+        Delimiter::None => group.stream().into_iter().next().and_then(braces),
+        _ => None,
+    }
 }
 
 fn is_function(input: ParseStream<'_>) -> bool {
@@ -92,42 +92,66 @@ fn is_function(input: ParseStream<'_>) -> bool {
         || ahead.peek(Token![extern])
         || ahead.peek(syn::LitStr)
     {
-        if ahead.parse::<proc_macro2::TokenTree>().is_err() {
+        if ahead.parse::<TokenTree>().is_err() {
             return false;
         }
     }
     ahead.peek(Token![fn])
 }
 
-/// What a handler cannot be.
-fn check(signature: &Signature) -> syn::Result<()> {
-    let refuse = |span: Span, message: &str| Err(Error::new(span, message));
-    if let Some(token) = &signature.constness {
-        return refuse(
+/// Tells what a handler cannot be, and goes on as if it were none of that, so that its callers see no
+/// other error.
+fn correct(signature: &mut Signature, errors: &mut Errors) {
+    let mut refuse = |span, message: &str| errors.push(Error::new(span, message));
+    if let Some(token) = signature.constness.take() {
+        refuse(
             token.span,
             "a handler cannot be `const`: it connects to a database",
         );
     }
-    if let Safety::Unsafe(token) = &signature.safety {
-        return refuse(
+    if let Safety::Unsafe(token) = std::mem::replace(&mut signature.safety, Safety::Default) {
+        refuse(
             token.span,
             "a handler cannot be `unsafe`: nobody could call it; put the `unsafe` block inside",
         );
     }
-    if let Some(abi) = &signature.abi {
-        return refuse(
-            abi.span(),
+    if let Some(abi) = signature.abi.take() {
+        refuse(
+            abi.extern_token.span,
             "a handler cannot be `extern`: it is called from Rust",
         );
     }
-    if let Some(variadic) = &signature.variadic {
-        return refuse(variadic.span(), "a handler cannot be variadic");
+    if signature.asyncness.is_none() {
+        refuse(
+            signature.fn_token.span,
+            "a handler waits for its database: write `async fn`",
+        );
+        signature.asyncness = Some(Token![async](signature.fn_token.span));
     }
-    for parameter in &signature.inputs {
-        if let FnArg::Receiver(receiver) = parameter {
-            let message = "a method cannot have a static beside it: write a free function, and pass it what it needs of `self`";
-            return refuse(receiver.self_token.span, message);
+    if let Some(variadic) = signature.variadic.take() {
+        refuse(
+            variadic.dots.spans[0],
+            "a handler cannot be variadic: it is called from Rust",
+        );
+    }
+    let conditional = signature
+        .inputs
+        .iter_mut()
+        .filter_map(|parameter| match parameter {
+            FnArg::Typed(parameter) => Some(&mut parameter.attrs),
+            FnArg::Receiver(_) => None,
+        })
+        .filter(|attributes| attributes.iter().any(is_condition));
+    for attributes in conditional.skip(MAX_CONDITIONAL) {
+        if let Some(condition) = attributes.iter().find(|attribute| is_condition(attribute)) {
+            refuse(
+                condition.path().span(),
+                "no more than 4 parameters can be under `#[cfg]`: write a function for each case",
+            );
         }
+        attributes.retain(|attribute| !is_condition(attribute));
     }
-    Ok(())
 }
+
+/// The inner function is called once for each combination of conditions.
+const MAX_CONDITIONAL: usize = 4;

@@ -6,6 +6,7 @@ mod database;
 mod errors;
 mod expand;
 mod handler;
+mod lifetimes;
 
 use proc_macro::TokenStream;
 

@@ -1,0 +1,84 @@
+//! What the outer function does with one database.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+
+use super::runtime::Runtime;
+use crate::database::{Database, Form};
+
+/// Stage by stage, since each stage is done for all databases before the next.
+pub(super) struct Stages {
+    pub(super) lease: TokenStream,
+    pub(super) open: TokenStream,
+    pub(super) argument: TokenStream,
+    pub(super) finish: TokenStream,
+    pub(super) settle: TokenStream,
+}
+
+impl Stages {
+    /// What the type of the database cannot do is told at that type, what the handler's output cannot do
+    /// at `output`.
+    pub(super) fn new(n: usize, database: &Database, runtime: &Runtime, output: Span) -> Self {
+        let at = Span::mixed_site().located_at(database.held.span());
+        let local = |name: &str| match n {
+            0 => Ident::new(name, at),
+            n => format_ident!("{name}{n}", span = at),
+        };
+        let (lease, open, name) = (local("lease"), local("open"), &database.name);
+        let refuse = {
+            let at = Span::mixed_site().located_at(output);
+            let runtime = runtime.at(at);
+            quote_spanned!(at=> return #runtime::Refuse::refuse(error))
+        };
+        let runtime = runtime.at(at);
+        let or_refuse = |local: &Ident, value: TokenStream| {
+            quote_spanned! {Span::mixed_site()=>
+                match #value {
+                    ::core::result::Result::Ok(#local) => #local,
+                    ::core::result::Result::Err(error) => #refuse,
+                }
+            }
+        };
+        if database.form == Form::Exclusive {
+            let leased = or_refuse(
+                &lease,
+                quote_spanned!(at=> #runtime::Parked::lease(&#name).await),
+            );
+            let opened = or_refuse(
+                &open,
+                quote_spanned!(at=> #runtime::Lease::open(&mut #lease).await),
+            );
+            return Self {
+                lease: quote_spanned!(Span::mixed_site()=> let mut #lease = #leased;),
+                open: quote_spanned!(Span::mixed_site()=> let mut #open = #opened;),
+                argument: quote_spanned!(at=> &mut #open),
+                finish: {
+                    let finished =
+                        quote_spanned!(at=> #runtime::Finish::finish(#open, outcome).await);
+                    quote_spanned! {Span::mixed_site()=>
+                        if let ::core::result::Result::Err(error) = #finished {
+                            #refuse;
+                        }
+                    }
+                },
+                settle: quote_spanned!(at=> #runtime::Lease::settle(#lease, outcome);),
+            };
+        }
+        let leased = or_refuse(
+            &lease,
+            quote_spanned!(at=> #runtime::Shared::lease(&#name).await),
+        );
+        let borrowed = quote_spanned!(at=> #runtime::SharedLease::get(&#lease));
+        Self {
+            lease: quote_spanned!(Span::mixed_site()=> let #lease = #leased;),
+            open: quote!(),
+            argument: match database.form {
+                Form::Owned => quote_spanned!(at=> ::core::clone::Clone::clone(#borrowed)),
+                Form::Borrowed | Form::Exclusive => borrowed,
+            },
+            finish: quote!(),
+            settle: quote_spanned!(at=> #runtime::SharedLease::settle(#lease, outcome);),
+        }
+    }
+}
