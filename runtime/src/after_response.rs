@@ -123,7 +123,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
             if owed::none() {
                 return Poll::Ready(result);
             }
-            let end = Instant::now() + *this.limit;
+            let end = limit::after(*this.limit);
             let end = this.deadline.map_or(end, |deadline| end.min(deadline));
             *this.after = Some((result, Box::pin(owed::done(end))));
         }

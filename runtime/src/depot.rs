@@ -145,8 +145,8 @@ impl<C: Connect> Depot<C> {
                 return Some(idle.connection);
             }
             counters.add(Count::Checked);
-            let limit = end.min(Instant::now() + self.source.check_timeout);
-            match timeout_at(limit, idle.connection.check()).await {
+            let end_of_check = end.min(limit::after(self.source.check_timeout));
+            match timeout_at(end_of_check, idle.connection.check()).await {
                 Ok(Ok(())) => return Some(idle.connection),
                 Ok(Err(error)) => {
                     tracing::debug!(target: "reuse_db", %error, "stale");
@@ -167,7 +167,7 @@ impl<C: Connect> Depot<C> {
     /// The newest idle connection. If there is none but one is being brought to rest or checked, it is waited for, as that
     /// takes one round trip and opening another takes several.
     async fn newest_idle(&self, end: Instant) -> Option<Idle<C>> {
-        let end = end.min(Instant::now() + self.source.check_timeout);
+        let end = end.min(limit::after(self.source.check_timeout));
         loop {
             let mut returned = std::pin::pin!(self.returned.notified());
             returned.as_mut().enable();

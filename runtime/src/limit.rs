@@ -21,9 +21,14 @@ pub(crate) fn deadline(epoch_ms: u64) -> Option<Instant> {
     Instant::now().checked_add(left)
 }
 
+/// The end of a wait that may take `wait`, however long that is.
+pub(crate) fn after(wait: Duration) -> Instant {
+    Instant::now() + wait.min(FAR)
+}
+
 /// The end of a wait that may take `wait`, or what is left of the invocation less 250 ms, whichever is first.
 pub(crate) fn until(wait: Duration) -> Instant {
-    let end = Instant::now() + wait.min(FAR);
+    let end = after(wait);
     match DEADLINE.try_with(|deadline| *deadline) {
         Ok(Some(deadline)) => end.min(deadline.checked_sub(MARGIN).unwrap_or(deadline)),
         _ => end,
@@ -36,6 +41,11 @@ const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_longest_wait_is_no_panic() {
+        assert!(after(Duration::MAX) > Instant::now() && until(Duration::MAX) > Instant::now());
+    }
 
     #[test]
     fn a_deadline_in_the_past_is_unknown() {

@@ -32,6 +32,7 @@ where
     // lambda_http asks a response to be `Sync`, which axum's is not, and turns it into this one in any case.
     let service = service.and_then(|response: R| async move { Ok(response.into_response().await) });
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        expect_lambda()?;
         let runtime = lambda_http::runtime_concurrent(service);
         return runtime
             .layer(TracingLayer::new())
@@ -47,4 +48,35 @@ where
                  or enable the feature `local` of `reuse-db` to serve it on 127.0.0.1:3000",
     }
     .into())
+}
+
+/// lambda_runtime panics where one of these is missing.
+fn expect_lambda() -> Result<(), lambda_http::Error> {
+    let names = [
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+    ];
+    match names.into_iter().find(|name| std::env::var_os(name).is_none()) {
+        Some(name) => Err(format!("`AWS_LAMBDA_RUNTIME_API` is set, but `{name}` is not: set both, as Lambda does, or none").into()),
+        None => Ok(()),
+    }
+}
+
+#[cfg(all(test, not(feature = "local")))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn off_lambda_without_the_feature_local_it_says_what_to_do() {
+        let handler = |_: Request| async { Ok::<_, lambda_http::Error>("hello") };
+        let error = run(lambda_http::service_fn(handler))
+            .await
+            .expect_err("this is not Lambda")
+            .to_string();
+        assert!(
+            error.contains("`cargo lambda watch`") && error.contains("the feature `local`"),
+            "{error}"
+        );
+    }
 }

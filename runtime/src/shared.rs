@@ -199,8 +199,8 @@ impl<S: Connect + Sync> Single<S> {
             Err(value) => return Some(Opened { value, used }),
         };
         counters.add(Count::Checked);
-        let limit = end.min(Instant::now() + self.source.check_timeout);
-        match timeout_at(limit, value.check()).await {
+        let end_of_check = end.min(limit::after(self.source.check_timeout));
+        match timeout_at(end_of_check, value.check()).await {
             Ok(Ok(())) => Some(Opened {
                 value: Arc::new(value),
                 used,

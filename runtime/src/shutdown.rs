@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use crate::{owed, registry};
+use crate::{limit, owed, registry};
 
 /// How long it may take: Lambda leaves a sandbox 300 to 500 ms between SIGTERM and SIGKILL.
 const LIMIT: Duration = Duration::from_millis(300);
@@ -17,5 +15,5 @@ pub async fn shutdown() {
     for work in registry::drain() {
         owed::spawn(work);
     }
-    owed::done(Instant::now() + LIMIT).await;
+    owed::done(limit::after(LIMIT)).await;
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use function::server::Server;
 use function::{Function, Reply};
 use reuse_db_tests::lambda::{Event, Sandbox};
+use reuse_db_tests::servers::{Mariadb, Postgres};
+use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 /// The default `connect_timeout`, and what a busy machine may add.
 const IN_TIME: Duration = Duration::from_secs(6);
@@ -137,4 +139,50 @@ async fn the_url_is_unset_or_malformed() {
             assert!(took < Duration::from_secs(2), "{took:?}: {message}");
         }
     }
+}
+
+/// `held` takes every connection that the server has for the user of the function.
+async fn waits_for_a_connection<C>(server: &impl Server, held: Vec<C>) {
+    let function = Function::start(server).await;
+    let (message, took) = error(&function.sandbox, "/add").await;
+    assert!(message.contains("no connection left"), "{message}");
+    assert!(!message.contains("(1 try"), "{message}");
+    assert!(took < IN_TIME, "{took:?}: {message}");
+
+    let (answer, ()) = tokio::join!(function.sandbox.invoke(Event::get("/add?n=7")), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(held);
+    });
+    let reply = Reply::of(&answer);
+    assert!(reply.sum == 8 && reply.stat("retried") > 0, "{answer:?}");
+    assert!(answer.took > Duration::from_secs(1), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_full_postgres_is_waited_for() {
+    // Three of five are reserved for administrators.
+    let server = Postgres::builder()
+        .setting("max_connections", "5")
+        .start()
+        .await;
+    let mut held = Vec::new();
+    while let Ok(connection) = PgConnection::connect(&server.url()).await {
+        held.push(connection);
+    }
+    assert_eq!(held.len(), 2);
+    waits_for_a_connection(&server, held).await;
+}
+
+#[tokio::test]
+async fn a_full_mariadb_is_waited_for() {
+    let server = Mariadb::builder()
+        .setting("max-connections", "10")
+        .start()
+        .await;
+    let mut held = Vec::new();
+    while let Ok(connection) = MySqlConnection::connect(&server.url()).await {
+        held.push(connection);
+    }
+    assert_eq!(held.len(), 10);
+    waits_for_a_connection(&server, held).await;
 }

@@ -38,6 +38,7 @@ impl Driver for MySql {
 
 /// Makes the server end an idle session by itself.
 pub(super) fn wait_timeout(source: &Source) -> Option<String> {
-    let seconds = source.idle_session_timeout?.as_secs().max(1);
+    // The server takes no more than a year.
+    let seconds = source.idle_session_timeout?.as_secs().clamp(1, 31_536_000);
     Some(format!("set session wait_timeout = {seconds}"))
 }

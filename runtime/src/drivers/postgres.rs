@@ -72,7 +72,9 @@ pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, Str
     let idle = source.idle_session_timeout?;
     let refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
     let is_refused = !refused_by.is_empty() && refused_by.contains(&source.target());
-    (!is_refused).then(|| ("idle_session_timeout", format!("{}ms", idle.as_millis())))
+    // The server takes no more than this.
+    let millis = idle.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+    (!is_refused).then(|| ("idle_session_timeout", format!("{millis}ms")))
 }
 
 /// Whether our start-up parameter was refused: by PostgreSQL before 14, which does not know it (42704), by PgBouncer (08P01) or by RDS
