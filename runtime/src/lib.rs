@@ -36,6 +36,8 @@ mod depot;
 #[cfg(feature = "_sqlx")]
 mod drivers;
 mod error;
+#[cfg(test)]
+mod fake;
 mod handle;
 mod lease;
 mod limit;

@@ -82,8 +82,9 @@ impl<S: Connect + Sync> SharedLease<S> {
         &lease.value
     }
 
-    /// Gives the value back, without awaiting anything. What is unfinished on it then (a connection on its
-    /// way back to its pool) is waited for in the background, within [`check_timeout`](Source::check_timeout).
+    /// Gives the value back, without awaiting anything. If nobody else uses it, what is unfinished on it then (a
+    /// connection on its way back to its pool) is waited for in the background, within
+    /// [`check_timeout`](Source::check_timeout).
     pub fn settle(mut lease: Self, outcome: Outcome) {
         lease.outcome = outcome;
     }
@@ -99,7 +100,9 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
                 failed,
             };
         };
-        if self.value.unfinished() {
+        // The place where it is kept, and this lease: others would not be frozen in the middle of theirs.
+        let is_last = Arc::strong_count(&self.value) <= 2;
+        if is_last && self.value.unfinished() {
             // Until then it is doubtful.
             give_back(true);
             let (value, limit) = (Arc::downgrade(&self.value), self.rest_timeout);
@@ -238,3 +241,6 @@ impl<S: Connect + Sync> Keeper for Single<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,104 +1,10 @@
 //! The depot's promises, with a fake connection that does at each await what the test says.
 
-use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::*;
 use crate::clock::turn;
-
-/// What a fake does when awaited.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Gate {
-    Ok,
-    Err,
-    Slow,
-    Never,
-}
-
-const GATES: [Gate; 4] = [Gate::Ok, Gate::Err, Gate::Slow, Gate::Never];
-
-impl Gate {
-    async fn pass(self) -> Result<(), Error> {
-        match self {
-            Self::Ok => {}
-            Self::Err => return Err(Error::rejected("the gate is shut")),
-            Self::Slow => tokio::time::sleep(Duration::from_millis(20)).await,
-            Self::Never => std::future::pending().await,
-        }
-        Ok(())
-    }
-}
-
-/// The gates of this test (a test has a thread of its own), and how many fakes are alive.
-#[derive(Clone, Copy, Debug)]
-struct World {
-    connect: Gate,
-    check: Gate,
-    rest: Gate,
-    close: Gate,
-    unfinished: bool,
-}
-
-thread_local! {
-    static WORLD: RefCell<World> = const {
-        RefCell::new(World { connect: Gate::Ok, check: Gate::Ok, rest: Gate::Ok, close: Gate::Ok, unfinished: false })
-    };
-    static ALIVE: Cell<usize> = const { Cell::new(0) };
-    static NEXT: Cell<usize> = const { Cell::new(0) };
-}
-
-fn world() -> World {
-    WORLD.with_borrow(|world| *world)
-}
-
-fn set(change: impl FnOnce(&mut World)) {
-    WORLD.with_borrow_mut(change);
-}
-
-fn alive() -> usize {
-    ALIVE.get()
-}
-
-#[derive(Debug)]
-struct Fake {
-    number: usize,
-}
-
-impl Drop for Fake {
-    fn drop(&mut self) {
-        ALIVE.set(ALIVE.get() - 1);
-    }
-}
-
-impl Connect for Fake {
-    async fn connect(_: &Source) -> Result<Self, Error> {
-        world().connect.pass().await?;
-        NEXT.set(NEXT.get() + 1);
-        ALIVE.set(ALIVE.get() + 1);
-        Ok(Self { number: NEXT.get() })
-    }
-
-    async fn check(&mut self) -> Result<(), Error> {
-        world().check.pass().await
-    }
-
-    fn unfinished(&self) -> bool {
-        world().unfinished
-    }
-
-    async fn rest(&mut self) -> Result<(), Error> {
-        world().rest.pass().await
-    }
-
-    async fn close(self) {
-        let _ = world().close.pass().await;
-    }
-}
-
-const SOURCE: Source = Source::env("REUSE_DB_FAKE")
-    .or("fake://user:s3cret@host:1/db")
-    .max_connections(3)
-    .keep(1);
+use crate::fake::{Fake, GATES, Gate, SOURCE, World, alive, set};
 
 struct Bench {
     depot: Arc<Depot<Fake>>,

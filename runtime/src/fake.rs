@@ -1,0 +1,100 @@
+//! A connection that does at each await what the test says.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use crate::{Connect, Error, Source};
+
+/// What a fake does when awaited.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Gate {
+    Ok,
+    Err,
+    Slow,
+    Never,
+}
+
+pub(crate) const GATES: [Gate; 4] = [Gate::Ok, Gate::Err, Gate::Slow, Gate::Never];
+
+impl Gate {
+    async fn pass(self) -> Result<(), Error> {
+        match self {
+            Self::Ok => {}
+            Self::Err => return Err(Error::rejected("the gate is shut")),
+            Self::Slow => tokio::time::sleep(Duration::from_millis(20)).await,
+            Self::Never => std::future::pending().await,
+        }
+        Ok(())
+    }
+}
+
+/// What fakes do in this test (a test has a thread of its own).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World {
+    pub(crate) connect: Gate,
+    pub(crate) check: Gate,
+    pub(crate) rest: Gate,
+    pub(crate) close: Gate,
+    pub(crate) unfinished: bool,
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = const {
+        RefCell::new(World { connect: Gate::Ok, check: Gate::Ok, rest: Gate::Ok, close: Gate::Ok, unfinished: false })
+    };
+    static ALIVE: Cell<usize> = const { Cell::new(0) };
+    static NEXT: Cell<usize> = const { Cell::new(0) };
+}
+
+pub(crate) fn world() -> World {
+    WORLD.with_borrow(|world| *world)
+}
+
+pub(crate) fn set(change: impl FnOnce(&mut World)) {
+    WORLD.with_borrow_mut(change);
+}
+
+pub(crate) fn alive() -> usize {
+    ALIVE.get()
+}
+
+#[derive(Debug)]
+pub(crate) struct Fake {
+    pub(crate) number: usize,
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        ALIVE.set(ALIVE.get() - 1);
+    }
+}
+
+impl Connect for Fake {
+    async fn connect(_: &Source) -> Result<Self, Error> {
+        world().connect.pass().await?;
+        NEXT.set(NEXT.get() + 1);
+        ALIVE.set(ALIVE.get() + 1);
+        Ok(Self { number: NEXT.get() })
+    }
+
+    async fn check(&mut self) -> Result<(), Error> {
+        world().check.pass().await
+    }
+
+    fn unfinished(&self) -> bool {
+        world().unfinished
+    }
+
+    async fn rest(&mut self) -> Result<(), Error> {
+        world().rest.pass().await
+    }
+
+    async fn close(self) {
+        let _ = world().close.pass().await;
+    }
+}
+
+pub(crate) const SOURCE: Source = Source::env("REUSE_DB_FAKE")
+    .or("fake://user:s3cret@host:1/db")
+    .max_connections(3)
+    .keep(1);

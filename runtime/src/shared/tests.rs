@@ -1,0 +1,94 @@
+//! The promises of a shared value, with a fake one.
+
+use super::*;
+use crate::clock::turn;
+use crate::fake::{Fake, Gate, SOURCE, alive, set};
+
+async fn leased(shared: &'static Shared<Fake>) -> SharedLease<Fake> {
+    shared.lease().await.expect("a value")
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_one_for_all_and_trusted_while_it_is_used() {
+    static ONE: Shared<Fake> = Shared::new(SOURCE);
+    static TWO: Shared<Fake> = Shared::new(SOURCE);
+    let (one, two) = (leased(&ONE).await, leased(&TWO).await);
+    assert_eq!(SharedLease::get(&one).number, SharedLease::get(&two).number);
+    turn::wall(Duration::from_secs(60));
+    SharedLease::settle(one, Outcome::Success);
+    SharedLease::settle(leased(&ONE).await, Outcome::Success);
+    SharedLease::settle(two, Outcome::Success);
+    assert_eq!((ONE.stats().opened, ONE.stats().checked), (1, 0));
+    assert_eq!((TWO.stats().opened, TWO.stats().reused), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn is_checked_when_doubtful_and_replaced_at_once() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    turn::wall(Duration::from_secs(60));
+    SharedLease::settle(leased(&DB).await, Outcome::Failure);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!(
+        (DB.stats().opened, DB.stats().checked),
+        (1, 2),
+        "idle for long, then after a failure"
+    );
+    for gate in [Gate::Err, Gate::Never] {
+        // As a panic and a cancelled handler do.
+        drop(leased(&DB).await);
+        set(|world| world.check = gate);
+        let begun = Instant::now();
+        SharedLease::settle(leased(&DB).await, Outcome::Success);
+        assert!(begun.elapsed() <= SOURCE.check_timeout + Duration::from_millis(1));
+        assert_eq!(alive(), 1);
+    }
+    assert_eq!((DB.stats().opened, DB.stats().stale), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_to_connect_is_not_remembered() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    set(|world| world.connect = Gate::Never);
+    assert!(DB.lease().await.is_err());
+    assert!(
+        timeout(Duration::from_millis(1), DB.lease()).await.is_err(),
+        "cut off"
+    );
+    set(|world| world.connect = Gate::Ok);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!((DB.stats().opened, DB.stats().refused), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_come_to_rest_makes_it_doubtful() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    set(|world| world.unfinished = true);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    sleep(SOURCE.check_timeout / 2).await;
+    set(|world| world.unfinished = false);
+    sleep(SOURCE.check_timeout).await;
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!(DB.stats().checked, 0, "it came to rest in time");
+
+    set(|world| world.unfinished = true);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    sleep(SOURCE.check_timeout * 2).await;
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!(DB.stats().checked, 1);
+}
+
+#[test]
+fn ends_with_its_runtime() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    for opened in 1..=2 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build();
+        runtime
+            .expect("a runtime")
+            .block_on(async { SharedLease::settle(leased(&DB).await, Outcome::Success) });
+        assert_eq!((alive(), DB.stats().opened), (0, opened));
+    }
+}
