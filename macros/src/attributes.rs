@@ -84,8 +84,8 @@ pub(crate) fn is_condition(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg")
 }
 
-/// Whether it stays on a parameter of the outer function, which uses each once and whatever its name. An
-/// `expect` would go unfulfilled there.
+/// Whether it stays on a parameter of the outer function, which uses each once and whatever its
+/// name. An `expect` would go unfulfilled there.
 pub(crate) fn stays_on_parameter(attribute: &Attribute) -> bool {
     is_condition(attribute) || attribute.path().is_ident("cfg_attr") || is_level(attribute)
 }

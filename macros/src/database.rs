@@ -15,15 +15,16 @@ pub(crate) struct Database {
     /// Which parameter it is.
     pub(crate) index: usize,
     pub(crate) form: Form,
-    /// What the static holds: the parameter's type without its reference, for `'static`. `None` if no static
-    /// can hold it, which is an error.
+    /// What the static holds: the parameter's type without its reference, for `'static`. `None` if
+    /// no static can hold it, which is an error.
     pub(crate) held: Option<TokenStream>,
     /// The static's name.
     pub(crate) name: Ident,
     pub(crate) place: Where,
 }
 
-/// The parameter's form, which decides what the static is. The type behind it is never judged by its name.
+/// The parameter's form, which decides what the static is. The type behind it is never judged by
+/// its name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Form {
     /// `&mut C`

@@ -20,8 +20,8 @@ use crate::database::{Database, Form};
 use crate::errors::Errors;
 use crate::handler::{Handler, handler};
 
-/// The whole way. Whatever is wrong, there is an item of the function's name, so that its callers see
-/// no other error than ours.
+/// The whole way. Whatever is wrong, there is an item of the function's name, so that its callers
+/// see no other error than ours.
 pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let place = args(attribute, &mut errors);

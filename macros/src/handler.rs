@@ -99,8 +99,8 @@ fn is_function(input: ParseStream<'_>) -> bool {
     ahead.peek(Token![fn])
 }
 
-/// Tells what a handler cannot be, and goes on as if it were none of that, so that its callers see no
-/// other error.
+/// Tells what a handler cannot be, and goes on as if it were none of that, so that its callers see
+/// no other error.
 fn correct(signature: &mut Signature, errors: &mut Errors) {
     let mut refuse = |span, message: &str| errors.push(Error::new(span, message));
     if let Some(token) = signature.constness.take() {

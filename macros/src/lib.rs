@@ -10,7 +10,8 @@ mod lifetimes;
 
 use proc_macro::TokenStream;
 
-/// Hoists a handler's database parameter into a static, connected on first use and kept across invocations.
+/// Hoists a handler's database parameter into a static, connected on first use and kept across
+/// invocations.
 #[proc_macro_attribute]
 pub fn reuse_db(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(args.into(), item.into()).into()

@@ -29,8 +29,8 @@ pub(crate) fn for_static(tokens: TokenStream) -> TokenStream {
     replace(tokens, &bound, false)
 }
 
-/// `'_` in parentheses or after an arrow may be that of a function's argument. Where it is not, a static takes it
-/// for `'static`.
+/// `'_` in parentheses or after an arrow may be that of a function's argument. Where it is not, a
+/// static takes it for `'static`.
 fn replace(tokens: TokenStream, bound: &[Ident], mut in_function: bool) -> TokenStream {
     let (mut after_quote, mut after_dash) = (false, false);
     let replaced = tokens.into_iter().map(|token| {

@@ -14,12 +14,14 @@ use crate::limit::{self, DEADLINE};
 use crate::owed;
 use crate::registry::Work;
 
-/// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime): tells leases how much time the
-/// invocation has left, and after the response was posted waits for what is owed to connections (a queued
-/// ROLLBACK, a check after a failure, closing those above [`keep`](crate::Source::keep)) before the next event is asked
-/// for, since Lambda freezes the sandbox there.
+/// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime): tells leases
+/// how much time the invocation has left, and after the response was posted waits for what is owed
+/// to connections (a queued ROLLBACK, a check after a failure, closing those above
+/// [`keep`](crate::Source::keep)) before the next event is asked for, since Lambda freezes the
+/// sandbox there.
 ///
-/// [`run`](crate::run) adds it; those who build their own runtime add it last, so that it is the outermost:
+/// [`run`](crate::run) adds it; those who build their own runtime add it last, so that it is the
+/// outermost:
 ///
 /// ```no_run
 /// # async fn handler(_: lambda_http::Request) -> Result<&'static str, lambda_http::Error> { Ok("") }
@@ -28,8 +30,8 @@ use crate::registry::Work;
 /// # }
 /// ```
 ///
-/// The wait ends after 500 ms, or at the invocation's deadline if that is earlier; connections that are not done by then
-/// are dropped. An invocation that owes nothing does not wait.
+/// The wait ends after 500 ms, or at the invocation's deadline if that is earlier; connections that
+/// are not done by then are dropped. An invocation that owes nothing does not wait.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterResponse {
     limit: Duration,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A moment by both clocks.
 ///
-/// AWS does not document whether the monotonic clock runs on while a sandbox is frozen, and the wall
-/// clock can be set; so an age is the larger of the two readings.
+/// AWS does not document whether the monotonic clock runs on while a sandbox is frozen, and the
+/// wall clock can be set; so an age is the larger of the two readings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     monotonic: Instant,
@@ -24,8 +24,8 @@ impl Moment {
         now
     }
 
-    /// How long ago `earlier` was: [`Duration::MAX`] if the wall clock was set back in between, since
-    /// then nobody knows.
+    /// How long ago `earlier` was: [`Duration::MAX`] if the wall clock was set back in between,
+    /// since then nobody knows.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         let wall = self
@@ -35,8 +35,8 @@ impl Moment {
         monotonic.max(wall)
     }
 
-    /// By how much more the wall clock has advanced since `earlier` than the monotonic clock: the part
-    /// of a freeze that ages measured by [`Instant`] miss.
+    /// By how much more the wall clock has advanced since `earlier` than the monotonic clock: the
+    /// part of a freeze that ages measured by [`Instant`] miss.
     #[cfg(any(feature = "_sqlx", test))]
     pub(crate) fn lag_since(self, earlier: Self) -> Duration {
         self.since(earlier)

@@ -32,8 +32,8 @@ use crate::{Error, Source};
 /// }
 /// ```
 ///
-/// None of its methods needs a time limit of its own: the caller sets one and drops the future, and with it the
-/// connection, when that has passed.
+/// None of its methods needs a time limit of its own: the caller sets one and drops the future, and
+/// with it the connection, when that has passed.
 pub trait Connect: Sized + Send + 'static {
     /// Opens it.
     ///
@@ -50,19 +50,20 @@ pub trait Connect: Sized + Send + 'static {
     /// Any error means that it cannot be used any more.
     fn check(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Whether something may be queued, unread or open that must not be frozen: then [`rest`](Self::rest) is
-    /// run before it is kept. Default: `false`.
+    /// Whether something may be queued, unread or open that must not be frozen: then
+    /// [`rest`](Self::rest) is run before it is kept. Default: `false`.
     fn unfinished(&self) -> bool {
         false
     }
 
-    /// Brings it to rest after a successful invocation: sends what is queued, reads what is unread. Where there is nothing
-    /// to do it must return at its first poll, and it must not ask the other side for anything just to be
-    /// sure. Default: [`check`](Self::check).
+    /// Brings it to rest after a successful invocation: sends what is queued, reads what is unread.
+    /// Where there is nothing to do it must return at its first poll, and it must not ask the other
+    /// side for anything just to be sure. Default: [`check`](Self::check).
     ///
     /// # Errors
     ///
-    /// Any error means that it cannot be used any more: it still has an open transaction, for example.
+    /// Any error means that it cannot be used any more: it still has an open transaction, for
+    /// example.
     fn rest(&mut self) -> impl Future<Output = Result<(), Error>> + Send {
         self.check()
     }

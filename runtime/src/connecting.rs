@@ -12,8 +12,8 @@ const BASE: Duration = Duration::from_millis(25);
 /// The longest pause between any two tries.
 const CAP: Duration = Duration::from_secs(1);
 
-/// Opens a connection. Refusals that pass are tried again, with full jitter, until `end`; the error is the last
-/// real cause, never "timed out" when something else is known.
+/// Opens a connection. Refusals that pass are tried again, with full jitter, until `end`; the error
+/// is the last real cause, never "timed out" when something else is known.
 pub(crate) async fn open<C: Connect>(
     source: &Source,
     end: Instant,
@@ -49,11 +49,12 @@ pub(crate) async fn open<C: Connect>(
     }
 }
 
-/// A random pause between nothing and 25 ms, 50 ms, 100 ms … 1 s: sandboxes that were refused together do
-/// not come back together ("full jitter", AWS Architecture Blog, "Exponential Backoff And Jitter").
+/// A random pause between nothing and 25 ms, 50 ms, 100 ms … 1 s: sandboxes that were refused
+/// together do not come back together ("full jitter", AWS Architecture Blog, "Exponential Backoff
+/// And Jitter").
 ///
-/// The operating system is asked each time: a generator's state would be the same in every
-/// sandbox restored from one snapshot.
+/// The operating system is asked each time: a generator's state would be the same in every sandbox
+/// restored from one snapshot.
 fn jitter(tries: u32) -> Duration {
     let most = BASE.saturating_mul(1 << (tries - 1).min(16)).min(CAP);
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);

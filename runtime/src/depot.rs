@@ -15,8 +15,8 @@ use crate::{Connect, Error, Outcome, Source, connecting, limit, owed};
 
 /// Where connections wait between invocations.
 ///
-/// At every moment a connection is in exactly one place: idle in here, or in a [`Held`], which owns a
-/// permit as well; whoever drops a `Held` drops its connection and frees its permit.
+/// At every moment a connection is in exactly one place: idle in here, or in a [`Held`], which owns
+/// a permit as well; whoever drops a `Held` drops its connection and frees its permit.
 pub(crate) struct Depot<C> {
     source: Source,
     keep: usize,
@@ -107,8 +107,8 @@ impl<C: Connect> Depot<C> {
         })
     }
 
-    // Cancellation safety: at each await the connection, if there is one, is owned by this future, and so is the
-    // permit; dropping it drops both.
+    // Cancellation safety: at each await the connection, if there is one, is owned by this future,
+    // and so is the permit; dropping it drops both.
     async fn lease_in_time(self: Arc<Self>, counters: &'static Counters) -> Result<Held<C>, Error> {
         let end = limit::until(self.source.connect_timeout);
         let permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()).await;
@@ -155,7 +155,8 @@ impl<C: Connect> Depot<C> {
                 Err(_) => {
                     tracing::debug!(target: "reuse_db", "stale: the check got no answer in time");
                     counters.add(Count::Stale);
-                    // The others have been idle for longer, on the same network: opening a new one costs less than another time-out.
+                    // The others have been idle for longer, on the same network: opening a new one
+                    // costs less than another time-out.
                     let doubtful = self.take_doubtful();
                     doubtful.iter().for_each(|_| counters.add(Count::Stale));
                 }
@@ -164,8 +165,8 @@ impl<C: Connect> Depot<C> {
         None
     }
 
-    /// The newest idle connection. If there is none but one is being brought to rest or checked, it is waited for, as that
-    /// takes one round trip and opening another takes several.
+    /// The newest idle connection. If there is none but one is being brought to rest or checked, it
+    /// is waited for, as that takes one round trip and opening another takes several.
     async fn newest_idle(&self, end: Instant) -> Option<Idle<C>> {
         let end = end.min(limit::after(self.source.check_timeout));
         loop {
@@ -210,8 +211,8 @@ impl<C> Idle<C> {
 }
 
 impl<C: Connect> Held<C> {
-    /// Parks the connection: at once if nothing is unfinished after a success, else when what is owed to it has been done,
-    /// in the background. Never awaits.
+    /// Parks the connection: at once if nothing is unfinished after a success, else when what is
+    /// owed to it has been done, in the background. Never awaits.
     pub(crate) fn settle(self, outcome: Outcome) {
         if Handle::try_current().is_err() {
             return self.discard("settled outside a runtime");
@@ -279,7 +280,8 @@ impl<C: Connect> Held<C> {
         };
         drop(state);
         match excess {
-            // The permit is kept until the connection is closed, so that no more than `max_connections` are open.
+            // The permit is kept until the connection is closed, so that no more than
+            // `max_connections` are open.
             Some(idle) => owed::spawn(close(
                 idle.connection,
                 Arc::clone(&depot),

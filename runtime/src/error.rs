@@ -7,10 +7,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why an invocation got no connection, or its transaction no end.
 ///
-/// The text names the real cause and never holds a password: a database is named by its host, port and name.
+/// The text names the real cause and never holds a password: a database is named by its host, port
+/// and name.
 ///
-/// It converts into `sqlx::Error`, boxed errors and `anyhow::Error`, so that `?` and the attribute work
-/// with the error type that a handler already has.
+/// It converts into `sqlx::Error`, boxed errors and `anyhow::Error`, so that `?` and the attribute
+/// work with the error type that a handler already has.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -82,7 +83,8 @@ pub enum Kind {
     Unavailable,
     /// The server, or this sandbox's own limit, has no connection left: there may be one later.
     Saturated,
-    /// The server or the configuration refuses us: a password, a database's name, TLS. Trying again is of no use.
+    /// The server or the configuration refuses us: a password, a database's name, TLS. Trying again
+    /// is of no use.
     Rejected,
 }
 

@@ -9,8 +9,9 @@ use crate::{Error, Handle, Outcome, limit};
 
 /// One invocation's hold on a connection.
 ///
-/// [`settle`](Self::settle) parks the connection. Dropped without that, after a panic or in a cancelled
-/// future, the lease drops the connection, since nobody knows its state: it is never used again.
+/// [`settle`](Self::settle) parks the connection. Dropped without that, after a panic or in a
+/// cancelled future, the lease drops the connection, since nobody knows its state: it is never used
+/// again.
 #[must_use = "a lease that is dropped drops its connection: settle it"]
 pub struct Lease<H: Handle> {
     /// `None` only while it is being dropped.
@@ -26,7 +27,8 @@ impl<H: Handle> Lease<H> {
         }
     }
 
-    /// Makes the handler's argument from the connection: the connection itself, or a transaction begun on it.
+    /// Makes the handler's argument from the connection: the connection itself, or a transaction
+    /// begun on it.
     ///
     /// # Errors
     ///
@@ -47,9 +49,9 @@ impl<H: Handle> Lease<H> {
             })
     }
 
-    /// Gives the connection back, at once and without awaiting anything: idle if the outcome is no failure and nothing is
-    /// unfinished on it; else a task brings it to rest or checks it first, within
-    /// [`check_timeout`](crate::Source::check_timeout).
+    /// Gives the connection back, at once and without awaiting anything: idle if the outcome is no
+    /// failure and nothing is unfinished on it; else a task brings it to rest or checks it first,
+    /// within [`check_timeout`](crate::Source::check_timeout).
     pub fn settle(mut lease: Self, outcome: Outcome) {
         if let Some(held) = lease.held.take() {
             held.settle(outcome);

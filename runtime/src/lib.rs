@@ -17,7 +17,8 @@
 //! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
 //! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |
 //!
-//! The deadline is known to what runs in the task of the invocation, under [`run`] or the [`AfterResponse`] layer.
+//! The deadline is known to what runs in the task of the invocation, under [`run`] or the
+//! [`AfterResponse`] layer.
 //!
 //! # How it fits together
 //!

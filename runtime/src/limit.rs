@@ -26,7 +26,8 @@ pub(crate) fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(FAR)
 }
 
-/// The end of a wait that may take `wait`, or what is left of the invocation less 250 ms, whichever is first.
+/// The end of a wait that may take `wait`, or what is left of the invocation less 250 ms, whichever
+/// is first.
 pub(crate) fn until(wait: Duration) -> Instant {
     let end = after(wait);
     match DEADLINE.try_with(|deadline| *deadline) {

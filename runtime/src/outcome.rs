@@ -9,11 +9,11 @@ use lambda_http::http::{Response, StatusCode};
 pub enum Outcome {
     /// The handler did what it was asked to: a transaction is committed.
     Success,
-    /// The handler refused (an HTTP response of 4xx): a transaction is rolled back, the connection is as
-    /// good as after a success.
+    /// The handler refused (an HTTP response of 4xx): a transaction is rolled back, the connection
+    /// is as good as after a success.
     Refusal,
-    /// The handler failed (`Err`, or an HTTP response of 5xx): a transaction is rolled back, and the
-    /// connection is checked before it is used again.
+    /// The handler failed (`Err`, or an HTTP response of 5xx): a transaction is rolled back, and
+    /// the connection is checked before it is used again.
     Failure,
 }
 
@@ -33,9 +33,9 @@ impl Outcome {
 
 /// Reads the outcome off a handler's output, whatever its type.
 ///
-/// The method is found by the type of the output: `Response<B>` and `Result<Response<B>, E>` first, then,
-/// through `Deref`, any other `Result`, then anything. So no trait is asked of the handler's type, and none
-/// has to be in scope where the attribute is used.
+/// The method is found by the type of the output: `Response<B>` and `Result<Response<B>, E>` first,
+/// then, through `Deref`, any other `Result`, then anything. So no trait is asked of the handler's
+/// type, and none has to be in scope where the attribute is used.
 #[derive(Debug)]
 pub struct Judge<'a, T>(AnyResult<'a, T>);
 

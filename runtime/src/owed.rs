@@ -1,8 +1,8 @@
 //! What is owed to connections after a response: bringing them to rest, checking, closing.
 //!
-//! The work runs in tasks of its own, so that no response waits for it, and so that it is done under a plain
-//! `lambda_http::run` too. The [`AfterResponse`](crate::AfterResponse) layer waits for it before the next
-//! event is asked for, and with that before the freeze.
+//! The work runs in tasks of its own, so that no response waits for it, and so that it is done
+//! under a plain `lambda_http::run` too. The [`AfterResponse`](crate::AfterResponse) layer waits
+//! for it before the next event is asked for, and with that before the freeze.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,8 @@ fn owed() -> MutexGuard<'static, Vec<(Id, JoinHandle<()>)>> {
     OWED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs `work` in the background. Outside a runtime it is dropped, and with it the connection that it owns.
+/// Runs `work` in the background. Outside a runtime it is dropped, and with it the connection that
+/// it owns.
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else {
         return;
@@ -33,7 +34,8 @@ pub(crate) fn none() -> bool {
     owed().iter().all(|(_, task)| task.is_finished())
 }
 
-/// Waits until everything owed in this runtime is done; what is not by `end` is ended, and its connections are dropped.
+/// Waits until everything owed in this runtime is done; what is not by `end` is ended, and its
+/// connections are dropped.
 pub(crate) async fn done(end: Instant) {
     let Ok(runtime) = Handle::try_current() else {
         return;

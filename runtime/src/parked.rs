@@ -7,9 +7,10 @@ use crate::{Error, Handle, Lease, Source, Stats};
 
 /// The static for exclusive handles: the kept connections, lent to one invocation at a time.
 ///
-/// `#[reuse_db]` makes one for each `&mut` parameter. Statics of the same connection and equal [`Source`] share
-/// their connections; so twenty annotated handlers keep one and not twenty. Connections belong to
-/// the tokio runtime that opened them: each `#[tokio::test]` gets its own, which end with it.
+/// `#[reuse_db]` makes one for each `&mut` parameter. Statics of the same connection and equal
+/// [`Source`] share their connections; so twenty annotated handlers keep one and not twenty.
+/// Connections belong to the tokio runtime that opened them: each `#[tokio::test]` gets its own,
+/// which end with it.
 ///
 /// Without the attribute:
 ///
@@ -46,15 +47,16 @@ impl<H: Handle> Parked<H> {
         }
     }
 
-    /// Leases a connection to the caller alone: the newest idle one, checked first if it has been idle for
-    /// [`verify_after`](Source::verify_after); else a new one.
+    /// Leases a connection to the caller alone: the newest idle one, checked first if it has been
+    /// idle for [`verify_after`](Source::verify_after); else a new one.
     ///
     /// Dropping the future at any point loses no connection and no permit.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] if no connection could be had within [`connect_timeout`](Source::connect_timeout),
-    /// [`Error::Variable`] if it is not said where to connect, [`Error::NoRuntime`] outside tokio.
+    /// [`Error::Connect`] if no connection could be had within
+    /// [`connect_timeout`](Source::connect_timeout), [`Error::Variable`] if it is not said where to
+    /// connect, [`Error::NoRuntime`] outside tokio.
     pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
         let depot = self.way.find(&self.source, Depot::new)?;
         depot

@@ -6,7 +6,8 @@ use crate::Error;
 
 /// Turns an [`Error`] into what a handler returns: `Err` of its error type, or a 503 response.
 pub trait Refuse {
-    /// What the handler returns when it could not be called, or its transaction could not be committed.
+    /// What the handler returns when it could not be called, or its transaction could not be
+    /// committed.
     fn refuse(error: Error) -> Self;
 }
 

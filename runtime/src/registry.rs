@@ -40,9 +40,9 @@ impl<K: Keeper> Way<K> {
         Self(RwLock::new(None))
     }
 
-    /// The keeper of the current runtime. A connection belongs to the runtime that opened it: used from another, it hangs
-    /// until a time-out, or fails if its own has ended. So every runtime (each `#[tokio::test]` has one) has
-    /// keepers of its own, which end with it.
+    /// The keeper of the current runtime. A connection belongs to the runtime that opened it: used
+    /// from another, it hangs until a time-out, or fails if its own has ended. So every runtime
+    /// (each `#[tokio::test]` has one) has keepers of its own, which end with it.
     pub(crate) fn find(&self, source: &Source, make: fn(Source) -> K) -> Result<Arc<K>, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let id = runtime.id();

@@ -12,16 +12,18 @@ use crate::AfterResponse;
 /// Serves the handler, in place of `lambda_http::run`, and takes what that takes, as long as it is
 /// `Clone + Send + 'static` too: `service_fn(handler)`, an axum `Router`.
 ///
-/// On Lambda it is `lambda_http::run` with the [`AfterResponse`] layer, and serves several invocations at once where
-/// Lambda asks for that (`AWS_LAMBDA_MAX_CONCURRENCY`).
+/// On Lambda it is `lambda_http::run` with the [`AfterResponse`] layer, and serves several
+/// invocations at once where Lambda asks for that (`AWS_LAMBDA_MAX_CONCURRENCY`).
 ///
-/// Off Lambda (`AWS_LAMBDA_RUNTIME_API` is unset), with the feature `local`, it serves the same handler over plain HTTP on
-/// 127.0.0.1:3000, or on the address in `REUSE_DB_LOCAL_ADDR`, until Ctrl-C; then it closes every kept connection and returns.
+/// Off Lambda (`AWS_LAMBDA_RUNTIME_API` is unset), with the feature `local`, it serves the same
+/// handler over plain HTTP on 127.0.0.1:3000, or on the address in `REUSE_DB_LOCAL_ADDR`, until
+/// Ctrl-C; then it closes every kept connection and returns.
 ///
 /// # Errors
 ///
-/// Those of `lambda_http::run`; off Lambda without the feature `local`, an [`Error::OffLambda`](crate::Error::OffLambda)
-/// that says what to do; with it, an address that cannot be listened on.
+/// Those of `lambda_http::run`; off Lambda without the feature `local`, an
+/// [`Error::OffLambda`](crate::Error::OffLambda) that says what to do; with it, an address that
+/// cannot be listened on.
 pub async fn run<S, R, E>(service: S) -> Result<(), lambda_http::Error>
 where
     S: Service<Request, Response = R, Error = E> + Clone + Send + 'static,
@@ -29,7 +31,8 @@ where
     R: IntoResponse + Send + 'static,
     E: Debug + Into<Diagnostic> + Send + 'static,
 {
-    // lambda_http asks a response to be `Sync`, which axum's is not, and turns it into this one in any case.
+    // lambda_http asks a response to be `Sync`, which axum's is not, and turns it into this one in
+    // any case.
     let service = service.and_then(|response: R| async move { Ok(response.into_response().await) });
     if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
         expect_lambda()?;

@@ -13,8 +13,8 @@ use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit, owed};
 
 /// The static for shared handles: the one pool or client that every invocation borrows, or clones.
 ///
-/// `#[reuse_db]` makes one for each `&S` or by-value parameter. Statics of the same type and equal [`Source`] share the
-/// value. Like a connection it belongs to the tokio runtime that opened it.
+/// `#[reuse_db]` makes one for each `&S` or by-value parameter. Statics of the same type and equal
+/// [`Source`] share the value. Like a connection it belongs to the tokio runtime that opened it.
 pub struct Shared<S: Connect + Sync> {
     source: Source,
     way: Way<Single<S>>,
@@ -33,8 +33,8 @@ impl<S: Connect + Sync> Shared<S> {
     }
 
     /// The value, opened if there is none yet. If nobody else uses it and it has been idle for
-    /// [`verify_after`](Source::verify_after), or its last invocation failed, it is checked first, and replaced
-    /// if it does not pass. A failure to connect is not remembered.
+    /// [`verify_after`](Source::verify_after), or its last invocation failed, it is checked first,
+    /// and replaced if it does not pass. A failure to connect is not remembered.
     ///
     /// # Errors
     ///
@@ -82,9 +82,9 @@ impl<S: Connect + Sync> SharedLease<S> {
         &lease.value
     }
 
-    /// Gives the value back, without awaiting anything. If nobody else uses it, what is unfinished on it then (a
-    /// connection on its way back to its pool) is waited for in the background, within
-    /// [`check_timeout`](Source::check_timeout).
+    /// Gives the value back, without awaiting anything. If nobody else uses it, what is unfinished
+    /// on it then (a connection on its way back to its pool) is waited for in the background,
+    /// within [`check_timeout`](Source::check_timeout).
     pub fn settle(mut lease: Self, outcome: Outcome) {
         lease.outcome = outcome;
     }
@@ -100,7 +100,8 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
                 failed,
             };
         };
-        // The place where it is kept, and this lease: others would not be frozen in the middle of theirs.
+        // The place where it is kept, and this lease: others would not be frozen in the middle of
+        // theirs.
         let is_last = Arc::strong_count(&self.value) <= 2;
         if is_last && self.value.unfinished() {
             // Until then it is doubtful.
@@ -155,8 +156,8 @@ impl<S: Connect + Sync> Single<S> {
         }
     }
 
-    // Cancellation safety: while the value is checked this future owns it, and a check that is cut off
-    // drops it; a new one is put in place only when it is open.
+    // Cancellation safety: while the value is checked this future owns it, and a check that is cut
+    // off drops it; a new one is put in place only when it is open.
     async fn lease(&self, counters: &Counters) -> Result<SharedLease<S>, Error> {
         let end = limit::until(self.source.connect_timeout);
         let begun = Instant::now();
@@ -182,7 +183,8 @@ impl<S: Connect + Sync> Single<S> {
         Ok(slot.insert(Opened { value, used }).lease(&self.source))
     }
 
-    /// The value, if it is trusted, passes its check, or is in use by another invocation, which will tell.
+    /// The value, if it is trusted, passes its check, or is in use by another invocation, which
+    /// will tell.
     async fn sound(
         &self,
         opened: Opened<S>,

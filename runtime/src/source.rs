@@ -30,12 +30,13 @@ pub struct Source {
 }
 
 impl Source {
-    /// Connect to the URL in the environment variable `variable`, read whenever a connection is opened.
+    /// Connect to the URL in the environment variable `variable`, read whenever a connection is
+    /// opened.
     ///
     /// # Errors
     ///
-    /// A variable that is unset, or holds no URL that the driver knows, is an [`Error::Variable`] of the
-    /// invocation that needed the connection.
+    /// A variable that is unset, or holds no URL that the driver knows, is an [`Error::Variable`]
+    /// of the invocation that needed the connection.
     #[must_use]
     pub const fn env(variable: &'static str) -> Self {
         Self {
@@ -58,33 +59,34 @@ impl Source {
         self
     }
 
-    /// How many connections the sandbox may have leased at once; one more waits for its turn, no longer
-    /// than [`connect_timeout`](Self::connect_timeout). For a pool: its `max_connections`. At least 1. Default: 10.
+    /// How many connections the sandbox may have leased at once; one more waits for its turn, no
+    /// longer than [`connect_timeout`](Self::connect_timeout). For a pool: its `max_connections`.
+    /// At least 1. Default: 10.
     #[must_use]
     pub const fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = if connections == 0 { 1 } else { connections };
         self
     }
 
-    /// How many idle connections the sandbox keeps between invocations; those above are closed after the
-    /// response. Default: the sandbox's concurrency, which is 1 unless Lambda sets `AWS_LAMBDA_MAX_CONCURRENCY`.
-    /// Does not apply to pools.
+    /// How many idle connections the sandbox keeps between invocations; those above are closed
+    /// after the response. Default: the sandbox's concurrency, which is 1 unless Lambda sets
+    /// `AWS_LAMBDA_MAX_CONCURRENCY`. Does not apply to pools.
     #[must_use]
     pub const fn keep(mut self, connections: usize) -> Self {
         self.keep = Some(connections);
         self
     }
 
-    /// How long a connection may have been idle and still be used without a check, by the monotonic and by
-    /// the wall clock. A check costs one round trip. Default: 1 s.
+    /// How long a connection may have been idle and still be used without a check, by the monotonic
+    /// and by the wall clock. A check costs one round trip. Default: 1 s.
     #[must_use]
     pub const fn verify_after(mut self, idle: Duration) -> Self {
         self.verify_after = idle;
         self
     }
 
-    /// How long a check of one connection may take, and whatever else is owed to it after a response; a
-    /// connection that has not answered by then is dropped. Default: 500 ms.
+    /// How long a check of one connection may take, and whatever else is owed to it after a
+    /// response; a connection that has not answered by then is dropped. Default: 500 ms.
     #[must_use]
     pub const fn check_timeout(mut self, limit: Duration) -> Self {
         self.check_timeout = limit;
@@ -92,33 +94,35 @@ impl Source {
     }
 
     /// How long a lease may take in all when a connection must be opened, retries included. Inside
-    /// an invocation under [`run`](crate::run) it also ends 250 ms before the function's own deadline. For a
-    /// pool also its `acquire_timeout`. Default: 5 s.
+    /// an invocation under [`run`](crate::run) it also ends 250 ms before the function's own
+    /// deadline. For a pool also its `acquire_timeout`. Default: 5 s.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// After how much idle time the server is asked to end the session by itself, so that a sandbox that was
-    /// frozen for good or destroyed does not hold it for ever: PostgreSQL 14 and later by a start-up parameter
-    /// (one that refuses it is connected to without), MySQL and MariaDB by `wait_timeout`, in whole seconds.
-    /// [`Duration::ZERO`] leaves the server's own setting. Default: 300 s.
+    /// After how much idle time the server is asked to end the session by itself, so that a sandbox
+    /// that was frozen for good or destroyed does not hold it for ever: PostgreSQL 14 and later by
+    /// a start-up parameter (one that refuses it is connected to without), MySQL and MariaDB by
+    /// `wait_timeout`, in whole seconds. [`Duration::ZERO`] leaves the server's own setting.
+    /// Default: 300 s.
     #[must_use]
     pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
         self.idle_session_timeout = if idle.is_zero() { None } else { Some(idle) };
         self
     }
 
-    /// SQL to run on each new connection, before the handler gets it. An error in it is an error of connecting. Default: none.
+    /// SQL to run on each new connection, before the handler gets it. An error in it is an error of
+    /// connecting. Default: none.
     #[must_use]
     pub const fn on_connect(mut self, sql: &'static str) -> Self {
         self.on_connect = Some(sql);
         self
     }
 
-    /// The URL as it is configured now, for those who implement [`Connect`](crate::Connect). It may hold a
-    /// password: do not log it.
+    /// The URL as it is configured now, for those who implement [`Connect`](crate::Connect). It may
+    /// hold a password: do not log it.
     ///
     /// # Errors
     ///

@@ -27,7 +27,8 @@ pub struct Stats {
     pub retried: u64,
     /// Time spent connecting, pauses between tries included.
     pub connecting: Duration,
-    /// Time that invocations spent waiting for a connection, in all: for their turn, a check, or connecting.
+    /// Time that invocations spent waiting for a connection, in all: for their turn, a check, or
+    /// connecting.
     pub waiting: Duration,
 }
 

@@ -22,8 +22,8 @@ pub(crate) fn program(program: &str, package: &str, folders: &[PathBuf]) -> Path
         })
 }
 
-/// The state of a process as one letter, as `proc(5)` has it: `T` is stopped, `Z` is dead and not waited for.
-/// `None` if there is no such process.
+/// The state of a process as one letter, as `proc(5)` has it: `T` is stopped, `Z` is dead and not
+/// waited for. `None` if there is no such process.
 pub(crate) fn process_state(pid: i32) -> Option<char> {
     let stat =
         std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
@@ -33,8 +33,8 @@ pub(crate) fn process_state(pid: i32) -> Option<char> {
 
 /// A port of the loopback interface that nobody listens on.
 ///
-/// It is below those that the kernel gives to outgoing connections (32768 and up), so that a server that
-/// stops and starts again finds its port free, and each process begins its search elsewhere.
+/// It is below those that the kernel gives to outgoing connections (32768 and up), so that a server
+/// that stops and starts again finds its port free, and each process begins its search elsewhere.
 pub(crate) fn free_port() -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     const FIRST: u32 = 10_000;

@@ -1,4 +1,5 @@
-//! The test bench of reuse-db: what a database connection in a Lambda function meets, as real processes on this machine.
+//! The test bench of reuse-db: what a database connection in a Lambda function meets, as real
+//! processes on this machine.
 //!
 //! - [`lambda`]: runs a function binary as Lambda does, freezing the process between invocations;
 //! - [`servers`]: private PostgreSQL and MariaDB servers;

@@ -24,7 +24,8 @@ pub async fn until(what: impl Display, mut check: impl AsyncFnMut() -> bool) {
 ///
 /// # Panics
 ///
-/// After [`LIMIT`], with `what` did not come. It is printed only then, and may show how things stand.
+/// After [`LIMIT`], with `what` did not come. It is printed only then, and may show how things
+/// stand.
 pub async fn within<T>(what: impl Display, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(LIMIT, future).await {
         Ok(value) => value,

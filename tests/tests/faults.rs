@@ -10,7 +10,8 @@ use reuse_db_tests::lambda::Event;
 
 const ROUNDS: i64 = 20;
 
-/// In each round the sandbox is frozen for longer than `verify_after`, and `fault` befalls it meanwhile.
+/// In each round the sandbox is frozen for longer than `verify_after`, and `fault` befalls it
+/// meanwhile.
 async fn survives(server: &impl Server, path: &str, fault: impl AsyncFn(&Function)) {
     let function = Function::start(server).await;
     Reply::of(&function.invoke(&format!("{path}?n=0")).await);

@@ -83,7 +83,8 @@ async fn it_counts_mariadb_round_trips() {
         db.ping().await.expect("a pong");
     }
     assert_eq!((proxy.counts() - before).round_trips, 10);
-    // The greeting, which nobody asked for, is none: signing in is one, sqlx's `SET` of the session's modes another.
+    // The greeting, which nobody asked for, is none: signing in is one, sqlx's `SET` of the
+    // session's modes another.
     assert_eq!(connecting, 2);
 }
 

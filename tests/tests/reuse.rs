@@ -16,7 +16,8 @@ on_each_server! {
         for n in 1..100 {
             let (reply, round_trips) = function.add_counting(n).await;
             assert_eq!((reply.session, reply.stat("opened")), (session, 1), "invocation {n}");
-            // On a busy machine a freeze may last for longer than `verify_after`: the function knows.
+            // On a busy machine a freeze may last for longer than `verify_after`: the function
+            // knows.
             let checks = reply.stat("checked") - checked;
             checked += checks;
             assert_eq!(round_trips, STATEMENTS + checks, "invocation {n}");

@@ -1,4 +1,5 @@
-//! Handlers of the same connection and source share it; transactions are lent, committed and rolled back on it.
+//! Handlers of the same connection and source share it; transactions are lent, committed and rolled
+//! back on it.
 
 mod function;
 
@@ -61,7 +62,8 @@ on_each_server! {
         assert_eq!(function.proxy.connections(), 1);
     }
 
-    /// sqlx pings each connection that it gets back, whatever its options say; nothing is added to that.
+    /// sqlx pings each connection that it gets back, whatever its options say; nothing is added to
+    /// that.
     async fn a_pool_adds_nothing_to_what_sqlx_does(server: &impl Server) {
         let function = Function::start(server).await;
         let mut checked = 0;

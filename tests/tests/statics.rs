@@ -1,6 +1,7 @@
 //! Annotated handlers in a user's own tests: `#[tokio::test]`s in parallel, through one static.
 //!
-//! The tests in `of_a_user` are run by the first one, in a process of their own, as their `DATABASE_URL` must be set before it starts.
+//! The tests in `of_a_user` are run by the first one, in a process of their own, as their
+//! `DATABASE_URL` must be set before it starts.
 
 mod function;
 

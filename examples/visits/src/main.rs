@@ -1,7 +1,7 @@
 //! Counts visits, over one kept connection.
 //!
-//! `cargo run -p visits`, then `curl localhost:3000`. `DATABASE_URL` picks SQLite, PostgreSQL or MySQL by its scheme; unset, it is
-//! the file `visits.db` in the working directory.
+//! `cargo run -p visits`, then `curl localhost:3000`. `DATABASE_URL` picks SQLite, PostgreSQL or
+//! MySQL by its scheme; unset, it is the file `visits.db` in the working directory.
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db::{Source, reuse_db};

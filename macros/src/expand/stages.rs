@@ -17,8 +17,8 @@ pub(super) struct Stages {
 }
 
 impl Stages {
-    /// What the type of the database cannot do is told at that type, what the handler's output cannot do
-    /// at `output`.
+    /// What the type of the database cannot do is told at that type, what the handler's output
+    /// cannot do at `output`.
     pub(super) fn new(n: usize, database: &Database, runtime: &Runtime, output: Span) -> Self {
         let at = Span::mixed_site().located_at(database.held.span());
         let local = |name: &str| match n {

@@ -40,7 +40,8 @@ fn of_code(code: Option<&str>, number: Option<u16>) -> Kind {
         (Some(_), _) => Kind::Rejected,
         // PostgreSQL: too many connections.
         (None, Some("53300")) => Kind::Saturated,
-        // PostgreSQL: starting, stopping or crashed; a connection's failure, but no violation of the protocol.
+        // PostgreSQL: starting, stopping or crashed; a connection's failure, but no violation of
+        // the protocol.
         (None, Some("57P01" | "57P02" | "57P03")) => Kind::Unavailable,
         (None, Some(code)) if code.starts_with("08") && code != "08P01" => Kind::Unavailable,
         // SQLite: busy, locked.

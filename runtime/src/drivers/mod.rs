@@ -23,11 +23,12 @@ type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// What differs between sqlx's databases.
 trait Driver: Database {
-    /// The options to connect with, as the source's URL says, and with what else can be asked for without a round trip.
+    /// The options to connect with, as the source's URL says, and with what else can be asked for
+    /// without a round trip.
     fn options(url: &str, source: &Source) -> Result<Options<Self>, Error>;
 
-    /// Whether a connection was refused because of what [`options`](Self::options) adds to the URL; from then on it adds
-    /// nothing.
+    /// Whether a connection was refused because of what [`options`](Self::options) adds to the URL;
+    /// from then on it adds nothing.
     fn was_too_much(_error: &sqlx::Error, _source: &Source) -> bool {
         false
     }
@@ -43,7 +44,8 @@ trait Driver: Database {
         sql: String,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// One round trip that fails if the connection is dead, or has a transaction open that cannot be ended.
+    /// One round trip that fails if the connection is dead, or has a transaction open that cannot
+    /// be ended.
     fn check(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
@@ -69,7 +71,8 @@ macro_rules! driver {
                 $crate::drivers::connection::without_transaction(self, result)
             }
 
-            /// It cannot be told from outside whether a query was cut off: [`rest`](crate::Connect::rest) finds out.
+            /// It cannot be told from outside whether a query was cut off:
+            /// [`rest`](crate::Connect::rest) finds out.
             fn unfinished(&self) -> bool {
                 true
             }
@@ -92,8 +95,8 @@ macro_rules! driver {
                 $crate::drivers::pool::open::<$database>(source).await
             }
 
-            /// Asks nothing of the server, as each connection is checked when it is acquired; but a pool that nobody
-            /// uses must get all of its connections back.
+            /// Asks nothing of the server, as each connection is checked when it is acquired; but a
+            /// pool that nobody uses must get all of its connections back.
             async fn check(&mut self) -> Result<(), $crate::Error> {
                 while self.unfinished() {
                     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
@@ -101,7 +104,8 @@ macro_rules! driver {
                 Ok(())
             }
 
-            /// A connection on its way back is pinged by sqlx, which also rolls back what is open on it.
+            /// A connection on its way back is pinged by sqlx, which also rolls back what is open
+            /// on it.
             fn unfinished(&self) -> bool {
                 u32::try_from(self.num_idle()).is_ok_and(|idle| idle < self.size())
             }
@@ -111,8 +115,9 @@ macro_rules! driver {
             }
         }
 
-        /// A handler that takes `&mut Transaction<'_, DB>` gets one that is open: committed before the response is returned if
-        /// the handler succeeded (no `Err`, no HTTP status of 4xx or 5xx), else rolled back.
+        /// A handler that takes `&mut Transaction<'_, DB>` gets one that is open: committed before
+        /// the response is returned if the handler succeeded (no `Err`, no HTTP status of 4xx or
+        /// 5xx), else rolled back.
         impl<'t> $crate::Handle for sqlx::Transaction<'t, $database> {
             type Connection = $connection;
             type Open<'c> = sqlx::Transaction<'c, $database>;
@@ -124,8 +129,9 @@ macro_rules! driver {
             }
         }
 
-        /// A COMMIT waits for its answer, for 29 s or until 250 ms before the invocation's deadline: cut off, it may or may not
-        /// have happened. A ROLLBACK is queued, and sent when the connection is settled.
+        /// A COMMIT waits for its answer, for 29 s or until 250 ms before the invocation's
+        /// deadline: cut off, it may or may not have happened. A ROLLBACK is queued, and sent when
+        /// the connection is settled.
         impl $crate::Finish for sqlx::Transaction<'_, $database> {
             async fn finish(self, outcome: $crate::Outcome) -> Result<(), $crate::Error> {
                 $crate::drivers::transaction::finish(self, outcome).await

@@ -27,7 +27,8 @@ impl Driver for MySql {
             .map(drop)
     }
 
-    /// A ROLLBACK: it does nothing where no transaction is open, and ends one that a handler began with SQL of its own.
+    /// A ROLLBACK: it does nothing where no transaction is open, and ends one that a handler began
+    /// with SQL of its own.
     async fn check(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
         sqlx::raw_sql("rollback")
             .execute(connection)

@@ -48,9 +48,9 @@ async fn first_connection<DB: Database>(
     in_time.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
-/// sqlx pings a connection whenever it is acquired and again when it is released, neither with a limit. The first is
-/// turned off, unless the connection may have died, and then has one. The second cannot be: a
-/// pool that lost a connection in it is replaced.
+/// sqlx pings a connection whenever it is acquired and again when it is released, neither with a
+/// limit. The first is turned off, unless the connection may have died, and then has one. The
+/// second cannot be: a pool that lost a connection in it is replaced.
 fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
     let source = *source;
     let ages = Arc::new(Ages::new());
@@ -86,8 +86,9 @@ async fn ping<C: Connection>(connection: &mut C, limit: Duration) -> Result<(), 
     pong.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
-/// What a pool does not know of its connections' ages: it measures by the monotonic clock, which may
-/// stand still while frozen, and from the end of a release, which may be after a freeze that began in it.
+/// What a pool does not know of its connections' ages: it measures by the monotonic clock, which
+/// may stand still while frozen, and from the end of a release, which may be after a freeze that
+/// began in it.
 struct Ages(Mutex<Seen>);
 
 struct Seen {
@@ -116,7 +117,8 @@ impl Ages {
         self.seen().last_release = Moment::now();
     }
 
-    /// How long a connection may have been idle that is now acquired, and was for `monotonic` as the pool says.
+    /// How long a connection may have been idle that is now acquired, and was for `monotonic` as
+    /// the pool says.
     fn idle_for(&self, monotonic: Duration) -> Duration {
         let now = Moment::now();
         let mut seen = self.seen();

@@ -51,8 +51,8 @@ impl Driver for Postgres {
     }
 }
 
-/// A sign of life that finds a transaction which a handler began with SQL of its own, and of which sqlx knows nothing: outside
-/// one, the transaction's time is the statement's own.
+/// A sign of life that finds a transaction which a handler began with SQL of its own, and of which
+/// sqlx knows nothing: outside one, the transaction's time is the statement's own.
 pub(super) const NO_TRANSACTION: &str = "select now() = statement_timestamp()";
 
 /// What the answer says; in a transaction that has failed (25P02) there is none but an error.
@@ -67,7 +67,8 @@ pub(super) fn is_transaction_open(answer: Result<bool, sqlx::Error>) -> Result<b
 /// The targets that refused our start-up parameter.
 static REFUSED_BY: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// The start-up parameter that makes the server end an idle session by itself, where it is not known to be refused.
+/// The start-up parameter that makes the server end an idle session by itself, where it is not
+/// known to be refused.
 pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, String)> {
     let idle = source.idle_session_timeout?;
     let refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,8 +78,8 @@ pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, Str
     (!is_refused).then(|| ("idle_session_timeout", format!("{millis}ms")))
 }
 
-/// Whether our start-up parameter was refused: by PostgreSQL before 14, which does not know it (42704), by PgBouncer (08P01) or by RDS
-/// Proxy (0A000). It is remembered, and said once.
+/// Whether our start-up parameter was refused: by PostgreSQL before 14, which does not know it
+/// (42704), by PgBouncer (08P01) or by RDS Proxy (0A000). It is remembered, and said once.
 pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     if idle_session_timeout(source).is_none()

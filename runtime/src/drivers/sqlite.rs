@@ -27,8 +27,8 @@ impl Driver for Sqlite {
         rolled_back(sqlx::raw_sql("rollback").execute(connection).await)
     }
 
-    /// There is no wire to spare: its thread answers in some microseconds, unless it is still busy with a query that was
-    /// cut off.
+    /// There is no wire to spare: its thread answers in some microseconds, unless it is still busy
+    /// with a query that was cut off.
     async fn rest(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         Self::check(connection).await
     }

@@ -8,7 +8,8 @@ use tokio::time::timeout_at;
 use super::Driver;
 use crate::{Error, Outcome, limit};
 
-/// How long a COMMIT may take where the invocation's deadline is not known: as long as API Gateway waits.
+/// How long a COMMIT may take where the invocation's deadline is not known: as long as API Gateway
+/// waits.
 const COMMIT_LIMIT: Duration = Duration::from_secs(29);
 
 pub(super) async fn begin<DB: Driver>(

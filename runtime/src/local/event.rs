@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 /// The longest that a function may run.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// The request, by way of an event of an HTTP API (payload format 2.0), so that everything that lambda_http's `RequestExt`
-/// finds on Lambda is there too.
+/// The request, by way of an event of an HTTP API (payload format 2.0), so that everything that
+/// lambda_http's `RequestExt` finds on Lambda is there too.
 pub(super) fn request(head: Parts, body: &[u8]) -> Result<Request, Error> {
     let host = text(&head.headers, &HOST).unwrap_or("localhost");
     host.parse::<Authority>()

@@ -108,14 +108,16 @@ where
         Ok(request) => request,
         Err(error) => return plain(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    // In a task of its own, as on Lambda: a client that leaves does not cut it off, and a panic is an error.
+    // In a task of its own, as on Lambda: a client that leaves does not cut it off, and a panic is
+    // an error.
     let cause = match tokio::spawn(service.oneshot(request)).await {
         Ok(Ok(response)) => return response,
         Ok(Err(error)) => error.into().error_message,
         Err(panic) => panic.to_string(),
     };
     eprintln!("the handler failed: {cause}");
-    // API Gateway makes a 502 of a function's error and hides the cause; here somebody is developing.
+    // API Gateway makes a 502 of a function's error and hides the cause; here somebody is
+    // developing.
     plain(StatusCode::BAD_GATEWAY, cause)
 }
 

@@ -1,6 +1,8 @@
-//! The function under test: what a user would deploy, with a route for each thing that a handler can do.
+//! The function under test: what a user would deploy, with a route for each thing that a handler
+//! can do.
 //!
-//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN=lambda_http` runs it without `reuse_db::run`.
+//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN=lambda_http` runs it without
+//! `reuse_db::run`.
 
 use std::time::{Duration, SystemTime};
 
@@ -129,7 +131,8 @@ macro_rules! handlers {
 
             const POOL: Source = Source::env("DATABASE_URL").max_connections(1);
 
-            /// Statements on a pool of one connection, the last in a transaction that is dropped if `how` says so.
+            /// Statements on a pool of one connection, the last in a transaction that is dropped if
+            /// `how` says so.
             #[reuse_db(source = POOL)]
             pub(crate) async fn pool(
                 request: Request,

@@ -1,5 +1,6 @@
-//! A function without reuse-db, on which the emulator is tried. Its routes are what a test asks it to do;
-//! the environment says what it does before: `PLAIN_INIT`, `PLAIN_EXTENSION`, `PLAIN_STREAMING`.
+//! A function without reuse-db, on which the emulator is tried. Its routes are what a test asks it
+//! to do; the environment says what it does before: `PLAIN_INIT`, `PLAIN_EXTENSION`,
+//! `PLAIN_STREAMING`.
 
 #![expect(clippy::panic, reason = "to panic is one of its routes")]
 

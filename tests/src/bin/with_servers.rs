@@ -1,4 +1,5 @@
-//! Starts the servers, tells where they are, and waits to be killed: on it is tried that they end with their process.
+//! Starts the servers, tells where they are, and waits to be killed: on it is tried that they end
+//! with their process.
 
 use std::future::pending;
 

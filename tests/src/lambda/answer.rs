@@ -61,7 +61,8 @@ pub struct FunctionError {
 }
 
 impl Answer {
-    /// The HTTP response. Panics, and shows the answer and the function's output, if there is none; so do all that follow.
+    /// The HTTP response. Panics, and shows the answer and the function's output, if there is none;
+    /// so do all that follow.
     pub fn http(&self) -> &Http {
         match &self.outcome {
             Outcome::Http(http) => http,

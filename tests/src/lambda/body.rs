@@ -48,8 +48,8 @@ fn gateway(payload: Value) -> Option<Outcome> {
     http(&payload, body).map(Outcome::Http)
 }
 
-/// A response posted piece by piece: a prelude in JSON, eight NUL bytes, the body. `since` is the time of the invocation.
-/// `None`: it broke off before the body, or is none.
+/// A response posted piece by piece: a prelude in JSON, eight NUL bytes, the body. `since` is the
+/// time of the invocation. `None`: it broke off before the body, or is none.
 pub(super) async fn streamed(mut body: Body, since: Instant) -> Option<Outcome> {
     let mut posted = Vec::new();
     let mut split = None;

@@ -44,7 +44,8 @@ impl Builder {
         Self { binary, env, terms }
     }
 
-    /// Sets a variable of the function's environment. Of the tests' own it has only `PATH`, `HOME`, `RUST_LOG`, `RUST_BACKTRACE`.
+    /// Sets a variable of the function's environment. Of the tests' own it has only `PATH`, `HOME`,
+    /// `RUST_LOG`, `RUST_BACKTRACE`.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.insert(name.into(), value.into());
         self
@@ -62,14 +63,15 @@ impl Builder {
         self.env("AWS_LAMBDA_MAX_CONCURRENCY", n.to_string())
     }
 
-    /// Whether the process is frozen between invocations: yes unless set. Lambda Managed Instances are never frozen.
+    /// Whether the process is frozen between invocations: yes unless set. Lambda Managed Instances
+    /// are never frozen.
     pub fn freezing(mut self, freezing: bool) -> Self {
         self.terms.freezing = freezing;
         self
     }
 
-    /// Tells the function that a snapshot will be taken of it after its initialization: it is frozen at `/restore/next`,
-    /// and restored by the first invocation.
+    /// Tells the function that a snapshot will be taken of it after its initialization: it is
+    /// frozen at `/restore/next`, and restored by the first invocation.
     pub fn snap_start(self) -> Self {
         self.env("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
     }

@@ -21,7 +21,8 @@ pub(super) struct Terms {
     pub(super) freezing: bool,
 }
 
-/// Knows who has asked for what, and so when to deliver, to freeze, to thaw and to kill one process.
+/// Knows who has asked for what, and so when to deliver, to freeze, to thaw and to kill one
+/// process.
 pub(super) struct Control {
     pub(super) process: Process,
     pub(super) log: Log,

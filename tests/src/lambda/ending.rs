@@ -39,7 +39,8 @@ impl Control {
         }
     }
 
-    /// The time of an invocation is up: is it, or what it left to be done after the response, still running?
+    /// The time of an invocation is up: is it, or what it left to be done after the response, still
+    /// running?
     pub(super) fn overdue(&self, id: &str) {
         let mut state = self.state();
         if let Some(invocation) = state.running.remove(id) {
@@ -69,7 +70,8 @@ impl Control {
         self.state().over = true;
     }
 
-    /// Delivers no more events, and tells the extensions that asked for it. Says whether there are any extensions.
+    /// Delivers no more events, and tells the extensions that asked for it. Says whether there are
+    /// any extensions.
     pub(super) fn shut_down(&self) -> bool {
         let mut state = self.state();
         state.over = true;

@@ -5,7 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-/// What a function is invoked with: an HTTP request as API Gateway sends it (HTTP API, payload format 2.0), or any JSON.
+/// What a function is invoked with: an HTTP request as API Gateway sends it (HTTP API, payload
+/// format 2.0), or any JSON.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub(super) name: String,

@@ -1,4 +1,5 @@
-//! A Lambda sandbox for a function binary: the Runtime API, the Extensions API, and the freeze between invocations.
+//! A Lambda sandbox for a function binary: the Runtime API, the Extensions API, and the freeze
+//! between invocations.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -11,8 +12,8 @@
 //! # }
 //! ```
 //!
-//! Data flows down this list: `builder` -> `sandbox` -> `instance` -> `control` (with its `state`) -> `process`; `api` is the function's
-//! side of `control`.
+//! Data flows down this list: `builder` -> `sandbox` -> `instance` -> `control` (with its `state`)
+//! -> `process`; `api` is the function's side of `control`.
 
 mod answer;
 mod api;

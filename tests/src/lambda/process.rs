@@ -26,9 +26,10 @@ pub(super) struct Process {
 impl Process {
     /// Starts `binary` with no environment but `env`.
     ///
-    /// `setpriv` asks the kernel to kill the function when the thread that started it ends, and becomes the function: it is gone
-    /// even if the tests are killed. As it is the *thread* that counts, a process must be started on a thread that outlives it:
-    /// a test's own, or a runtime's worker, never one of `spawn_blocking`.
+    /// `setpriv` asks the kernel to kill the function when the thread that started it ends, and
+    /// becomes the function: it is gone even if the tests are killed. As it is the *thread* that
+    /// counts, a process must be started on a thread that outlives it: a test's own, or a runtime's
+    /// worker, never one of `spawn_blocking`.
     pub(super) fn start(binary: &Path, env: &BTreeMap<OsString, OsString>, log: Log) -> Self {
         let (output, input) = std::io::pipe().expect("a pipe for the function's output");
         let mut child = Command::new(host::program("setpriv", "util-linux", &[]))

@@ -20,10 +20,11 @@ use crate::wait::{LIMIT, until};
 /// What Lambda gives a function to shut down.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// A place where a function runs: one process at a time, frozen between invocations, replaced when it has ended.
+/// A place where a function runs: one process at a time, frozen between invocations, replaced when
+/// it has ended.
 ///
-/// Dropping it kills the process. It belongs to the test that started it: the process is also killed when the thread
-/// that started it ends.
+/// Dropping it kills the process. It belongs to the test that started it: the process is also
+/// killed when the thread that started it ends.
 pub struct Sandbox {
     plan: Builder,
     log: Log,
@@ -56,13 +57,15 @@ impl Sandbox {
         }
     }
 
-    /// Invokes the function: thaws the process, or starts one, delivers the event as soon as the function asks for it,
-    /// and resolves when the response is there: what the function does after it goes on meanwhile.
+    /// Invokes the function: thaws the process, or starts one, delivers the event as soon as the
+    /// function asks for it, and resolves when the response is there: what the function does after
+    /// it goes on meanwhile.
     ///
     /// Several at once wait for each other unless the function takes several.
     pub async fn invoke(&self, event: Event) -> Answer {
         let since = Instant::now();
-        // The function's own deadline ends the wait, except for those that queue up behind one another.
+        // The function's own deadline ends the wait, except for those that queue up behind one
+        // another.
         let limit = LIMIT * 3 + self.plan.terms.timeout;
         let Ok(outcome) = tokio::time::timeout(limit, self.outcome(&event, since)).await else {
             panic!("{} was not taken in {limit:?}: {self:?}", event.name);
@@ -107,7 +110,8 @@ impl Sandbox {
         .await;
     }
 
-    /// Waits until the function and its extensions have asked for their next event, whether or not they are frozen then.
+    /// Waits until the function and its extensions have asked for their next event, whether or not
+    /// they are frozen then.
     ///
     /// # Panics
     ///
@@ -119,7 +123,8 @@ impl Sandbox {
         .await;
     }
 
-    /// Whether the emulator has stopped the process. The process itself is asked by [`process_state`](Self::process_state).
+    /// Whether the emulator has stopped the process. The process itself is asked by
+    /// [`process_state`](Self::process_state).
     pub fn is_frozen(&self) -> bool {
         self.instance().control.is_frozen()
     }
@@ -139,7 +144,8 @@ impl Sandbox {
         self.instance().control.process.pid()
     }
 
-    /// The state of the process as the kernel has it, a letter of `proc(5)`: `T` is stopped. `None` if it has ended.
+    /// The state of the process as the kernel has it, a letter of `proc(5)`: `T` is stopped. `None`
+    /// if it has ended.
     pub fn process_state(&self) -> Option<char> {
         self.instance().control.process.state()
     }
@@ -159,8 +165,8 @@ impl Sandbox {
         self.log.text()
     }
 
-    /// Ends the sandbox as Lambda does: `SIGTERM`, 500 ms, `SIGKILL` if an extension is registered, else `SIGKILL` at once.
-    /// An invocation after that is a cold start.
+    /// Ends the sandbox as Lambda does: `SIGTERM`, 500 ms, `SIGKILL` if an extension is registered,
+    /// else `SIGKILL` at once. An invocation after that is a cold start.
     pub async fn shutdown(&self) -> ExitStatus {
         let instance = self.instance();
         let grace = if instance.control.shut_down() {

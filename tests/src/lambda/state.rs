@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::answer::{FunctionError, Outcome};
 
-/// An invocation on its way. Dropped without an answer it was not delivered, and another process may have it.
+/// An invocation on its way. Dropped without an answer it was not delivered, and another process
+/// may have it.
 pub(super) struct Invocation {
     pub(super) id: String,
     pub(super) payload: Value,
@@ -66,7 +67,8 @@ impl State {
         }
     }
 
-    /// Whether the runtime, with all its workers, and every extension have asked for their next event, and there is none.
+    /// Whether the runtime, with all its workers, and every extension have asked for their next
+    /// event, and there is none.
     pub(super) fn idle(&self, workers: usize) -> bool {
         let waiting = self
             .workers

@@ -5,7 +5,8 @@ use std::ops::Sub;
 pub struct Counts {
     /// Connections accepted.
     pub connections: u64,
-    /// How often the first byte of an answer followed one or more bytes of the client's. A greeting is none.
+    /// How often the first byte of an answer followed one or more bytes of the client's. A greeting
+    /// is none.
     pub round_trips: u64,
     /// Bytes that came from clients.
     pub bytes_up: u64,

@@ -46,7 +46,8 @@ impl Flow {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Gives the order if `if_now` says yes to the present one, and says whether it was given. An end is final.
+    /// Gives the order if `if_now` says yes to the present one, and says whether it was given. An
+    /// end is final.
     pub(super) fn order_if(&self, order: Order, if_now: impl Fn(Order) -> bool) -> bool {
         self.order.send_if_modified(|now| {
             let given = if_now(*now) && !matches!(now, Order::Close | Order::Reset);

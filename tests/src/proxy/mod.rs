@@ -1,4 +1,5 @@
-//! A proxy on the wire between a function and a server: it counts what goes over it, and breaks it as networks do.
+//! A proxy on the wire between a function and a server: it counts what goes over it, and breaks it
+//! as networks do.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -33,9 +34,11 @@ use self::switchboard::Switchboard;
 use crate::host::free_port;
 use crate::wait::until;
 
-/// A running proxy. It lives on the runtime that started it, and dropping it closes its connections.
+/// A running proxy. It lives on the runtime that started it, and dropping it closes its
+/// connections.
 ///
-/// Whatever is ordered takes effect at once, also on a connection in the middle of reading or writing.
+/// Whatever is ordered takes effect at once, also on a connection in the middle of reading or
+/// writing.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
@@ -77,7 +80,8 @@ impl Proxy {
         self.counts().connections
     }
 
-    /// Round trips since the start: how often the first byte of an answer followed one or more bytes of the client's.
+    /// Round trips since the start: how often the first byte of an answer followed one or more
+    /// bytes of the client's.
     pub fn round_trips(&self) -> u64 {
         self.counts().round_trips
     }
@@ -93,8 +97,8 @@ impl Proxy {
             .settings(|settings| settings.delay = each_way);
     }
 
-    /// All connections open now are never read or written again, and no FIN and no RST is sent: what a firewall does
-    /// that has forgotten them. New ones work.
+    /// All connections open now are never read or written again, and no FIN and no RST is sent:
+    /// what a firewall does that has forgotten them. New ones work.
     pub fn black_hole(&self) {
         self.switchboard.order(Order::BlackHole, |_| true);
     }
@@ -111,8 +115,9 @@ impl Proxy {
             .order(Order::Stall, |now| now == Order::Run);
     }
 
-    /// The first connection on which the server sends `marker` stands still after that: the piece that contains it is
-    /// passed on whole, and then nothing in either direction until [`resume`](Self::resume). It happens once.
+    /// The first connection on which the server sends `marker` stands still after that: the piece
+    /// that contains it is passed on whole, and then nothing in either direction until
+    /// [`resume`](Self::resume). It happens once.
     pub fn stall_after(&self, marker: impl Into<Vec<u8>>) {
         self.switchboard
             .settings(|settings| settings.marker = Some(marker.into()));
@@ -134,8 +139,9 @@ impl Proxy {
         self.end(Order::Close).await;
     }
 
-    /// Whether the end of a client is kept from the server from now on: its FIN and RST are swallowed, and the server's side of
-    /// the connection stays open, as when a sandbox vanishes with its host.
+    /// Whether the end of a client is kept from the server from now on: its FIN and RST are
+    /// swallowed, and the server's side of the connection stays open, as when a sandbox vanishes
+    /// with its host.
     pub fn swallow_client_end(&self, swallow: bool) {
         self.switchboard
             .settings(|settings| settings.swallow = swallow);

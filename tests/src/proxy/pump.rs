@@ -59,7 +59,8 @@ impl Pump<'_> {
             let is_due = due.is_some_and(|due| due <= Instant::now());
             let rest = front.map_or(&[][..], |piece| &piece.bytes[piece.done..]);
             tokio::select! {
-                // An order comes before anything else. Reads and writes of sockets can be given up and begun anew.
+                // An order comes before anything else. Reads and writes of sockets can be given up
+                // and begun anew.
                 biased;
                 _ = orders.changed() => {}
                 written = self.to.write(rest), if running && is_due => match written {
@@ -141,7 +142,8 @@ impl Pump<'_> {
     }
 }
 
-/// Whether the marker is there with these bytes, which takes it; `tail` keeps what may be the beginning of one.
+/// Whether the marker is there with these bytes, which takes it; `tail` keeps what may be the
+/// beginning of one.
 fn ends_wait(marker: &mut Option<Vec<u8>>, bytes: &[u8], tail: &mut Vec<u8>) -> bool {
     let Some(wanted) = marker else { return false };
     tail.extend_from_slice(bytes);

@@ -13,7 +13,8 @@ use crate::wait::until;
 const USER: &str = "mysql";
 const PACKAGE: &str = "mariadb-server";
 
-/// A private MariaDB server. The user `app` signs in with a password and has all rights on the database `app`.
+/// A private MariaDB server. The user `app` signs in with a password and has all rights on the
+/// database `app`.
 #[derive(Debug)]
 pub struct Mariadb {
     server: Supervised,
@@ -56,7 +57,8 @@ impl MariadbBuilder {
             .chain(options.map(OsString::from));
         run(USER, install.collect()).await;
 
-        // Run at every start: the administrator is reached over TCP, where the server's own `root` is not.
+        // Run at every start: the administrator is reached over TCP, where the server's own `root`
+        // is not.
         let users = folder.path().join("users.sql");
         let sql = format!(
             "create database if not exists app;\n\
@@ -118,7 +120,8 @@ impl Mariadb {
         MariadbBuilder::default()
     }
 
-    /// The one server that the tests of this process share: for those that do not stop it and count only their own sessions.
+    /// The one server that the tests of this process share: for those that do not stop it and count
+    /// only their own sessions.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Mariadb> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
@@ -169,7 +172,8 @@ impl Mariadb {
 
     /// The sessions of the user `app`, the oldest first. Takes a tenth of a second.
     pub async fn sessions(&self) -> Vec<Session> {
-        // What the server tells of transactions is a copy, renewed when nobody has read it for 0.1 s.
+        // What the server tells of transactions is a copy, renewed when nobody has read it for 0.1
+        // s.
         let sql = "do sleep(0.12); \
                    select p.id, p.command, coalesce(p.info, ''), t.trx_id is not null \
                    from information_schema.processlist p \
@@ -191,7 +195,8 @@ impl Mariadb {
             .collect()
     }
 
-    /// Ends the sessions of the user `app` as an administrator does, and waits until they are gone. The answer is their number.
+    /// Ends the sessions of the user `app` as an administrator does, and waits until they are gone.
+    /// The answer is their number.
     pub async fn end_sessions(&self) -> usize {
         let ended = self.session_ids().await;
         for id in &ended {

@@ -1,7 +1,9 @@
-//! Private database servers: each in a temporary folder, on a free port of 127.0.0.1, with an ordinary user `app`.
+//! Private database servers: each in a temporary folder, on a free port of 127.0.0.1, with an
+//! ordinary user `app`.
 //!
-//! A server ends with the process that started it, even if that is killed, and its folder with it. The helpers open a
-//! connection of their own for each call, so that a server can be shared by tests, each on its own runtime.
+//! A server ends with the process that started it, even if that is killed, and its folder with it.
+//! The helpers open a connection of their own for each call, so that a server can be shared by
+//! tests, each on its own runtime.
 
 mod mariadb;
 mod postgres;

@@ -13,7 +13,8 @@ use crate::wait::until;
 const USER: &str = "postgres";
 const PACKAGE: &str = "postgresql";
 
-/// A private PostgreSQL server. The user `app` signs in with a password (SCRAM) and owns the database `app`.
+/// A private PostgreSQL server. The user `app` signs in with a password (SCRAM) and owns the
+/// database `app`.
 #[derive(Debug)]
 pub struct Postgres {
     server: Supervised,
@@ -109,7 +110,8 @@ impl Postgres {
         PostgresBuilder::default()
     }
 
-    /// The one server that the tests of this process share: for those that do not stop it and count only their own sessions.
+    /// The one server that the tests of this process share: for those that do not stop it and count
+    /// only their own sessions.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Postgres> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
@@ -178,7 +180,8 @@ impl Postgres {
             .collect()
     }
 
-    /// Ends the sessions of the user `app` as an administrator does, and waits until they are gone. The answer is their number.
+    /// Ends the sessions of the user `app` as an administrator does, and waits until they are gone.
+    /// The answer is their number.
     pub async fn end_sessions(&self) -> usize {
         let sessions = self.sessions().await;
         for session in &sessions {

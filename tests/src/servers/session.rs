@@ -3,7 +3,8 @@
 pub struct Session {
     /// The server's name for it: a process id in PostgreSQL, a connection id in MariaDB.
     pub pid: i64,
-    /// What it does, in the server's words: `idle`, `active`, `idle in transaction`; in MariaDB `Sleep`, `Query`.
+    /// What it does, in the server's words: `idle`, `active`, `idle in transaction`; in MariaDB
+    /// `Sleep`, `Query`.
     pub state: String,
     /// The statement that runs; in PostgreSQL, if none does, the last one.
     pub query: String,

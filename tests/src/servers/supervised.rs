@@ -17,9 +17,11 @@ use crate::host;
 /// How long a server may take to start.
 const START: Duration = Duration::from_secs(30);
 
-/// A server under a small shell that outlives the test process by the moment it takes to end the server.
+/// A server under a small shell that outlives the test process by the moment it takes to end the
+/// server.
 ///
-/// Neither `Drop`, which statics do not get, nor the kernel's parent-death signal, which is tied to a thread, would do.
+/// Neither `Drop`, which statics do not get, nor the kernel's parent-death signal, which is tied to
+/// a thread, would do.
 #[derive(Debug)]
 pub(super) struct Supervised {
     folder: PathBuf,
@@ -36,7 +38,8 @@ pub(super) struct Signals {
 }
 
 impl Supervised {
-    /// Prepares a shell for the server's `command`, that runs as `user`. From now on the shell removes `folder`.
+    /// Prepares a shell for the server's `command`, that runs as `user`. From now on the shell
+    /// removes `folder`.
     pub(super) fn new(
         folder: TempDir,
         user: &str,

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use server::Server;
 
-/// Longer than `verify_after`: a connection that was idle for this long is checked before it is used.
+/// Longer than `verify_after`: a connection that was idle for this long is checked before it is
+/// used.
 pub(crate) const LONG: Duration = Duration::from_millis(1_100);
 
 /// The function in a sandbox, behind a proxy to its server.

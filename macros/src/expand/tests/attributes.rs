@@ -2,7 +2,8 @@
 
 use super::{assert_has, assert_has_not, pretty};
 
-/// Whether each of the three items has a text before its name, in the order in which they are printed.
+/// Whether each of the three items has a text before its name, in the order in which they are
+/// printed.
 #[track_caller]
 fn assert_on(attributes: &str, text: &str, on: [bool; 3]) {
     let expansion = pretty(

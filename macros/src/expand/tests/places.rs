@@ -44,7 +44,8 @@ fn what_a_type_cannot_do_is_told_at_the_type() {
     assert_eq!(places_of(item, "Refuse"), [place("h")]);
 }
 
-/// So they are the user's to rustc: lints are told for the outer function, and an `expect` on it holds.
+/// So they are the user's to rustc: lints are told for the outer function, and an `expect` on it
+/// holds.
 #[test]
 fn both_functions_have_the_users_braces() {
     let trees = flat(expand(
