@@ -16,6 +16,7 @@ use self::runtime::Runtime;
 use self::stages::Stages;
 use crate::args::{Where, args};
 use crate::attributes::Attributes;
+use crate::captures;
 use crate::database::{Database, Form};
 use crate::errors::Errors;
 use crate::handler::{Handler, handler};
@@ -154,7 +155,7 @@ impl Expansion {
             visibility,
             signature,
             body,
-            ..
+            databases,
         } = &self.handler;
         let doc = format!(
             " {}, as it is written: with a database of the caller's own.",
@@ -167,6 +168,13 @@ impl Expansion {
         let attributes = &self.attributes.on_inner;
         let mut signature = signature.clone();
         signature.ident = self.inner_name();
+        if databases
+            .iter()
+            .any(|database| database.form != Form::Owned)
+        {
+            let outer = outer::signature(&signature, databases);
+            captures::without_databases(&mut signature, &outer.generics);
+        }
         quote! {
             #[doc = #doc]
             #blank_line

@@ -2,6 +2,7 @@
 
 mod args;
 mod attributes;
+mod captures;
 mod database;
 mod errors;
 mod expand;

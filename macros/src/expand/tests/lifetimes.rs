@@ -128,3 +128,30 @@ fn a_lifetime_that_outlasts_the_invocation() {
     );
     assert!(!expansion.contains("compile_error"), "{expansion}");
 }
+
+#[test]
+fn an_opaque_response_does_not_capture_the_database() {
+    for (signature, inner) in [
+        (
+            "async fn h<'a, 'b, T>(s: &'a T, db: &'b mut C) -> Result<impl IntoResponse, E>",
+            "-> Result<impl use<'a, T> + IntoResponse, E>",
+        ),
+        (
+            "async fn h(db: &S) -> (impl A<Item = impl B>, u8)",
+            "-> (impl use<> + A<Item = impl use<> + B>, u8)",
+        ),
+        ("async fn h(db: S) -> impl A", "-> impl A {"),
+        ("async fn h(a: impl A, db: &S) -> impl A", "-> impl A {"),
+        (
+            "async fn h(db: &S) -> impl A + use<>",
+            "-> impl A + use<> {",
+        ),
+    ] {
+        let expansion = pretty("", &format!("{signature} {{ }}"));
+        let inner_item = expansion.split("fn h_with").nth(1);
+        assert!(
+            inner_item.is_some_and(|item| item.contains(inner)),
+            "{expansion}"
+        );
+    }
+}
