@@ -50,7 +50,8 @@ impl<H: Handle> Parked<H> {
     /// Leases a connection to the caller alone: the newest idle one, checked first if it has been
     /// idle for [`verify_after`](Source::verify_after); else a new one.
     ///
-    /// Dropping the future at any point loses no connection and no permit.
+    /// Dropping the future at any point loses no connection and no permit. The runtime needs its
+    /// timers, which `#[tokio::main]`, `#[tokio::test]` and `enable_all` turn on.
     ///
     /// # Errors
     ///
