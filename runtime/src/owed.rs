@@ -50,6 +50,8 @@ pub(crate) async fn done(end: Instant) {
         for (_, mut task) in tasks {
             if timeout_at(end, &mut task).await.is_err() {
                 task.abort();
+                // At its next await, where it already is: the connection is gone before the freeze.
+                let _ = task.await;
             }
         }
     }

@@ -11,8 +11,8 @@ const LIMIT: Duration = Duration::from_millis(300);
 /// owed to others, within 300 ms; what is not done by then is dropped. A connection that is leased
 /// is left to its invocation.
 ///
-/// [`run`](crate::run) calls it when it ends. Statics stay usable: the next lease opens a new
-/// connection.
+/// [`run`](crate::run) calls it off Lambda, when it ends; on Lambda nobody does yet. Statics stay
+/// usable: the next lease opens a new connection.
 pub async fn shutdown() {
     for work in registry::drain() {
         owed::spawn(work);

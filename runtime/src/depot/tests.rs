@@ -325,6 +325,16 @@ async fn nothing_is_lost_however_it_is_settled_and_ended() {
     }
 }
 
+/// The freeze may come right after.
+#[tokio::test(start_paused = true)]
+async fn what_is_not_done_in_time_is_dropped_at_once() {
+    let bench = Bench::new(SOURCE);
+    set(|world| world.check = Gate::Never);
+    bench.leased().await.settle(Outcome::Failure);
+    owed::done(Instant::now() + Duration::from_millis(10)).await;
+    bench.assert_at_rest(0);
+}
+
 #[test]
 fn settled_outside_a_runtime_it_is_dropped() {
     let bench = Bench::new(SOURCE);
