@@ -1,39 +1,101 @@
-//! What is written in the attribute's parentheses.
+//! What is written in the parentheses of the attribute, and of `#[db]`.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Error, Expr, ExprLit, Lit, LitStr, Token};
+use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Token};
 
 use crate::errors::Errors;
 
-/// Where to connect: by the function's arguments, or by default.
-#[derive(Clone, Default)]
+/// Where to connect.
+#[derive(Clone)]
 pub(crate) enum Where {
-    /// The URL in `DATABASE_URL`.
-    #[default]
-    Default,
-    /// The URL in another variable.
+    /// The URL in a variable.
     Env(LitStr),
     /// A `Source`, as written.
     Source(Box<Expr>),
 }
 
-const NAMES: [&str; 2] = ["env", "source"];
+/// What is written, on the function or on one parameter.
+#[derive(Default)]
+pub(crate) struct Args {
+    pub(crate) place: Option<Where>,
+    /// Instead of `…_with`.
+    pub(crate) inject: Option<Ident>,
+    /// Of the runtime crate.
+    pub(crate) path: Option<Path>,
+    /// Of the static.
+    pub(crate) name: Option<Ident>,
+}
+
+/// Where arguments are written, which decides what they can be.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Level {
+    /// `#[reuse_db(…)]`
+    Function,
+    /// `#[db(…)]`
+    Parameter,
+}
+
+/// An argument by its key.
+struct Known {
+    key: &'static str,
+    /// The one level that it is for, if it is not for both.
+    only: Option<Level>,
+    example: &'static str,
+}
+
+const KNOWN: [Known; 5] = [
+    Known {
+        key: "env",
+        only: None,
+        example: "env = \"DATABASE_URL\"",
+    },
+    Known {
+        key: "source",
+        only: None,
+        example: "source = Source::env(\"DATABASE_URL\")",
+    },
+    Known {
+        key: "inject",
+        only: Some(Level::Function),
+        example: "inject = handler_with",
+    },
+    Known {
+        key: "crate",
+        only: Some(Level::Function),
+        example: "crate = reuse_db",
+    },
+    Known {
+        key: "name",
+        only: Some(Level::Parameter),
+        example: "name = HANDLER_DB",
+    },
+];
+
+/// The methods of `Source` that somebody may take for arguments.
+const OF_SOURCE: [&str; 8] = [
+    "or",
+    "max_connections",
+    "keep",
+    "verify_after",
+    "check_timeout",
+    "connect_timeout",
+    "idle_session_timeout",
+    "on_connect",
+];
 
 /// Reads the arguments. A wrong one is left out, so that the rest still counts.
-pub(crate) fn args(tokens: TokenStream, errors: &mut Errors) -> Where {
-    let mut place = Where::Default;
+pub(crate) fn args(tokens: TokenStream, level: Level, errors: &mut Errors) -> Args {
+    let mut args = Args::default();
     let mut seen = Vec::new();
     let all = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            match arg(input, &mut seen) {
-                Ok(arg) => {
-                    place = arg;
-                    if !input.is_empty() && !input.peek(Token![,]) {
-                        errors.push(input.error("expected `,`"));
-                    }
+            match arg(input, level, &mut args, &mut seen) {
+                Ok(()) if !input.is_empty() && !input.peek(Token![,]) => {
+                    errors.push(input.error("expected `,`"));
                 }
+                Ok(()) => {}
                 Err(error) => errors.push(error),
             }
             skip_past_comma(input)?;
@@ -43,50 +105,98 @@ pub(crate) fn args(tokens: TokenStream, errors: &mut Errors) -> Where {
     if let Err(error) = all.parse2(tokens) {
         errors.push(error);
     }
-    place
+    args
 }
 
-fn arg(input: ParseStream<'_>, seen: &mut Vec<Ident>) -> syn::Result<Where> {
+fn arg(
+    input: ParseStream<'_>,
+    level: Level,
+    args: &mut Args,
+    seen: &mut Vec<Ident>,
+) -> syn::Result<()> {
     if input.peek(LitStr) {
-        let variable: LitStr = input.parse()?;
-        let message = if variable.value().contains("://") {
-            A_URL.to_owned()
-        } else {
-            format!("an argument has a name: write `env = {}`", variable.token())
-        };
-        return Err(Error::new(variable.span(), message));
+        return Err(without_a_key(input.parse()?));
     }
-    let name = input.call(Ident::parse_any).map_err(|error| {
-        Error::new(
-            error.span(),
-            "an argument has a name: write `env = \"…\"` or `source = …`",
-        )
+    let key = input.call(Ident::parse_any).map_err(|error| {
+        let message = "an argument has a name: write `env = \"…\"` or `source = …`";
+        Error::new(error.span(), message)
     })?;
-    if !NAMES.iter().any(|known| name == known) {
-        return Err(Error::new(name.span(), unknown(&name)));
-    }
-    check_seen(&name, seen)?;
-    seen.push(name.clone());
+    let known = known(&key, level)?;
+    check_seen(&key, seen)?;
+    seen.push(key.clone());
     let has_value = input.peek(Token![=]) && {
         input.parse::<Token![=]>()?;
         !input.is_empty() && !input.peek(Token![,])
     };
     if !has_value {
-        let example = if name == "env" {
-            "env = \"DATABASE_URL\""
-        } else {
-            "source = Source::env(\"DATABASE_URL\")"
-        };
-        return Err(Error::new(
-            name.span(),
-            format!("`{name}` needs a value: write `{example}`"),
-        ));
+        let message = format!("`{key}` needs a value: write `{}`", known.example);
+        return Err(Error::new(key.span(), message));
     }
-    let value: Expr = input.parse()?;
-    if name == "source" {
-        return Ok(Where::Source(Box::new(value)));
+    match known.key {
+        "env" => args.place = Some(Where::Env(env(input.parse()?)?)),
+        "source" => args.place = Some(Where::Source(input.parse()?)),
+        "inject" => args.inject = Some(ident(input, "a function", known.example)?),
+        "name" => args.name = Some(ident(input, "a static", known.example)?),
+        _ => args.path = Some(path(input)?),
     }
-    env(value).map(Where::Env)
+    Ok(())
+}
+
+/// A literal alone, which is most likely meant for `env`.
+fn without_a_key(literal: LitStr) -> Error {
+    let message = if literal.value().contains("://") {
+        A_URL.to_owned()
+    } else {
+        format!("an argument has a name: write `env = {}`", literal.token())
+    };
+    Error::new(literal.span(), message)
+}
+
+fn known(key: &Ident, level: Level) -> syn::Result<&'static Known> {
+    let text = key.to_string();
+    let is_here = |known: &&Known| known.only.is_none_or(|only| only == level);
+    let message = match KNOWN.iter().find(|known| known.key == text) {
+        Some(known) if is_here(&known) => return Ok(known),
+        Some(Known { example, .. }) => match level {
+            Level::Function => {
+                format!("`{text}` belongs to one parameter: write `#[db({example})]` on it")
+            }
+            Level::Parameter => {
+                format!("`{text}` belongs to the function: write `#[reuse_db({example})]` on it")
+            }
+        },
+        None if OF_SOURCE.contains(&text.as_str()) => format!(
+            "`{text}` is a method of `Source`: write `source = Source::env(\"DATABASE_URL\").{text}(…)`"
+        ),
+        None => {
+            let keys: Vec<_> = KNOWN
+                .iter()
+                .filter(is_here)
+                .map(|known| known.key)
+                .collect();
+            let near = keys
+                .iter()
+                .find(|key| distance(&text.to_lowercase(), key) <= 2);
+            let near = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+            format!(
+                "unknown argument `{text}`{near} (known are `{}`)",
+                keys.join("`, `")
+            )
+        }
+    };
+    Err(Error::new(key.span(), message))
+}
+
+fn check_seen(key: &Ident, seen: &[Ident]) -> syn::Result<()> {
+    let is_place = |key: &Ident| key == "env" || key == "source";
+    let message = if seen.contains(key) {
+        format!("`{key}` is given twice: remove one")
+    } else if is_place(key) && seen.iter().any(is_place) {
+        "`env` and `source` exclude each other: write `source = Source::env(\"…\")` with what else is needed".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(key.span(), message))
 }
 
 fn env(value: Expr) -> syn::Result<LitStr> {
@@ -100,14 +210,13 @@ fn env(value: Expr) -> syn::Result<LitStr> {
         value => return Err(Error::new_spanned(value, NOT_A_STRING)),
     };
     let name = variable.value();
-    if name.trim().is_empty() {
-        return Err(Error::new(
-            variable.span(),
-            "`env` names an environment variable: write `env = \"DATABASE_URL\"`",
-        ));
-    }
     if name.contains("://") {
         return Err(Error::new(variable.span(), A_URL));
+    }
+    // What the environment cannot have: reading it would panic in some of the standard library.
+    if name.trim().is_empty() || name.contains(['=', '\0']) {
+        let message = "`env` names an environment variable: write `env = \"DATABASE_URL\"`";
+        return Err(Error::new(variable.span(), message));
     }
     Ok(variable)
 }
@@ -118,31 +227,36 @@ const A_URL: &str =
 const NOT_A_STRING: &str = "`env` is a string literal, like `env = \"DATABASE_URL\"`: \
                             for a name from elsewhere write `source = Source::env(…)`";
 
-fn check_seen(name: &Ident, seen: &[Ident]) -> syn::Result<()> {
-    if seen.contains(name) {
-        return Err(Error::new(
-            name.span(),
-            format!("`{name}` is given twice: remove one"),
-        ));
+fn ident(input: ParseStream<'_>, what: &str, example: &str) -> syn::Result<Ident> {
+    let refuse = |span: Span| Error::new(span, format!("this names {what}: write `{example}`"));
+    let ident = without_group(input)?;
+    let span = ident.span();
+    match ident {
+        // A path or a call goes on.
+        TokenTree::Ident(ident) if input.is_empty() || input.peek(Token![,]) => {
+            syn::parse2(TokenTree::Ident(ident).into()).map_err(|_| refuse(span))
+        }
+        _ => Err(refuse(span)),
     }
-    if !seen.is_empty() {
-        return Err(Error::new(
-            name.span(),
-            "`env` and `source` exclude each other: write `source = Source::env(\"…\")` with what else is needed",
-        ));
-    }
-    Ok(())
 }
 
-fn unknown(name: &Ident) -> String {
-    let text = name.to_string();
-    let near = NAMES
-        .iter()
-        .find(|known| distance(&text.to_lowercase(), known) <= 2);
-    let near = near
-        .map(|near| format!(", did you mean `{near}`?"))
-        .unwrap_or_default();
-    format!("unknown argument `{text}`{near} (`env = \"…\"` and `source = …` are known)")
+/// A token, out of the group that a macro's `$name:ident` may have put it in.
+fn without_group(input: ParseStream<'_>) -> syn::Result<TokenTree> {
+    match input.parse()? {
+        TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::None => {
+            without_group.parse2(group.stream())
+        }
+        token => Ok(token),
+    }
+}
+
+fn path(input: ParseStream<'_>) -> syn::Result<Path> {
+    let start = input.span();
+    let path = input.call(Path::parse_mod_style);
+    path.map_err(|_| {
+        let message = "`crate` is the path of the runtime, without quotes: write `crate = my_crate::reuse_db`";
+        Error::new(start, message)
+    })
 }
 
 /// The number of letters to insert, remove or replace.
@@ -168,7 +282,7 @@ fn skip_past_comma(input: ParseStream<'_>) -> syn::Result<()> {
             input.parse::<Token![,]>()?;
             break;
         }
-        input.parse::<proc_macro2::TokenTree>()?;
+        input.parse::<TokenTree>()?;
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! A parameter that is a database.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Error, GenericParam, Lifetime, Pat, PatType, ReturnType, Signature, Type};
+use syn::{Error, FnArg, GenericParam, Lifetime, Pat, PatType, ReturnType, Signature, Type};
 
-use crate::args::Where;
+use crate::args::{Args, Where};
 use crate::attributes::is_condition;
 use crate::errors::Errors;
 use crate::lifetimes;
@@ -14,13 +14,18 @@ use crate::lifetimes;
 pub(crate) struct Database {
     /// Which parameter it is.
     pub(crate) index: usize,
+    /// The place of its type.
+    pub(crate) at: Span,
     pub(crate) form: Form,
     /// What the static holds: the parameter's type without its reference, for `'static`. `None` if
-    /// no static can hold it, which is an error.
+    /// there can be no static, which is an error.
     pub(crate) held: Option<TokenStream>,
     /// The static's name.
     pub(crate) name: Ident,
-    pub(crate) place: Where,
+    /// Where to connect, if not to the default.
+    pub(crate) place: Option<Where>,
+    /// What to write if the form turns out not to suit the type, which its name suggests.
+    pub(crate) advice: Option<&'static str>,
 }
 
 /// The parameter's form, which decides what the static is. The type behind it is never judged by
@@ -36,14 +41,19 @@ pub(crate) enum Form {
 }
 
 impl Database {
+    /// What the parameter's own mark says wins over what the attribute says.
     pub(crate) fn new(
         index: usize,
-        parameter: &PatType,
         signature: &Signature,
-        place: Where,
+        mark: Args,
+        args: &Args,
         errors: &mut Errors,
-    ) -> Self {
+    ) -> Option<Self> {
+        let FnArg::Typed(parameter) = &signature.inputs[index] else {
+            return None;
+        };
         let (form, borrow, held) = form(&parameter.ty);
+        let advice = advice(form, held);
         let held = held.to_token_stream();
         let mistakes = [
             conditional(parameter),
@@ -56,13 +66,22 @@ impl Database {
             .into_iter()
             .flatten()
             .for_each(|error| errors.push(error));
-        Self {
+        Some(Self {
             index,
+            at: held.span(),
             form,
             held: is_sound.then(|| lifetimes::for_static(held)),
-            name: name(&signature.ident, &parameter.pat),
-            place,
-        }
+            name: mark
+                .name
+                .unwrap_or_else(|| name(&signature.ident, &parameter.pat)),
+            place: mark.place.or_else(|| args.place.clone()),
+            advice,
+        })
+    }
+
+    /// For code that is told about at the database's type.
+    pub(crate) fn place(&self) -> Span {
+        Span::mixed_site().located_at(self.at)
     }
 }
 
@@ -101,6 +120,22 @@ fn bare(ty: &Type) -> &Type {
         Type::Group(group) => bare(&group.elem),
         Type::Paren(paren) if !matches!(*paren.elem, Type::TraitObject(_)) => bare(&paren.elem),
         ty => ty,
+    }
+}
+
+fn advice(form: Form, ty: &Type) -> Option<&'static str> {
+    let Type::Path(ty) = ty else {
+        return None;
+    };
+    let name = ty.path.segments.last()?.ident.to_string();
+    match form {
+        Form::Borrowed if name.ends_with("Connection") => {
+            Some("a connection serves one invocation at a time: write `&mut` in place of `&`")
+        }
+        Form::Exclusive if name.ends_with("Pool") => {
+            Some("a pool serves many invocations at once: write `&` in place of `&mut`")
+        }
+        _ => None,
     }
 }
 

@@ -6,15 +6,14 @@ mod stages;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ReturnType;
-use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
 use self::runtime::Runtime;
 use self::stages::Stages;
-use crate::args::{Where, args};
+use crate::args::{Level, Where, args};
 use crate::attributes::Attributes;
 use crate::captures;
 use crate::database::{Database, Form};
@@ -25,12 +24,12 @@ use crate::handler::{Handler, handler};
 /// see no other error than ours.
 pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let place = args(attribute, &mut errors);
-    let items = match handler(item.clone(), place, &mut errors) {
+    let args = args(attribute, Level::Function, &mut errors);
+    let items = match handler(item.clone(), &args, &mut errors) {
         Some(handler) => Expansion {
             attributes: Attributes::new(&handler.attributes),
             handler,
-            runtime: Runtime::new(quote!(::reuse_db)),
+            runtime: Runtime::new(args.path),
         }
         .into_token_stream(),
         None => item,
@@ -66,22 +65,18 @@ impl Expansion {
         let held = database.held.as_ref()?;
         let (name, attributes) = (&database.name, &self.attributes.on_static);
         let visibility = &self.handler.visibility;
-        let (keeper, what) = match database.form {
-            Form::Exclusive => ("Parked", "The kept connections"),
-            Form::Borrowed | Form::Owned => ("Shared", "The kept database"),
+        let what = match database.form {
+            Form::Exclusive => "The kept connections",
+            Form::Borrowed | Form::Owned => "The kept database",
         };
         let doc = format!(" {what} of {}.", self.link());
         let runtime = self.runtime.at(Span::mixed_site());
         let source = match &database.place {
-            Where::Default => quote!(#runtime::Source::env("DATABASE_URL")),
-            Where::Env(variable) => quote!(#runtime::Source::env(#variable)),
-            Where::Source(source) => source.to_token_stream(),
+            None => quote!(#runtime::Source::env("DATABASE_URL")),
+            Some(Where::Env(variable)) => quote!(#runtime::Source::env(#variable)),
+            Some(Where::Source(source)) => source.to_token_stream(),
         };
-        // What the type cannot do is told at the type.
-        let at = Span::mixed_site().located_at(held.span());
-        let keeper = Ident::new(keeper, at);
-        let runtime = self.runtime.at(at);
-        let keeper = quote_spanned!(at=> #runtime::#keeper);
+        let keeper = self.keeper(database);
         Some(quote_spanned! {Span::mixed_site()=>
             #[doc = #doc]
             #attributes
@@ -89,9 +84,40 @@ impl Expansion {
         })
     }
 
+    /// The static's type without what it holds. What that cannot do is told at it.
+    fn keeper(&self, database: &Database) -> TokenStream {
+        let at = database.place();
+        let runtime = self.runtime.at(at);
+        match database.form {
+            Form::Exclusive => quote_spanned!(at=> #runtime::Parked),
+            Form::Borrowed | Form::Owned => quote_spanned!(at=> #runtime::Shared),
+        }
+    }
+
+    // Input:
+    //     async fn handler(db: &PgConnection) -> Output { … }
+    //
+    // Output, for a name like that: whether the form suits the type, only the type can tell.
+    //     const _: () = ::core::assert!(
+    //         ::reuse_db::__private::suits_many::<PgConnection>(),
+    //         "a connection serves one invocation at a time: write `&mut` in place of `&`"
+    //     );
+    fn fit(&self, database: &Database) -> Option<TokenStream> {
+        let (held, advice) = (database.held.as_ref()?, database.advice?);
+        let at = database.place();
+        let runtime = self.runtime.at(at);
+        let suits = match database.form {
+            Form::Exclusive => quote_spanned!(at=> suits_one),
+            Form::Borrowed | Form::Owned => quote_spanned!(at=> suits_many),
+        };
+        Some(quote_spanned! {at=>
+            const _: () = ::core::assert!(#runtime::__private::#suits::<#held>(), #advice);
+        })
+    }
+
     // Output:
     //     pub async fn handler(__arg0: Request) -> Output {
-    //         let mut lease = match ::reuse_db::Parked::lease(&HANDLER_DB).await { … };
+    //         let mut lease = match ::reuse_db::__private::lease(&HANDLER_DB).await { … };
     //         let mut open = match ::reuse_db::Lease::open(&mut lease).await { … };
     //         let output = handler_with(__arg0, &mut open).await;
     //         let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
@@ -105,6 +131,7 @@ impl Expansion {
             signature,
             body,
             databases,
+            inner,
             ..
         } = &self.handler;
         let attributes = &self.attributes.on_outer;
@@ -123,9 +150,10 @@ impl Expansion {
             .enumerate()
             .map(|(n, database)| Stages::new(n, database, &self.runtime, output))
             .collect();
+        let fits = databases.iter().filter_map(|database| self.fit(database));
         let leases = stages.iter().map(|stages| &stages.lease);
         let opens = stages.iter().map(|stages| &stages.open);
-        let call = outer::call(&self.inner_name(), signature, |index| {
+        let call = outer::call(inner, signature, |index| {
             let mut databases = databases.iter().zip(&stages);
             databases
                 .find(|(database, _)| database.index == index)
@@ -135,6 +163,7 @@ impl Expansion {
         let settles = stages.iter().map(|stages| &stages.settle);
         let runtime = self.runtime.at(Span::mixed_site());
         let statements = quote_spanned! {Span::mixed_site()=>
+            #(#fits)*
             #(#leases)*
             #(#opens)*
             #call
@@ -156,6 +185,7 @@ impl Expansion {
             signature,
             body,
             databases,
+            inner,
         } = &self.handler;
         let doc = format!(
             " {}, as it is written: with a database of the caller's own.",
@@ -167,7 +197,7 @@ impl Expansion {
         let blank_line = is_documented.then(|| quote!(#[doc = ""]));
         let attributes = &self.attributes.on_inner;
         let mut signature = signature.clone();
-        signature.ident = self.inner_name();
+        signature.ident = inner.clone();
         if databases
             .iter()
             .any(|database| database.form != Form::Owned)
@@ -181,11 +211,6 @@ impl Expansion {
             #attributes
             #visibility #signature #body
         }
-    }
-
-    fn inner_name(&self) -> Ident {
-        let name = &self.handler.signature.ident;
-        format_ident!("{}_with", name.unraw(), span = name.span())
     }
 
     /// A module may have the function's name.

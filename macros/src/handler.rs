@@ -1,14 +1,17 @@
 //! The annotated function: its parts, and what is wrong with it.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::format_ident;
+use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, FnArg, Safety, Signature, Token, Visibility};
 
-use crate::args::Where;
+use crate::args::Args;
 use crate::attributes::is_condition;
 use crate::database::Database;
 use crate::errors::Errors;
+use crate::marks::take_marks;
 
 pub(crate) struct Handler {
     pub(crate) attributes: Vec<Attribute>,
@@ -18,10 +21,12 @@ pub(crate) struct Handler {
     /// Never parsed: a syntax error in it is rustc's to tell.
     pub(crate) body: Group,
     pub(crate) databases: Vec<Database>,
+    /// The name of the function that has the body.
+    pub(crate) inner: Ident,
 }
 
 /// Reads the item; `None` if nothing can be made of it.
-pub(crate) fn handler(item: TokenStream, place: Where, errors: &mut Errors) -> Option<Handler> {
+pub(crate) fn handler(item: TokenStream, args: &Args, errors: &mut Errors) -> Option<Handler> {
     let (attributes, visibility, mut signature, body) = match parse.parse2(item) {
         Ok(parts) => parts,
         Err(error) => {
@@ -35,19 +40,57 @@ pub(crate) fn handler(item: TokenStream, place: Where, errors: &mut Errors) -> O
         errors.push(Error::new(receiver.self_token.span, message));
         return None;
     }
-    let Some((index, FnArg::Typed(parameter))) = signature.inputs.iter().enumerate().last() else {
+    let marks = take_marks(&mut signature, errors);
+    if marks.is_empty() {
         let message = "the last parameter is the database: write one, like `db: &mut PgConnection`";
         errors.push(Error::new(signature.paren_token.span.join(), message));
         return None;
-    };
-    let databases = vec![Database::new(index, parameter, &signature, place, errors)];
+    }
+    let inner = inner(&signature.ident, args, errors);
+    let databases = marks
+        .into_iter()
+        .filter_map(|(index, mark)| Database::new(index, &signature, mark, args, errors));
+    let mut databases: Vec<_> = databases.collect();
+    check_names(&mut databases, [&signature.ident, &inner], errors);
     Some(Handler {
         attributes,
         visibility,
         signature,
         body,
         databases,
+        inner,
     })
+}
+
+fn inner(function: &Ident, args: &Args, errors: &mut Errors) -> Ident {
+    let default = format_ident!("{}_with", function.unraw(), span = function.span());
+    match &args.inject {
+        Some(name) if name.unraw() == function.unraw() => {
+            let message = format!(
+                "`{function}` is the function without the database: write another name for the \
+                 one with it, like `inject = {default}`"
+            );
+            errors.push(Error::new(name.span(), message));
+            default
+        }
+        Some(name) => name.clone(),
+        None => default,
+    }
+}
+
+/// No two items can have one name: a database whose static would is left without one.
+fn check_names(databases: &mut [Database], functions: [&Ident; 2], errors: &mut Errors) {
+    let mut taken = functions.map(Ident::unraw).to_vec();
+    for database in databases {
+        let name = database.name.unraw();
+        if taken.contains(&name) {
+            let message =
+                format!("there is a `{name}` already: write `#[db(name = …)]` with another name");
+            errors.push(Error::new(database.at, message));
+            database.held = None;
+        }
+        taken.push(name);
+    }
 }
 
 fn parse(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Visibility, Signature, Group)> {

@@ -8,6 +8,7 @@ mod errors;
 mod expand;
 mod handler;
 mod lifetimes;
+mod marks;
 
 use proc_macro::TokenStream;
 

@@ -34,7 +34,18 @@ use crate::{Error, Source};
 ///
 /// None of its methods needs a time limit of its own: the caller sets one and drops the future, and
 /// with it the connection, when that has passed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a database that can be kept",
+    label = "no connection, pool or client that reuse-db knows",
+    note = "sqlx's are known with the feature of reuse-db for their driver: `postgres`, `mysql`, `sqlite` or `any`",
+    note = "for a client of your own write `impl reuse_db::Connect for {Self}`"
+)]
 pub trait Connect: Sized + Send + 'static {
+    /// Whether it is for one invocation alone, which takes it as `&mut`, or for many at once, which
+    /// take it as `&` or by value; `None` where both make sense. Only for a better error.
+    #[doc(hidden)]
+    const EXCLUSIVE: Option<bool> = None;
+
     /// Opens it.
     ///
     /// # Errors

@@ -10,13 +10,15 @@ use crate::{Error, Handle, Outcome, limit};
 /// One invocation's hold on a connection.
 ///
 /// [`settle`](Self::settle) parks the connection. Dropped without that, after a panic or in a
-/// cancelled future, the lease drops the connection, since nobody knows its state: it is never used
-/// again.
+/// cancelled future, an opened lease drops the connection, since nobody knows its state: it is never
+/// used again. One that was not opened parks it.
 #[must_use = "a lease that is dropped drops its connection: settle it"]
 pub struct Lease<H: Handle> {
     /// `None` only while it is being dropped.
     held: Option<Held<H::Connection>>,
     open_timeout: Duration,
+    /// Whether anybody had their hands on it.
+    is_opened: bool,
 }
 
 impl<H: Handle> Lease<H> {
@@ -24,6 +26,7 @@ impl<H: Handle> Lease<H> {
         Self {
             held: Some(held),
             open_timeout,
+            is_opened: false,
         }
     }
 
@@ -39,6 +42,7 @@ impl<H: Handle> Lease<H> {
         let Some(held) = &mut lease.held else {
             return Err(Error::unsound("it was given back"));
         };
+        lease.is_opened = true;
         timeout_at(end, H::open(&mut held.connection))
             .await
             .unwrap_or_else(|_| {
@@ -61,8 +65,12 @@ impl<H: Handle> Lease<H> {
 
 impl<H: Handle> Drop for Lease<H> {
     fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            held.discard("the invocation panicked, was cancelled, or could not be opened");
+        match self.held.take() {
+            Some(held) if self.is_opened => {
+                held.discard("the invocation panicked, was cancelled, or could not be opened");
+            }
+            Some(held) => held.settle(Outcome::Success),
+            None => {}
         }
     }
 }
@@ -70,5 +78,25 @@ impl<H: Handle> Drop for Lease<H> {
 impl<H: Handle> std::fmt::Debug for Lease<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lease").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Parked;
+    use crate::fake::{Fake, SOURCE};
+
+    #[tokio::test(start_paused = true)]
+    async fn dropped_it_is_parked_until_it_is_opened() {
+        static DB: Parked<Fake> = Parked::new(SOURCE);
+        for _ in 0..2 {
+            drop(DB.lease().await.expect("a lease"));
+        }
+        assert_eq!((DB.stats().opened, DB.stats().discarded), (1, 0));
+        let mut lease = DB.lease().await.expect("a lease");
+        Lease::open(&mut lease).await.expect("a connection");
+        drop(lease);
+        assert_eq!((DB.stats().opened, DB.stats().discarded), (1, 1));
     }
 }

@@ -41,6 +41,7 @@ mod error;
 mod fake;
 mod handle;
 mod lease;
+mod lend;
 mod limit;
 #[cfg(feature = "local")]
 mod local;
@@ -54,6 +55,7 @@ mod shared;
 mod shutdown;
 mod source;
 mod stats;
+mod wrong_type;
 
 #[cfg_attr(feature = "postgres", doc = include_str!("../ATTRIBUTE.md"))]
 pub use reuse_db_macros::reuse_db;
@@ -75,5 +77,6 @@ pub use stats::{Stats, stats};
 /// What the attribute's expansion uses besides the public items. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::lend::{cloned, lease, lease_cloned, lease_shared, suits_many, suits_one};
     pub use crate::outcome::{AnyResult, Anything, Judge};
 }

@@ -1,5 +1,7 @@
 //! The static behind a `&mut` parameter.
 
+use std::marker::PhantomData;
+
 use crate::depot::Depot;
 use crate::registry::Way;
 use crate::stats::Counters;
@@ -30,13 +32,14 @@ use crate::{Error, Handle, Lease, Source, Stats};
 /// }
 /// # }
 /// ```
-pub struct Parked<H: Handle> {
+pub struct Parked<H: ?Sized> {
     source: Source,
-    way: Way<Depot<H::Connection>>,
+    way: Way,
     counters: Counters,
+    handle: PhantomData<fn(&H)>,
 }
 
-impl<H: Handle> Parked<H> {
+impl<H: ?Sized> Parked<H> {
     /// A static that connects to `source` on first use.
     #[must_use]
     pub const fn new(source: Source) -> Self {
@@ -44,9 +47,18 @@ impl<H: Handle> Parked<H> {
             source,
             way: Way::new(),
             counters: Counters::new(),
+            handle: PhantomData,
         }
     }
 
+    /// What happened to connections that were leased through this static.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+}
+
+impl<H: Handle> Parked<H> {
     /// Leases a connection to the caller alone: the newest idle one, checked first if it has been
     /// idle for [`verify_after`](Source::verify_after); else a new one.
     ///
@@ -59,21 +71,15 @@ impl<H: Handle> Parked<H> {
     /// [`connect_timeout`](Source::connect_timeout), [`Error::Variable`] if it is not said where to
     /// connect, [`Error::NoRuntime`] outside tokio.
     pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
-        let depot = self.way.find(&self.source, Depot::new)?;
+        let depot = self.way.find(&self.source, Depot::<H::Connection>::new)?;
         depot
             .lease(&self.counters)
             .await
             .map(|held| Lease::new(held, self.source.connect_timeout))
     }
-
-    /// What happened to connections that were leased through this static.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.counters.read()
-    }
 }
 
-impl<H: Handle> std::fmt::Debug for Parked<H> {
+impl<H: ?Sized> std::fmt::Debug for Parked<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parked")
             .field("source", &self.source)

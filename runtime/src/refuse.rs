@@ -5,20 +5,32 @@ use lambda_http::http::{Response, StatusCode, header};
 use crate::Error;
 
 /// Turns an [`Error`] into what a handler returns: `Err` of its error type, or a 503 response.
+#[diagnostic::on_unimplemented(
+    message = "a handler that returns `{Self}` cannot say that there was no connection",
+    label = "write a `Result` whose error type is made from a `reuse_db::Error`, or an `http::Response`",
+    note = "`sqlx::Error`, `lambda_http::Error` and `anyhow::Error` are; for an error type of your own write `impl From<reuse_db::Error> for …`",
+    note = "the body of a `Response` is made from a `String`"
+)]
 pub trait Refuse {
     /// What the handler returns when it could not be called, or its transaction could not be
     /// committed.
     fn refuse(error: Error) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T, E: From<Error>> Refuse for Result<T, E> {
+    #[cold]
+    #[inline(never)]
     fn refuse(error: Error) -> Self {
         Err(error.into())
     }
 }
 
 /// A 503 with `Retry-After: 1`. The cause goes to the log, not to the client.
+#[diagnostic::do_not_recommend]
 impl<B: From<String>> Refuse for Response<B> {
+    #[cold]
+    #[inline(never)]
     fn refuse(error: Error) -> Self {
         tracing::error!(target: "reuse_db", %error, "the handler was not called, or its transaction not committed");
         let mut response =

@@ -33,9 +33,12 @@ fn registry() -> MutexGuard<'static, Vec<Entry>> {
 }
 
 /// A static's way to its keeper: the one it used last is remembered.
-pub(crate) struct Way<K>(RwLock<Option<(Id, Weak<K>)>>);
+///
+/// Which type that is says [`find`](Self::find): so a static can name a type that no keeper can
+/// have, and the error is told once, where it is leased.
+pub(crate) struct Way(RwLock<Option<(Id, Weak<dyn Keeper>)>>);
 
-impl<K: Keeper> Way<K> {
+impl Way {
     pub(crate) const fn new() -> Self {
         Self(RwLock::new(None))
     }
@@ -43,7 +46,11 @@ impl<K: Keeper> Way<K> {
     /// The keeper of the current runtime. A connection belongs to the runtime that opened it: used
     /// from another, it hangs until a time-out, or fails if its own has ended. So every runtime
     /// (each `#[tokio::test]` has one) has keepers of its own, which end with it.
-    pub(crate) fn find(&self, source: &Source, make: fn(Source) -> K) -> Result<Arc<K>, Error> {
+    pub(crate) fn find<K: Keeper>(
+        &self,
+        source: &Source,
+        make: fn(Source) -> K,
+    ) -> Result<Arc<K>, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let id = runtime.id();
         {
@@ -52,15 +59,20 @@ impl<K: Keeper> Way<K> {
                 .as_ref()
                 .filter(|last| last.0 == id)
                 .and_then(|last| last.1.upgrade())
+                .and_then(downcast)
             {
                 return Ok(keeper);
             }
         }
         let keeper = find_or_make(&runtime, source, make);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) =
-            Some((id, Arc::downgrade(&keeper)));
+        let last: Weak<dyn Keeper> = Arc::<K>::downgrade(&keeper);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((id, last));
         Ok(keeper)
     }
+}
+
+fn downcast<K: Keeper>(keeper: Arc<dyn Keeper>) -> Option<Arc<K>> {
+    (keeper as Arc<dyn Any + Send + Sync>).downcast().ok()
 }
 
 fn find_or_make<K: Keeper>(runtime: &Handle, source: &Source, make: fn(Source) -> K) -> Arc<K> {
@@ -68,7 +80,7 @@ fn find_or_make<K: Keeper>(runtime: &Handle, source: &Source, make: fn(Source) -
     let mut registry = registry();
     let known = registry.iter().filter(|entry| entry.runtime == id);
     for entry in known.clone().filter(|entry| entry.source == *source) {
-        if let Ok(keeper) = (Arc::clone(&entry.keeper) as Arc<dyn Any + Send + Sync>).downcast() {
+        if let Some(keeper) = downcast(Arc::clone(&entry.keeper)) {
             return keeper;
         }
     }

@@ -1,5 +1,6 @@
 //! The static behind a `&S` or by-value parameter.
 
+use std::marker::PhantomData;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -15,13 +16,14 @@ use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit, owed};
 ///
 /// `#[reuse_db]` makes one for each `&S` or by-value parameter. Statics of the same type and equal
 /// [`Source`] share the value. Like a connection it belongs to the tokio runtime that opened it.
-pub struct Shared<S: Connect + Sync> {
+pub struct Shared<S: ?Sized> {
     source: Source,
-    way: Way<Single<S>>,
+    way: Way,
     counters: Counters,
+    value: PhantomData<fn(&S)>,
 }
 
-impl<S: Connect + Sync> Shared<S> {
+impl<S: ?Sized> Shared<S> {
     /// A static that connects to `source` on first use.
     #[must_use]
     pub const fn new(source: Source) -> Self {
@@ -29,23 +31,8 @@ impl<S: Connect + Sync> Shared<S> {
             source,
             way: Way::new(),
             counters: Counters::new(),
+            value: PhantomData,
         }
-    }
-
-    /// The value, opened if there is none yet. If nobody else uses it and it has been idle for
-    /// [`verify_after`](Source::verify_after), or its last invocation failed, it is checked first,
-    /// and replaced if it does not pass. A failure to connect is not remembered.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Parked::lease`](crate::Parked::lease).
-    pub async fn lease(&'static self) -> Result<SharedLease<S>, Error> {
-        let single = self.way.find(&self.source, Single::new)?;
-        let result = single.lease(&self.counters).await;
-        result.inspect_err(|error| {
-            tracing::warn!(target: "reuse_db", %error, "refused");
-            self.counters.add(Count::Refused);
-        })
     }
 
     /// What happened to values that were leased through this static.
@@ -55,7 +42,25 @@ impl<S: Connect + Sync> Shared<S> {
     }
 }
 
-impl<S: Connect + Sync> std::fmt::Debug for Shared<S> {
+impl<S: Connect + Sync> Shared<S> {
+    /// The value, opened if there is none yet. If nobody else uses it and it has been idle for
+    /// [`verify_after`](Source::verify_after), or its last invocation failed, it is checked first,
+    /// and replaced if it does not pass. A failure to connect is not remembered.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Parked::lease`](crate::Parked::lease).
+    pub async fn lease(&'static self) -> Result<SharedLease<S>, Error> {
+        let single = self.way.find(&self.source, Single::<S>::new)?;
+        let result = single.lease(&self.counters).await;
+        result.inspect_err(|error| {
+            tracing::warn!(target: "reuse_db", %error, "refused");
+            self.counters.add(Count::Refused);
+        })
+    }
+}
+
+impl<S: ?Sized> std::fmt::Debug for Shared<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared")
             .field("source", &self.source)

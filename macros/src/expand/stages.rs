@@ -2,7 +2,6 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned as _;
 
 use super::runtime::Runtime;
 use crate::database::{Database, Form};
@@ -20,7 +19,7 @@ impl Stages {
     /// What the type of the database cannot do is told at that type, what the handler's output
     /// cannot do at `output`.
     pub(super) fn new(n: usize, database: &Database, runtime: &Runtime, output: Span) -> Self {
-        let at = Span::mixed_site().located_at(database.held.span());
+        let at = database.place();
         let local = |name: &str| match n {
             0 => Ident::new(name, at),
             n => format_ident!("{name}{n}", span = at),
@@ -43,7 +42,7 @@ impl Stages {
         if database.form == Form::Exclusive {
             let leased = or_refuse(
                 &lease,
-                quote_spanned!(at=> #runtime::Parked::lease(&#name).await),
+                quote_spanned!(at=> #runtime::__private::lease(&#name).await),
             );
             let opened = or_refuse(
                 &open,
@@ -65,18 +64,21 @@ impl Stages {
                 settle: quote_spanned!(at=> #runtime::Lease::settle(#lease, outcome);),
             };
         }
-        let leased = or_refuse(
-            &lease,
-            quote_spanned!(at=> #runtime::Shared::lease(&#name).await),
-        );
-        let borrowed = quote_spanned!(at=> #runtime::SharedLease::get(&#lease));
+        let (lease_it, argument) = match database.form {
+            Form::Owned => (
+                quote_spanned!(at=> #runtime::__private::lease_cloned),
+                quote_spanned!(at=> #runtime::__private::cloned(&#lease)),
+            ),
+            Form::Borrowed | Form::Exclusive => (
+                quote_spanned!(at=> #runtime::__private::lease_shared),
+                quote_spanned!(at=> #runtime::SharedLease::get(&#lease)),
+            ),
+        };
+        let leased = or_refuse(&lease, quote_spanned!(at=> #lease_it(&#name).await));
         Self {
             lease: quote_spanned!(Span::mixed_site()=> let #lease = #leased;),
             open: quote!(),
-            argument: match database.form {
-                Form::Owned => quote_spanned!(at=> ::core::clone::Clone::clone(#borrowed)),
-                Form::Borrowed | Form::Exclusive => borrowed,
-            },
+            argument,
             finish: quote!(),
             settle: quote_spanned!(at=> #runtime::SharedLease::settle(#lease, outcome);),
         }

@@ -5,6 +5,7 @@ mod attributes;
 mod forms;
 mod function;
 mod lifetimes;
+mod marks;
 mod odd;
 mod places;
 

@@ -61,7 +61,10 @@ trait Driver: Database {
 /// `Connect` for a database's connection and its pool, `Handle` and `Finish` for its transaction.
 macro_rules! driver {
     ($database:ty, $connection:ty) => {
+        #[diagnostic::do_not_recommend]
         impl $crate::Connect for $connection {
+            const EXCLUSIVE: Option<bool> = Some(true);
+
             async fn connect(source: &$crate::Source) -> Result<Self, $crate::Error> {
                 $crate::drivers::connection::open::<$database>(source).await
             }
@@ -90,7 +93,10 @@ macro_rules! driver {
 
         /// A pool with one connection open. It opens others as they are used, up to
         /// [`max_connections`](crate::Source::max_connections).
+        #[diagnostic::do_not_recommend]
         impl $crate::Connect for sqlx::Pool<$database> {
+            const EXCLUSIVE: Option<bool> = Some(false);
+
             async fn connect(source: &$crate::Source) -> Result<Self, $crate::Error> {
                 $crate::drivers::pool::open::<$database>(source).await
             }
@@ -118,6 +124,7 @@ macro_rules! driver {
         /// A handler that takes `&mut Transaction<'_, DB>` gets one that is open: committed before
         /// the response is returned if the handler succeeded (no `Err`, no HTTP status of 4xx or
         /// 5xx), else rolled back.
+        #[diagnostic::do_not_recommend]
         impl<'t> $crate::Handle for sqlx::Transaction<'t, $database> {
             type Connection = $connection;
             type Open<'c> = sqlx::Transaction<'c, $database>;
@@ -132,6 +139,7 @@ macro_rules! driver {
         /// A COMMIT waits for its answer, for 29 s or until 250 ms before the invocation's
         /// deadline: cut off, it may or may not have happened. A ROLLBACK is queued, and sent when
         /// the connection is settled.
+        #[diagnostic::do_not_recommend]
         impl $crate::Finish for sqlx::Transaction<'_, $database> {
             async fn finish(self, outcome: $crate::Outcome) -> Result<(), $crate::Error> {
                 $crate::drivers::transaction::finish(self, outcome).await

@@ -1,12 +1,12 @@
 //! What each mistake in the arguments is told.
 
-use super::{assert_error, assert_has, errors, pretty};
+use super::{assert_error, assert_has, assert_has_not, errors, pretty};
 
 const HANDLER: &str = "async fn handler(db: &mut PgConnection) -> Out { body }";
 
 #[test]
 fn mistakes_in_arguments() {
-    let known = "(`env = \"…\"` and `source = …` are known)";
+    let known = "(known are `env`, `source`, `inject`, `crate`)";
     assert_error(
         "envv = \"X\"",
         HANDLER,
@@ -18,6 +18,18 @@ fn mistakes_in_arguments() {
         HANDLER,
         &format!("unknown argument `timeout` {known}"),
         "timeout",
+    );
+    assert_error(
+        "crates = x",
+        HANDLER,
+        &format!("unknown argument `crates`, did you mean `crate`? {known}"),
+        "crates",
+    );
+    assert_error(
+        "max_connections = 3",
+        HANDLER,
+        "`max_connections` is a method of `Source`: write `source = Source::env(\"DATABASE_URL\").max_connections(…)`",
+        "max_connections",
     );
     assert_error(
         "env = \"A\", env = \"B\"",
@@ -77,16 +89,84 @@ fn mistakes_in_arguments() {
 }
 
 #[test]
-fn a_later_argument_is_unknown() {
-    let known = "(`env = \"…\"` and `source = …` are known)";
-    for name in ["crate", "inject", "name"] {
+fn what_belongs_to_the_function_and_what_to_a_parameter() {
+    assert_error(
+        "name = POOL",
+        HANDLER,
+        "`name` belongs to one parameter: write `#[db(name = HANDLER_DB)]` on it",
+        "name",
+    );
+    for (key, example) in [("inject", "handler_with"), ("crate", "reuse_db")] {
         assert_error(
-            &format!("{name} = x"),
-            HANDLER,
-            &format!("unknown argument `{name}` {known}"),
-            name,
+            "",
+            &format!("async fn handler(#[db({key} = x)] db: &mut C) -> Out {{ body }}"),
+            &format!(
+                "`{key}` belongs to the function: write `#[reuse_db({key} = {example})]` on it"
+            ),
+            key,
         );
     }
+    assert_error(
+        "",
+        "async fn handler(#[db(nam = x)] db: &mut C) -> Out { body }",
+        "unknown argument `nam`, did you mean `name`? (known are `env`, `source`, `name`)",
+        "nam",
+    );
+}
+
+#[test]
+fn names_and_paths() {
+    let inject = "this names a function: write `inject = handler_with`";
+    for (value, at) in [
+        ("\"x\"", "\"x\""),
+        ("a::b", "a"),
+        ("x()", "x"),
+        ("fn", "fn"),
+        ("3", "3"),
+        ("{ x }", "{ x }"),
+    ] {
+        assert_error(&format!("inject = {value}"), HANDLER, inject, at);
+    }
+    let path =
+        "`crate` is the path of the runtime, without quotes: write `crate = my_crate::reuse_db`";
+    for (value, at) in [("\"x\"", "\"x\""), ("3", "3"), ("(x)", "(")] {
+        assert_error(&format!("crate = {value}"), HANDLER, path, at);
+    }
+    for (args, at) in [("crate = x y", "y"), ("env = \"A\" inject = x", "inject")] {
+        assert_error(args, HANDLER, "expected `,`", at);
+    }
+    assert_error(
+        "inject = r#handler",
+        HANDLER,
+        "`handler` is the function without the database: write another name for the one with it, like `inject = handler_with`",
+        "r#handler",
+    );
+    for args in ["=", "3", "{ env }", "::env"] {
+        let found = errors(args, HANDLER);
+        assert_eq!(
+            found[0].0,
+            "an argument has a name: write `env = \"…\"` or `source = …`"
+        );
+        assert_eq!(found.len(), 1, "{args}");
+    }
+}
+
+#[test]
+fn inject_and_crate() {
+    let expansion = pretty("inject = on, crate = crate::a::kept,", HANDLER);
+    assert_has(&expansion, "\nasync fn on(db: &mut PgConnection)");
+    assert_has(&expansion, "let output = on(&mut open).await;");
+    assert_has(
+        &expansion,
+        "static HANDLER_DB: crate::a::kept::Parked<PgConnection>",
+    );
+    assert_has(&expansion, "crate::a::kept::__private::lease(&HANDLER_DB)");
+    assert_has_not(&expansion, "reuse_db");
+    assert_has_not(&expansion, "handler_with");
+    let expansion = pretty("inject = r#match", HANDLER);
+    assert_has(&expansion, "\nasync fn r#match(db: &mut PgConnection)");
+    let expansion = pretty("crate = ::kept", HANDLER);
+    assert_has(&expansion, "return ::kept::Refuse::refuse(error)");
 }
 
 #[test]

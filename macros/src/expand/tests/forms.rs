@@ -16,7 +16,7 @@ pub(crate) static HANDLER_DB: ::reuse_db::Parked<PgConnection> = ::reuse_db::Par
 );
 /// Says hello.
 pub(crate) async fn handler(__arg0: Path<u32>) -> Out {
-    let mut lease = match ::reuse_db::Parked::lease(&HANDLER_DB).await {
+    let mut lease = match ::reuse_db::__private::lease(&HANDLER_DB).await {
         ::core::result::Result::Ok(lease) => lease,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -56,7 +56,7 @@ static READ_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
     ::reuse_db::Source::env("READER_URL"),
 );
 async fn read() -> Out {
-    let lease = match ::reuse_db::Shared::lease(&READ_POOL).await {
+    let lease = match ::reuse_db::__private::lease_shared(&READ_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -85,15 +85,11 @@ pub static READ_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
     config::DB.keep(2),
 );
 pub async fn read(__arg0: u8) -> Out {
-    let lease = match ::reuse_db::Shared::lease(&READ_POOL).await {
+    let lease = match ::reuse_db::__private::lease_cloned(&READ_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
-    let output = read_with(
-            __arg0,
-            ::core::clone::Clone::clone(::reuse_db::SharedLease::get(&lease)),
-        )
-        .await;
+    let output = read_with(__arg0, ::reuse_db::__private::cloned(&lease)).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
     ::reuse_db::SharedLease::settle(lease, outcome);
     output

@@ -1,0 +1,82 @@
+//! How the attribute's expansion leases: one function a form of the parameter, each with one bound,
+//! so that rustc tells a wrong type once.
+
+use crate::wrong_type::told;
+use crate::{Connect, Error, Handle, Lease, Parked, Shared, SharedLease};
+
+/// For `&mut H`.
+///
+/// # Errors
+///
+/// Those of [`Parked::lease`].
+pub fn lease<H: Handle + ?Sized>(
+    from: &'static Parked<H>,
+) -> impl Future<Output = Result<Lease<H>, Error>> + Send {
+    from.lease()
+}
+
+/// For `&S`.
+///
+/// # Errors
+///
+/// Those of [`Parked::lease`].
+pub fn lease_shared<S: Borrowed + ?Sized>(
+    from: &'static Shared<S>,
+) -> impl Future<Output = Result<SharedLease<S>, Error>> + Send {
+    from.lease()
+}
+
+/// For `S`.
+///
+/// # Errors
+///
+/// Those of [`Parked::lease`].
+pub fn lease_cloned<S: Cloned + ?Sized>(
+    from: &'static Shared<S>,
+) -> impl Future<Output = Result<SharedLease<S>, Error>> + Send {
+    from.lease()
+}
+
+/// What a by-value parameter gets.
+#[must_use]
+pub fn cloned<S: Cloned>(lease: &SharedLease<S>) -> S {
+    SharedLease::get(lease).clone()
+}
+
+/// Whether a `&mut H` makes sense: what it is made of is not for many invocations at once.
+#[must_use]
+pub const fn suits_one<H: Handle + ?Sized>() -> bool {
+    !matches!(<H::Connection as Connect>::EXCLUSIVE, Some(false))
+}
+
+/// Whether a `&S` makes sense: it is not for one invocation at a time.
+#[must_use]
+pub const fn suits_many<S: Borrowed + ?Sized>() -> bool {
+    !matches!(S::EXCLUSIVE, Some(true))
+}
+
+told! {
+    {
+        "`&{Self}` is not a database that can be kept",
+        "no pool or client that reuse-db knows",
+        "a connection or a transaction is taken as `&mut`"
+    }
+    /// What a `&S` parameter can be.
+    pub trait Borrowed: Connect + Sync {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Connect + Sync> Borrowed for S {}
+
+told! {
+    {
+        "`{Self}` is not a database that can be kept and cloned",
+        "no pool or client that reuse-db knows",
+        "a connection or a transaction is taken as `&mut`"
+    }
+    /// What a by-value parameter can be.
+    pub trait Cloned: Connect + Sync + Clone {}
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Connect + Sync + Clone> Cloned for S {}
