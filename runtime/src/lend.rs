@@ -9,6 +9,10 @@ use crate::{Connect, Error, Handle, Lease, Parked, Shared, SharedLease};
 /// # Errors
 ///
 /// Those of [`Parked::lease`].
+#[expect(
+    clippy::needless_maybe_sized,
+    reason = "of an unsized type rustc tells one bound then, and not two"
+)]
 pub fn lease<H: Handle + ?Sized>(
     from: &'static Parked<H>,
 ) -> impl Future<Output = Result<Lease<H>, Error>> + Send {
@@ -20,6 +24,10 @@ pub fn lease<H: Handle + ?Sized>(
 /// # Errors
 ///
 /// Those of [`Parked::lease`].
+#[expect(
+    clippy::needless_maybe_sized,
+    reason = "of an unsized type rustc tells one bound then, and not two"
+)]
 pub fn lease_shared<S: Borrowed + ?Sized>(
     from: &'static Shared<S>,
 ) -> impl Future<Output = Result<SharedLease<S>, Error>> + Send {
@@ -31,6 +39,10 @@ pub fn lease_shared<S: Borrowed + ?Sized>(
 /// # Errors
 ///
 /// Those of [`Parked::lease`].
+#[expect(
+    clippy::needless_maybe_sized,
+    reason = "of an unsized type rustc tells one bound then, and not two"
+)]
 pub fn lease_cloned<S: Cloned + ?Sized>(
     from: &'static Shared<S>,
 ) -> impl Future<Output = Result<SharedLease<S>, Error>> + Send {
@@ -45,13 +57,13 @@ pub fn cloned<S: Cloned>(lease: &SharedLease<S>) -> S {
 
 /// Whether a `&mut H` makes sense: what it is made of is not for many invocations at once.
 #[must_use]
-pub const fn suits_one<H: Handle + ?Sized>() -> bool {
+pub const fn suits_one<H: Handle>() -> bool {
     !matches!(<H::Connection as Connect>::EXCLUSIVE, Some(false))
 }
 
 /// Whether a `&S` makes sense: it is not for one invocation at a time.
 #[must_use]
-pub const fn suits_many<S: Borrowed + ?Sized>() -> bool {
+pub const fn suits_many<S: Borrowed>() -> bool {
     !matches!(S::EXCLUSIVE, Some(true))
 }
 
