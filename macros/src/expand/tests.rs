@@ -8,6 +8,7 @@ mod lifetimes;
 mod marks;
 mod odd;
 mod places;
+mod random;
 
 use std::str::FromStr as _;
 
