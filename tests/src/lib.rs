@@ -4,7 +4,8 @@
 //! - [`lambda`]: runs a function binary as Lambda does, freezing the process between invocations;
 //! - [`servers`]: private PostgreSQL and MariaDB servers;
 //! - [`proxy`]: stands on the wire between the two, counts round trips and breaks connections;
-//! - [`wait`]: waiting for an event, with a limit.
+//! - [`wait`]: waiting for an event, with a limit;
+//! - [`snapshots`]: functions with the attribute, and what it makes of them.
 //!
 //! It is for Linux. Start the tests with `tests/run`, which installs what they need.
 
@@ -18,4 +19,5 @@ mod host;
 pub mod lambda;
 pub mod proxy;
 pub mod servers;
+pub mod snapshots;
 pub mod wait;

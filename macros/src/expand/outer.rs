@@ -52,9 +52,9 @@ struct Argument {
 //     let output = handler_with(__arg0, &mut open).await;
 //
 // With `#[cfg(test)]` on the first parameter, since an argument of a call cannot have one:
-//     #[cfg(all(test))]
+//     #[cfg(test)]
 //     let output = handler_with(__arg0, &mut open).await;
-//     #[cfg(all(not(test)))]
+//     #[cfg(not(test))]
 //     let output = handler_with(&mut open).await;
 pub(super) fn call(
     inner: &Ident,
@@ -91,7 +91,7 @@ pub(super) fn call(
                 quote!(not(#condition))
             }
         });
-        let when = (!conditions.is_empty()).then(|| quote!(#[cfg(all(#(#when),*))]));
+        let when = all(when.collect()).map(|when| quote!(#[cfg(#when)]));
         let mut n = 0;
         let given = arguments.iter().filter_map(|argument| {
             let is_given = argument.condition.is_none() || holds(n);
@@ -112,10 +112,13 @@ fn condition(parameter: &FnArg) -> Option<TokenStream> {
         .filter(|attribute| is_condition(attribute))
         .filter_map(|attribute| attribute.parse_args().ok())
         .collect();
-    match &conditions[..] {
-        [] => None,
-        [condition] => Some(condition.clone()),
-        conditions => Some(quote!(all(#(#conditions),*))),
+    all(conditions)
+}
+
+fn all(mut conditions: Vec<TokenStream>) -> Option<TokenStream> {
+    match conditions.len() {
+        0 | 1 => conditions.pop(),
+        _ => Some(quote!(all(#(#conditions),*))),
     }
 }
 

@@ -2,13 +2,14 @@
 
 mod arguments;
 mod attributes;
-mod forms;
 mod function;
 mod lifetimes;
 mod marks;
+mod names;
 mod odd;
 mod places;
 mod random;
+mod snapshots;
 
 use std::str::FromStr as _;
 

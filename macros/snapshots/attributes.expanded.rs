@@ -1,0 +1,55 @@
+//! Other attributes.
+use sqlx::PgConnection;
+/// The kept connections of [`end`](fn@end).
+#[cfg(not(target_os = "none"))]
+#[allow(clippy::cast_possible_truncation, reason = "ids are small")]
+pub static END_DB: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+    ::reuse_db::Source::env("DATABASE_URL"),
+);
+/// Ends a session.
+///
+/// # Errors
+///
+/// Those of the database.
+#[cfg(not(target_os = "none"))]
+#[must_use = "it may have failed"]
+#[deprecated(note = "sessions end by themselves")]
+#[allow(clippy::cast_possible_truncation, reason = "ids are small")]
+pub async fn end(#[allow(unused_mut)] __arg0: i64) -> Result<i32, sqlx::Error> {
+    let mut lease = match ::reuse_db::__private::lease(&END_DB).await {
+        ::core::result::Result::Ok(lease) => lease,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+        ::core::result::Result::Ok(open) => open,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let output = end_with(__arg0, &mut open).await;
+    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
+        .await
+    {
+        return ::reuse_db::Refuse::refuse(error);
+    }
+    ::reuse_db::Lease::settle(lease, outcome);
+    output
+}
+/// [`end`](fn@end), as it is written: with a database of the caller's own.
+///
+/// Ends a session.
+///
+/// # Errors
+///
+/// Those of the database.
+#[cfg(not(target_os = "none"))]
+#[must_use = "it may have failed"]
+#[expect(clippy::cast_possible_truncation, reason = "ids are small")]
+#[tracing::instrument(skip(db))]
+pub async fn end_with(
+    #[allow(unused_mut)]
+    mut id: i64,
+    db: &mut PgConnection,
+) -> Result<i32, sqlx::Error> {
+    sqlx::query("delete from sessions where id = $1").bind(id).execute(db).await?;
+    Ok(id as i32)
+}

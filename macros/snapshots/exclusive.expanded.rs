@@ -1,0 +1,48 @@
+//! A connection.
+use lambda_http::{Body, Error, Request, Response};
+use sqlx::PgConnection;
+/// The kept connections of [`handler`](fn@handler).
+pub static HANDLER_DB: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+    ::reuse_db::Source::env("DATABASE_URL"),
+);
+/// How many users there are.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn handler(__arg0: Request) -> Result<Response<Body>, Error> {
+    let mut lease = match ::reuse_db::__private::lease(&HANDLER_DB).await {
+        ::core::result::Result::Ok(lease) => lease,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+        ::core::result::Result::Ok(open) => open,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let output = handler_with(__arg0, &mut open).await;
+    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
+        .await
+    {
+        return ::reuse_db::Refuse::refuse(error);
+    }
+    ::reuse_db::Lease::settle(lease, outcome);
+    output
+}
+/// [`handler`](fn@handler), as it is written: with a database of the caller's own.
+///
+/// How many users there are.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn handler_with(
+    request: Request,
+    db: &mut PgConnection,
+) -> Result<Response<Body>, Error> {
+    let users: i64 = sqlx::query_scalar("select count(*) from users")
+        .fetch_one(&mut *db)
+        .await?;
+    let text = format!("{} {users}", request.uri());
+    Ok(Response::new(text.into()))
+}

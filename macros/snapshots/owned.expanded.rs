@@ -1,0 +1,35 @@
+//! A pool, cloned.
+use reuse_db::Source;
+use sqlx::PgPool;
+/// The kept database of [`ask`](fn@ask).
+pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
+    Source::env("READER_URL").max_connections(2),
+);
+/// Asks twice, once in the background.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn ask() -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
+    let lease = match ::reuse_db::__private::lease_cloned(&ASK_POOL).await {
+        ::core::result::Result::Ok(lease) => lease,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let output = ask_with(::reuse_db::__private::cloned(&lease)).await;
+    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    ::reuse_db::SharedLease::settle(lease, outcome);
+    output
+}
+/// [`ask`](fn@ask), as it is written: with a database of the caller's own.
+///
+/// Asks twice, once in the background.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn ask_with(
+    pool: PgPool,
+) -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
+    sqlx::query("select 1").execute(&pool).await?;
+    Ok(tokio::spawn(async move { sqlx::query("select 1").execute(&pool).await.is_ok() }))
+}

@@ -1,0 +1,17 @@
+//! A pool, cloned.
+
+use reuse_db::{Source, reuse_db};
+use sqlx::PgPool;
+
+/// Asks twice, once in the background.
+///
+/// # Errors
+///
+/// Those of the database.
+#[reuse_db(source = Source::env("READER_URL").max_connections(2))]
+pub async fn ask(pool: PgPool) -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
+    sqlx::query("select 1").execute(&pool).await?;
+    Ok(tokio::spawn(async move {
+        sqlx::query("select 1").execute(&pool).await.is_ok()
+    }))
+}

@@ -1,0 +1,64 @@
+//! Generics, lifetimes, patterns and an opaque response.
+use lambda_http::{IntoResponse, Request};
+use sqlx::PgConnection;
+/// The kept connections of [`r#match`](fn@r#match).
+pub static MATCH_IN: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+    ::reuse_db::Source::env("DATABASE_URL"),
+);
+/// Finds a row.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn r#match<'r, K, const N: usize>(
+    __arg0: (&'r str, [u8; N]),
+    __arg1: Vec<K>,
+    #[cfg(unix)]
+    __arg2: &Request,
+) -> Result<impl IntoResponse, sqlx::Error>
+where
+    K: Into<i64> + Send + 'r,
+{
+    let mut lease = match ::reuse_db::__private::lease(&MATCH_IN).await {
+        ::core::result::Result::Ok(lease) => lease,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+        ::core::result::Result::Ok(open) => open,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    #[cfg(unix)]
+    let output = match_with::<K, N>(__arg0, __arg1, __arg2, &mut open).await;
+    #[cfg(not(unix))]
+    let output = match_with::<K, N>(__arg0, __arg1, &mut open).await;
+    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
+        .await
+    {
+        return ::reuse_db::Refuse::refuse(error);
+    }
+    ::reuse_db::Lease::settle(lease, outcome);
+    output
+}
+/// [`r#match`](fn@r#match), as it is written: with a database of the caller's own.
+///
+/// Finds a row.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn match_with<'r, K, const N: usize>(
+    (table, _): (&'r str, [u8; N]),
+    mut keys: Vec<K>,
+    #[cfg(unix)]
+    _request: &Request,
+    r#in: &mut PgConnection,
+) -> Result<impl use<'r, K, N> + IntoResponse, sqlx::Error>
+where
+    K: Into<i64> + Send + 'r,
+{
+    let key: i64 = keys.pop().map_or(0, Into::into);
+    let sql = sqlx::AssertSqlSafe(format!("select name from {table} where id = $1"));
+    let name: String = sqlx::query_scalar(sql).bind(key).fetch_one(r#in).await?;
+    Ok(name)
+}

@@ -1,0 +1,47 @@
+//! A transaction.
+use sqlx::{Postgres, Transaction};
+/// The kept connections of [`add`](fn@add).
+pub static ADD_TX: ::reuse_db::Parked<Transaction<'static, Postgres>> = ::reuse_db::Parked::new(
+    ::reuse_db::Source::env("DATABASE_URL"),
+);
+/// Adds a user.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn add(__arg0: String) -> Result<(), sqlx::Error> {
+    let mut lease = match ::reuse_db::__private::lease(&ADD_TX).await {
+        ::core::result::Result::Ok(lease) => lease,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+        ::core::result::Result::Ok(open) => open,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let output = add_with(__arg0, &mut open).await;
+    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
+        .await
+    {
+        return ::reuse_db::Refuse::refuse(error);
+    }
+    ::reuse_db::Lease::settle(lease, outcome);
+    output
+}
+/// [`add`](fn@add), as it is written: with a database of the caller's own.
+///
+/// Adds a user.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn add_with(
+    name: String,
+    tx: &mut Transaction<'_, Postgres>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into users (name) values ($1)")
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}

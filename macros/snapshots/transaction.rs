@@ -1,0 +1,18 @@
+//! A transaction.
+
+use reuse_db::reuse_db;
+use sqlx::{Postgres, Transaction};
+
+/// Adds a user.
+///
+/// # Errors
+///
+/// Those of the database.
+#[reuse_db]
+pub async fn add(name: String, tx: &mut Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into users (name) values ($1)")
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Two databases, marked.
+use reuse_db::Source;
+use sqlx::{PgConnection, PgPool};
+const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to app");
+/// The kept connections of [`copy`](fn@copy).
+pub static COPY_WRITER: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+    WRITER,
+);
+/// The kept database of [`copy`](fn@copy).
+pub static READER: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
+    ::reuse_db::Source::env("READER_URL"),
+);
+/// Copies a name.
+///
+/// # Errors
+///
+/// Those of the databases.
+pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
+    let mut lease = match ::reuse_db::__private::lease(&COPY_WRITER).await {
+        ::core::result::Result::Ok(lease) => lease,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let lease1 = match ::reuse_db::__private::lease_shared(&READER).await {
+        ::core::result::Result::Ok(lease1) => lease1,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+        ::core::result::Result::Ok(open) => open,
+        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+    };
+    let output = copy_between(&mut open, __arg1, ::reuse_db::SharedLease::get(&lease1))
+        .await;
+    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
+        .await
+    {
+        return ::reuse_db::Refuse::refuse(error);
+    }
+    ::reuse_db::Lease::settle(lease, outcome);
+    ::reuse_db::SharedLease::settle(lease1, outcome);
+    output
+}
+/// [`copy`](fn@copy), as it is written: with a database of the caller's own.
+///
+/// Copies a name.
+///
+/// # Errors
+///
+/// Those of the databases.
+pub async fn copy_between(
+    writer: &mut PgConnection,
+    id: i64,
+    reader: &PgPool,
+) -> Result<(), sqlx::Error> {
+    let name: String = sqlx::query_scalar("select name from users where id = $1")
+        .bind(id)
+        .fetch_one(reader)
+        .await?;
+    sqlx::query("insert into names values ($1)").bind(name).execute(writer).await?;
+    Ok(())
+}

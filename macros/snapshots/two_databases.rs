@@ -1,0 +1,28 @@
+//! Two databases, marked.
+
+use reuse_db::{Source, reuse_db};
+use sqlx::{PgConnection, PgPool};
+
+const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to app");
+
+/// Copies a name.
+///
+/// # Errors
+///
+/// Those of the databases.
+#[reuse_db(source = WRITER, inject = copy_between)]
+pub async fn copy(
+    #[db] writer: &mut PgConnection,
+    id: i64,
+    #[db(env = "READER_URL", name = READER)] reader: &PgPool,
+) -> Result<(), sqlx::Error> {
+    let name: String = sqlx::query_scalar("select name from users where id = $1")
+        .bind(id)
+        .fetch_one(reader)
+        .await?;
+    sqlx::query("insert into names values ($1)")
+        .bind(name)
+        .execute(writer)
+        .await?;
+    Ok(())
+}
