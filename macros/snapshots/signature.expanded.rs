@@ -1,7 +1,7 @@
 //! Generics, lifetimes, patterns and an opaque response.
 use lambda_http::{IntoResponse, Request};
 use sqlx::PgConnection;
-/// The kept connections of [`r#match`](fn@r#match).
+/// The kept connections of [`match`](fn@match).
 pub static MATCH_IN: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
     ::reuse_db::Source::env("DATABASE_URL"),
 );
@@ -40,7 +40,7 @@ where
     ::reuse_db::Lease::settle(lease, outcome);
     output
 }
-/// [`r#match`](fn@r#match), as it is written: with a database of the caller's own.
+/// [`match`](fn@match), as it is written: with a database of the caller's own.
 ///
 /// Finds a row.
 ///

@@ -9,6 +9,7 @@ mod tests;
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ReturnType;
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
 use self::runtime::Runtime;
@@ -215,7 +216,7 @@ impl Expansion {
 
     /// A module may have the function's name.
     fn link(&self) -> String {
-        let name = &self.handler.signature.ident;
+        let name = self.handler.signature.ident.unraw();
         format!("[`{name}`](fn@{name})")
     }
 }
