@@ -1,0 +1,111 @@
+//! What reuse-db adds to a user's build.
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, with a message"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// What a handler with sqlx has without reuse-db.
+const DEPENDENCIES: &str = r#"
+lambda_http = { version = "1.3", default-features = false, features = ["apigw_http"] }
+sqlx = { version = "0.9", default-features = false, features = ["postgres", "runtime-tokio"] }
+tokio = { version = "1.44", features = ["macros"] }
+"#;
+
+#[test]
+fn the_macro_crate_has_three_dependencies() {
+    let root = root();
+    let packages = tree(root, &["-p", "reuse-db-macros", "--depth", "1"]);
+    let names: Vec<_> = packages
+        .iter()
+        .filter_map(|package| package.split(' ').next())
+        .collect();
+    assert_eq!(names, ["proc-macro2", "quote", "reuse-db-macros", "syn"]);
+}
+
+#[test]
+fn a_user_gets_no_second_version_of_anything() {
+    let root = root();
+    let folder = tempfile::tempdir().expect("a folder");
+    let reuse_db = root.join("runtime");
+    package(folder.path(), "without", DEPENDENCIES);
+    package(
+        folder.path(),
+        "with",
+        &format!("{DEPENDENCIES}reuse-db = {{ path = {reuse_db:?}, features = [\"postgres\"] }}\n"),
+    );
+    write(
+        &folder.path().join("Cargo.toml"),
+        "[workspace]\nresolver = \"3\"\nmembers = [\"with\", \"without\"]\n",
+    );
+    fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).expect("the lock file");
+
+    let without = tree(folder.path(), &["-p", "without"]);
+    let with = tree(folder.path(), &["-p", "with"]);
+    let duplicates = tree(
+        folder.path(),
+        &["-p", "with", "--duplicates", "--depth", "0"],
+    );
+    let ours: Vec<_> = duplicates.difference(&without).collect();
+    assert!(ours.is_empty(), "{ours:?}");
+    // It brings nothing but itself.
+    let more = with
+        .difference(&without)
+        .filter_map(|package| package.split(' ').next());
+    assert_eq!(
+        more.collect::<Vec<_>>(),
+        ["reuse-db", "reuse-db-macros", "with"]
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a workspace")
+}
+
+fn package(folder: &Path, name: &str, dependencies: &str) {
+    let folder = folder.join(name);
+    fs::create_dir_all(folder.join("src")).expect("a folder");
+    write(&folder.join("src/main.rs"), "fn main() {}\n");
+    write(
+        &folder.join("Cargo.toml"),
+        &format!("[package]\nname = {name:?}\nedition = \"2024\"\n\n[dependencies]{dependencies}"),
+    );
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).expect("a file");
+}
+
+/// The packages that are built, each as `name vVERSION`.
+fn tree(folder: &Path, arguments: &[&str]) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--offline",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ])
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("cargo starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let words = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(words)
+        .collect()
+}
