@@ -9,6 +9,21 @@ use function::{Function, Reply};
 use reuse_db_tests::lambda::Event;
 use tokio::time::sleep;
 
+/// `how` cuts off what has not been answered yet: the network is slow.
+async fn leaves_nothing_behind(server: &impl Server, how: &str) {
+    let function = Function::start(server).await;
+    function.proxy.delay(Duration::from_millis(40));
+    for n in 1..=3 {
+        Reply::of(&function.invoke(&format!("/end?how={how}")).await);
+        let sessions = server.sessions().await;
+        assert!(
+            sessions.iter().all(|session| !session.in_transaction),
+            "{how}, round {n}: {sessions:?}"
+        );
+        function.add(n).await;
+    }
+}
+
 /// `opens`: how many new connections each round costs.
 async fn recovers_from(server: &impl Server, how: &str, opens: u64) {
     let function = Function::start(server).await;
@@ -41,6 +56,15 @@ on_each_server! {
     /// The handler gives up its query, and succeeds.
     async fn a_query_that_was_cut_off(server: &impl Server) {
         recovers_from(server, "cut", 0).await;
+    }
+
+    async fn a_begin_that_was_cut_off(server: &impl Server) {
+        leaves_nothing_behind(server, "cut-begin").await;
+    }
+
+    /// The nap is still being prepared.
+    async fn a_query_that_was_cut_off_before_it_ran(server: &impl Server) {
+        leaves_nothing_behind(server, "cut").await;
     }
 
     /// The handler itself is given up.

@@ -96,7 +96,7 @@ impl Driver for Any {
     async fn rest(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         match connection.backend_name() {
             "SQLite" => Self::check(connection).await,
-            _ => sqlx::Connection::flush(connection).await,
+            _ => super::connection::rest::<Self>(connection).await,
         }
     }
 }

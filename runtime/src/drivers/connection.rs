@@ -1,5 +1,8 @@
 //! A sqlx connection, kept for itself.
 
+use std::future::poll_fn;
+use std::pin::pin;
+
 use sqlx::Connection;
 
 use super::{Driver, errors};
@@ -31,6 +34,29 @@ pub(super) async fn set_up<DB: Driver>(
         (None, Some(sql)) => DB::execute(connection, sql.to_owned()).await,
         (Some(first), Some(second)) => DB::execute(connection, format!("{first}; {second}")).await,
     }
+}
+
+/// Sends what is queued, the ROLLBACK of a transaction that was dropped, and reads what is unread.
+///
+/// An answer to nothing that was queued is that of a statement that was cut off. sqlx reads on as
+/// after any other, and misses a transaction that a `begin()` opened and the descriptions that
+/// follow a PREPARE: a check ends the one and fails on the other.
+pub(super) async fn rest<DB: Driver>(connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
+    let is_queued = connection.should_flush();
+    let mut has_waited = false;
+    {
+        let mut flush = pin!(connection.flush());
+        poll_fn(|cx| {
+            let poll = flush.as_mut().poll(cx);
+            has_waited |= poll.is_pending();
+            poll
+        })
+        .await?;
+    }
+    if has_waited && !is_queued {
+        DB::check(connection).await?;
+    }
+    Ok(())
 }
 
 /// No connection may be kept with a transaction open, whatever its driver thinks of it.

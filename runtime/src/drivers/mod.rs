@@ -54,7 +54,7 @@ trait Driver: Database {
     fn rest(
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        connection.flush()
+        connection::rest::<Self>(connection)
     }
 }
 
