@@ -30,8 +30,8 @@ use crate::registry::Work;
 /// # }
 /// ```
 ///
-/// The wait ends after 500 ms, or at the invocation's deadline if that is earlier; connections that
-/// are not done by then are dropped. An invocation that owes nothing does not wait.
+/// The wait ends after 500 ms, or 50 ms before the invocation's deadline if that is earlier;
+/// connections that are not done by then are dropped. An invocation that owes nothing does not wait.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterResponse {
     limit: Duration,
@@ -125,8 +125,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
             if owed::none() {
                 return Poll::Ready(result);
             }
-            let end = limit::after(*this.limit);
-            let end = this.deadline.map_or(end, |deadline| end.min(deadline));
+            let end = DEADLINE.sync_scope(*this.deadline, || limit::until_the_last(*this.limit));
             *this.after = Some((result, Box::pin(owed::done(end))));
         }
         if let Some((_, work)) = this.after {
@@ -140,5 +139,39 @@ impl<F> std::fmt::Debug for AfterResponseFuture<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AfterResponseFuture")
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use lambda_http::Context as Invocation;
+    use lambda_http::tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_owed_is_given_up_before_the_deadline() {
+        let mut service = AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| {
+            owed::spawn(std::future::pending());
+            Ok(())
+        }));
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let mut context = Invocation::default();
+        context.deadline = epoch.expect("a time").as_millis() as u64 + 300;
+        let (parts, ()) = lambda_http::http::Response::new(()).into_parts();
+        let invocation = LambdaInvocation {
+            parts,
+            context,
+            body: Default::default(),
+        };
+        let begun = Instant::now();
+        service.call(invocation).await.expect("a response");
+        assert!(
+            begun.elapsed() <= Duration::from_millis(251),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 }

@@ -10,9 +10,9 @@
 //! |---|---|---|
 //! | for a connection to be free, to be checked or to be opened, retries included | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
 //! | one check before an invocation or after a failure; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
-//! | for all that is owed after a response, before the freeze | [`AfterResponse::limit`], and the invocation's deadline | 500 ms |
+//! | for all that is owed after a response, before the freeze | [`AfterResponse::limit`], and 50 ms before the invocation's deadline | 500 ms |
 //! | BEGIN | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
-//! | COMMIT | 29 s, and 250 ms before the invocation's deadline | |
+//! | COMMIT | 29 s, and 50 ms before the invocation's deadline | |
 //! | [`shutdown`] | 300 ms | |
 //! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
 //! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 /// What is left to the handler to answer with after a connection could not be had in time.
 const MARGIN: Duration = Duration::from_millis(250);
+/// What is left to the runtime to post the response with, or to ask for the next event.
+const LAST_MARGIN: Duration = Duration::from_millis(50);
 
 tokio::task_local! {
     /// The end of the invocation that this task serves; `None` if it is not known.
@@ -29,9 +31,18 @@ pub(crate) fn after(wait: Duration) -> Instant {
 /// The end of a wait that may take `wait`, or what is left of the invocation less 250 ms, whichever
 /// is first.
 pub(crate) fn until(wait: Duration) -> Instant {
+    until_before(MARGIN, wait)
+}
+
+/// The same less 50 ms only: for what comes after the handler.
+pub(crate) fn until_the_last(wait: Duration) -> Instant {
+    until_before(LAST_MARGIN, wait)
+}
+
+fn until_before(margin: Duration, wait: Duration) -> Instant {
     let end = after(wait);
     match DEADLINE.try_with(|deadline| *deadline) {
-        Ok(Some(deadline)) => end.min(deadline.checked_sub(MARGIN).unwrap_or(deadline)),
+        Ok(Some(deadline)) => end.min(deadline.checked_sub(margin).unwrap_or(deadline)),
         _ => end,
     }
 }

@@ -136,9 +136,10 @@ macro_rules! driver {
             }
         }
 
-        /// A COMMIT waits for its answer, for 29 s or until 250 ms before the invocation's
-        /// deadline: cut off, it may or may not have happened. A ROLLBACK is queued, and sent when
-        /// the connection is settled.
+        /// A COMMIT waits for its answer, for 29 s or until 50 ms before the invocation's
+        /// deadline: cut off, it may or may not have happened; later than that it is not sent, and
+        /// the transaction rolled back. A ROLLBACK is queued, and sent when the connection is
+        /// settled.
         #[diagnostic::do_not_recommend]
         impl $crate::Finish for sqlx::Transaction<'_, $database> {
             async fn finish(self, outcome: $crate::Outcome) -> Result<(), $crate::Error> {
