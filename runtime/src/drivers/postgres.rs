@@ -82,16 +82,70 @@ pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, Str
 /// (42704), by PgBouncer (08P01) or by RDS Proxy (0A000). It is remembered, and said once.
 pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
-    if idle_session_timeout(source).is_none()
+    if source.idle_session_timeout.is_none()
         || !matches!(code.as_deref(), Some("42704" | "08P01" | "0A000"))
     {
         return false;
     }
     let target = source.target();
-    tracing::warn!(target: "reuse_db", %target, %error, "`idle_session_timeout` is refused: connecting without");
-    REFUSED_BY
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(target);
+    let mut refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
+    // Another that connected at the same time may have met it first.
+    if !refused_by.contains(&target) {
+        tracing::warn!(target: "reuse_db", %target, %error, "`idle_session_timeout` is refused: connecting without");
+        refused_by.push(target);
+    }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Barrier;
+
+    use super::*;
+    use crate::Connect as _;
+
+    const REFUSAL: &[u8] = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+    /// Authenticated, and ready for a query.
+    const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+
+    /// Refuses the parameter as PgBouncer does, once `both` have sent it.
+    async fn serve(mut client: TcpStream, both: Arc<Barrier>) -> std::io::Result<()> {
+        let length = client.read_i32().await?;
+        let mut start_up = Vec::new();
+        (&mut client)
+            .take(length as u64 - 4)
+            .read_to_end(&mut start_up)
+            .await?;
+        if start_up.windows(12).any(|word| word == b"idle_session") {
+            both.wait().await;
+            client.write_u8(b'E').await?;
+            client.write_i32(REFUSAL.len() as i32 + 4).await?;
+            return client.write_all(REFUSAL).await;
+        }
+        client.write_all(WELCOME).await?;
+        client.read_to_end(&mut start_up).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn each_of_those_that_connect_at_once_connects_without_what_was_refused() {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = server.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            let both = Arc::new(Barrier::new(2));
+            while let Ok((client, _)) = server.accept().await {
+                tokio::spawn(serve(client, Arc::clone(&both)));
+            }
+        });
+        let url = format!("postgres://app@127.0.0.1:{port}/app?sslmode=disable");
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
+        let (one, two) = tokio::join!(
+            PgConnection::connect(&source),
+            PgConnection::connect(&source)
+        );
+        assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    }
 }
