@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 ///
 /// AWS does not document whether the monotonic clock runs on while a sandbox is frozen, and the
 /// wall clock can be set; so an age is the larger of the two readings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     monotonic: Instant,
     wall: SystemTime,

@@ -218,7 +218,7 @@ impl<C: Connect> Held<C> {
             return self.discard("settled outside a runtime");
         }
         if outcome != Outcome::Failure && !self.connection.unfinished() {
-            return self.park();
+            return self.park(Moment::now());
         }
         let owed = Owed::new(&self.depot);
         if outcome == Outcome::Failure {
@@ -241,24 +241,24 @@ impl<C: Connect> Held<C> {
         self.counters.add(Count::Discarded);
     }
 
-    async fn park_when_checked(mut self, _owed: Owed<C>) {
+    async fn park_when_checked(mut self, owed: Owed<C>) {
         self.counters.add(Count::Checked);
         match timeout(self.depot.source.check_timeout, self.connection.check()).await {
-            Ok(Ok(())) => self.park(),
+            Ok(Ok(())) => self.park(owed.since),
             Ok(Err(error)) => self.discard(&error.to_string()),
             Err(_) => self.discard("no answer to the check after a failure"),
         }
     }
 
-    async fn park_when_at_rest(mut self, _owed: Owed<C>) {
+    async fn park_when_at_rest(mut self, owed: Owed<C>) {
         match timeout(self.depot.source.check_timeout, self.connection.rest()).await {
-            Ok(Ok(())) => self.park(),
+            Ok(Ok(())) => self.park(owed.since),
             Ok(Err(error)) => self.discard(&error.to_string()),
             Err(_) => self.discard("not at rest in time"),
         }
     }
 
-    fn park(self) {
+    fn park(self, since: Moment) {
         let Self {
             connection,
             depot,
@@ -269,10 +269,7 @@ impl<C: Connect> Held<C> {
         if state.ended {
             return;
         }
-        state.idle.push(Idle {
-            connection,
-            since: Moment::now(),
-        });
+        state.idle.push(Idle { connection, since });
         let excess = if state.idle.len() > depot.keep {
             Some(state.idle.remove(0))
         } else {
@@ -308,19 +305,26 @@ async fn close<C: Connect>(
 }
 
 /// Counts a connection as owed something, until dropped.
-struct Owed<C: Connect>(Arc<Depot<C>>);
+struct Owed<C: Connect> {
+    depot: Arc<Depot<C>>,
+    /// The connection's age counts from here: a freeze may come before it is parked.
+    since: Moment,
+}
 
 impl<C: Connect> Owed<C> {
     fn new(depot: &Arc<Depot<C>>) -> Self {
         depot.state().owed += 1;
-        Self(Arc::clone(depot))
+        Self {
+            depot: Arc::clone(depot),
+            since: Moment::now(),
+        }
     }
 }
 
 impl<C: Connect> Drop for Owed<C> {
     fn drop(&mut self) {
-        self.0.state().owed -= 1;
-        self.0.returned.notify_waiters();
+        self.depot.state().owed -= 1;
+        self.depot.returned.notify_waiters();
     }
 }
 

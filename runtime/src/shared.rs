@@ -98,26 +98,28 @@ impl<S: Connect + Sync> SharedLease<S> {
 impl<S: Connect + Sync> Drop for SharedLease<S> {
     fn drop(&mut self) {
         let failed = self.outcome == Outcome::Failure;
-        let used = Arc::clone(&self.used);
-        let give_back = move |failed| {
-            *used.lock().unwrap_or_else(PoisonError::into_inner) = Use {
-                last: Moment::now(),
-                failed,
-            };
-        };
         // The place where it is kept, and this lease: others would not be frozen in the middle of
         // theirs.
         let is_last = Arc::strong_count(&self.value) <= 2;
-        if is_last && self.value.unfinished() {
-            // Until then it is doubtful.
-            give_back(true);
+        let is_unfinished = is_last && self.value.unfinished();
+        // Not when it has come to rest: a freeze may be in between.
+        let last = Moment::now();
+        *lock(&self.used) = Use {
+            last,
+            // Until it has come to rest it is doubtful.
+            failed: failed || is_unfinished,
+        };
+        if is_unfinished {
             let (value, limit) = (Arc::downgrade(&self.value), self.rest_timeout);
+            let used = Arc::clone(&self.used);
             owed::spawn(async move {
                 let is_at_rest = timeout(limit, at_rest(value)).await.is_ok();
-                give_back(failed || !is_at_rest);
+                let mut used = lock(&used);
+                // Whoever gave it back since has had the last word.
+                if is_at_rest && used.last == last {
+                    used.failed = failed;
+                }
             });
-        } else {
-            give_back(failed);
         }
     }
 }
@@ -151,6 +153,10 @@ struct Opened<S> {
 struct Use {
     last: Moment,
     failed: bool,
+}
+
+fn lock(used: &std::sync::Mutex<Use>) -> std::sync::MutexGuard<'_, Use> {
+    used.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<S: Connect + Sync> Single<S> {
@@ -197,7 +203,7 @@ impl<S: Connect + Sync> Single<S> {
         counters: &Counters,
     ) -> Option<Opened<S>> {
         let is_trusted = {
-            let used = opened.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let used = lock(&opened.used);
             !used.failed && Moment::now().since(used.last) < self.source.verify_after
         };
         if is_trusted {

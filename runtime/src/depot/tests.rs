@@ -183,6 +183,22 @@ async fn what_is_unfinished_is_brought_to_rest() {
     }
 }
 
+/// As happens under a plain `lambda_http::run`.
+#[tokio::test(start_paused = true)]
+async fn a_freeze_in_the_middle_of_what_is_owed_makes_it_doubtful() {
+    set(|world| (world.unfinished, world.check, world.rest) = (true, Gate::Slow, Gate::Slow));
+    for (outcome, checked) in [(Outcome::Failure, 2), (Outcome::Success, 1)] {
+        let bench = Bench::new(SOURCE);
+        bench.leased().await.settle(outcome);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        turn::monotonic(Duration::from_secs(60));
+        turn::wall(Duration::from_secs(60));
+        settled().await;
+        bench.leased().await;
+        assert_eq!(bench.counters.read().checked, checked, "{outcome:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_that_is_being_checked_is_waited_for() {
     let bench = Bench::new(SOURCE);

@@ -78,6 +78,33 @@ async fn what_does_not_come_to_rest_makes_it_doubtful() {
     assert_eq!(DB.stats().checked, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_freeze_while_it_comes_to_rest_makes_it_doubtful() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    set(|world| world.unfinished = true);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    turn::monotonic(Duration::from_secs(60));
+    turn::wall(Duration::from_secs(60));
+    set(|world| world.unfinished = false);
+    sleep(SOURCE.check_timeout).await;
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!(DB.stats().checked, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn coming_to_rest_does_not_hide_a_failure_since() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    set(|world| world.unfinished = true);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    let failing = leased(&DB).await;
+    set(|world| world.unfinished = false);
+    SharedLease::settle(failing, Outcome::Failure);
+    sleep(SOURCE.check_timeout).await;
+    let checked = DB.stats().checked;
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!(DB.stats().checked, checked + 1);
+}
+
 #[test]
 fn ends_with_its_runtime() {
     static DB: Shared<Fake> = Shared::new(SOURCE);
