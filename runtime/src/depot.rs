@@ -54,9 +54,7 @@ impl<C: Connect> Depot<C> {
         Self {
             source,
             keep,
-            permits: Arc::new(Semaphore::new(
-                source.max_connections.min(Semaphore::MAX_PERMITS),
-            )),
+            permits: Arc::new(Semaphore::new(source.max_connections)),
             state: Mutex::new(State {
                 idle: Vec::with_capacity(keep.min(64) + 1),
                 owed: 0,

@@ -48,7 +48,7 @@ fn until_before(margin: Duration, wait: Duration) -> Instant {
 }
 
 /// Longer than any wait, and still no overflow.
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

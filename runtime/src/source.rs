@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::Error;
 
+/// A pool reserves room for each; few servers take as many.
+const MOST_CONNECTIONS: usize = 10_000;
+
 /// Where to connect and under which limits: a `const` builder.
 ///
 /// ```
@@ -61,10 +64,14 @@ impl Source {
 
     /// How many connections the sandbox may have leased at once; one more waits for its turn, no
     /// longer than [`connect_timeout`](Self::connect_timeout). For a pool: its `max_connections`.
-    /// At least 1. Default: 10.
+    /// From 1 to 10,000; what is beyond is taken for the nearest. Default: 10.
     #[must_use]
     pub const fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = if connections == 0 { 1 } else { connections };
+        self.max_connections = match connections {
+            0 => 1,
+            1..=MOST_CONNECTIONS => connections,
+            _ => MOST_CONNECTIONS,
+        };
         self
     }
 
@@ -170,7 +177,9 @@ fn concurrency() -> usize {
 
 /// A URL without its user, password and parameters.
 fn target(url: &str) -> String {
-    let Ok(url) = url::Url::parse(url) else {
+    let url = url::Url::parse(url).ok();
+    // An `@` after the host is that of a password which is not percent-encoded, cut in two.
+    let Some(url) = url.filter(|url| !url[url::Position::AfterHost..].contains('@')) else {
         return String::new();
     };
     let socket = url
@@ -230,6 +239,23 @@ mod tests {
         );
         assert_eq!(target("sqlite::memory:"), ":memory:");
         assert_eq!(target("user:s3cret@nowhere"), "");
+        // Of a password that is not percent-encoded, the beginning looks like a port.
+        for rest in ["/s3cret", "?s3cret", "#s3cret", "/app?host=s3cret"] {
+            assert_eq!(
+                target(&format!("postgres://app:42{rest}@db.internal/app")),
+                ""
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_has_its_limits() {
+        for (asked, given) in [(0, 1), (7, 7), (usize::MAX, 10_000)] {
+            assert_eq!(
+                Source::env("X").max_connections(asked).max_connections,
+                given
+            );
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
     PoolOptions::<DB>::new()
         .max_connections(u32::try_from(source.max_connections).unwrap_or(u32::MAX))
         .min_connections(0)
-        .acquire_timeout(source.connect_timeout)
+        .acquire_timeout(source.connect_timeout.min(limit::FAR))
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
@@ -164,5 +164,14 @@ mod tests {
         turn::monotonic(Duration::from_secs(60));
         turn::wall(Duration::from_secs(60));
         assert!(ages.idle_for(Duration::ZERO) > Duration::from_secs(59));
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn the_longest_wait_is_no_panic() {
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+            .or("sqlite::memory:")
+            .connect_timeout(Duration::MAX);
+        assert!(open::<sqlx::Sqlite>(&source).await.is_ok());
     }
 }
