@@ -31,7 +31,8 @@ use crate::registry::Work;
 /// ```
 ///
 /// The wait ends after 500 ms, or 50 ms before the invocation's deadline if that is earlier;
-/// connections that are not done by then are dropped. An invocation that owes nothing does not wait.
+/// connections that are not done by then are dropped. An invocation that owes nothing does not
+/// wait.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterResponse {
     limit: Duration,

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -19,7 +20,6 @@ use crate::{Connect, Error, Outcome, Source, connecting, limit, owed};
 /// a permit as well; whoever drops a `Held` drops its connection and frees its permit.
 pub(crate) struct Depot<C> {
     source: Source,
-    keep: usize,
     permits: Arc<Semaphore>,
     state: Mutex<State<C>>,
     /// Something was parked, or is owed no more.
@@ -29,6 +29,8 @@ pub(crate) struct Depot<C> {
 struct State<C> {
     /// The newest last.
     idle: Vec<Idle<C>>,
+    /// How many may stay idle.
+    keep: usize,
     /// How many connections are being brought to rest, checked or closed.
     owed: usize,
     /// The runtime has ended: nothing is parked any more.
@@ -53,10 +55,10 @@ impl<C: Connect> Depot<C> {
         let keep = source.keep_or_concurrency();
         Self {
             source,
-            keep,
             permits: Arc::new(Semaphore::new(source.max_connections)),
             state: Mutex::new(State {
                 idle: Vec::with_capacity(keep.min(64) + 1),
+                keep,
                 owed: 0,
                 ended: false,
             }),
@@ -108,17 +110,21 @@ impl<C: Connect> Depot<C> {
     // Cancellation safety: at each await the connection, if there is one, is owned by this future,
     // and so is the permit; dropping it drops both.
     async fn lease_in_time(self: Arc<Self>, counters: &'static Counters) -> Result<Held<C>, Error> {
+        let begun = Instant::now();
         let end = limit::until(self.source.connect_timeout);
         let permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
-            return Err(self.no_permit());
+            return Err(self.no_permit(begun.elapsed()));
         };
         let connection = match self.sound_idle(end, counters).await {
             Some(connection) => {
                 counters.add(Count::Reused);
                 connection
             }
-            None => connecting::open(&self.source, end, counters).await?,
+            None => {
+                self.keep_another();
+                connecting::open(&self.source, end, counters).await?
+            }
         };
         Ok(Held {
             connection,
@@ -128,12 +134,23 @@ impl<C: Connect> Depot<C> {
         })
     }
 
-    fn no_permit(&self) -> Error {
+    fn no_permit(&self, waited: Duration) -> Error {
         let max = self.source.max_connections;
         let cause = format!(
-            "all {max} connections that `Source::max_connections` allows this sandbox are in use"
+            "all {max} connections that `Source::max_connections` allows this sandbox are in use, \
+             perhaps by annotated functions that call others while they hold their own: raise it"
         );
-        Error::saturated(cause).after(self.source.target(), 0, self.source.connect_timeout)
+        Error::saturated(cause).after(self.source.target(), 0, waited)
+    }
+
+    /// What is leased at once is needed at once: it is kept from now on, unless the source says how
+    /// many are.
+    fn keep_another(&self) {
+        if self.source.keep.is_none() {
+            let permits = self.source.max_connections - self.permits.available_permits();
+            let mut state = self.state();
+            state.keep = state.keep.max(permits.saturating_sub(state.owed));
+        }
     }
 
     /// The newest idle connection that is trusted or passes its check.
@@ -143,8 +160,8 @@ impl<C: Connect> Depot<C> {
                 return Some(idle.connection);
             }
             counters.add(Count::Checked);
-            let end_of_check = end.min(limit::after(self.source.check_timeout));
-            match timeout_at(end_of_check, idle.connection.check()).await {
+            let end_of_check = limit::after(self.source.check_timeout);
+            match timeout_at(end_of_check.min(end), idle.connection.check()).await {
                 Ok(Ok(())) => return Some(idle.connection),
                 Ok(Err(error)) => {
                     tracing::debug!(target: "reuse_db", %error, "stale");
@@ -154,9 +171,11 @@ impl<C: Connect> Depot<C> {
                     tracing::debug!(target: "reuse_db", "stale: the check got no answer in time");
                     counters.add(Count::Stale);
                     // The others have been idle for longer, on the same network: opening a new one
-                    // costs less than another time-out.
-                    let doubtful = self.take_doubtful();
-                    doubtful.iter().for_each(|_| counters.add(Count::Stale));
+                    // costs less than another time-out. A check cut short says nothing of them.
+                    if end_of_check <= end {
+                        let doubtful = self.take_doubtful();
+                        doubtful.iter().for_each(|_| counters.add(Count::Stale));
+                    }
                 }
             }
         }
@@ -164,22 +183,25 @@ impl<C: Connect> Depot<C> {
     }
 
     /// The newest idle connection. If there is none but one is being brought to rest or checked, it
-    /// is waited for, as that takes one round trip and opening another takes several.
+    /// is waited for, as that takes one round trip and opening another takes several. Past the end
+    /// there is no time for a check: a doubtful one is left where it is.
     async fn newest_idle(&self, end: Instant) -> Option<Idle<C>> {
-        let end = end.min(limit::after(self.source.check_timeout));
+        let end_of_wait = end.min(limit::after(self.source.check_timeout));
         loop {
             let mut returned = std::pin::pin!(self.returned.notified());
             returned.as_mut().enable();
             {
                 let mut state = self.state();
-                if let Some(idle) = state.idle.pop() {
+                let can_be_had =
+                    |idle: &mut Idle<C>| Instant::now() < end || idle.is_trusted(&self.source);
+                if let Some(idle) = state.idle.pop_if(can_be_had) {
                     return Some(idle);
                 }
                 if state.owed == 0 {
                     return None;
                 }
             }
-            timeout_at(end, returned).await.ok()?;
+            timeout_at(end_of_wait, returned).await.ok()?;
         }
     }
 
@@ -268,7 +290,7 @@ impl<C: Connect> Held<C> {
             return;
         }
         state.idle.push(Idle { connection, since });
-        let excess = if state.idle.len() > depot.keep {
+        let excess = if state.idle.len() > state.keep {
             Some(state.idle.remove(0))
         } else {
             None

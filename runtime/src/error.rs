@@ -31,8 +31,8 @@ pub enum Error {
     Connect {
         /// What the failure means for the caller.
         kind: Kind,
-        /// The database: host, port and name, or the file; empty where no database was asked yet, or
-        /// where the URL cannot be shown without a part of its password.
+        /// The database: host, port and name, or the file; empty where no database was asked yet,
+        /// or the URL cannot be shown without a part of its password.
         target: String,
         /// How often it was tried.
         tries: u32,

@@ -76,8 +76,9 @@ impl Source {
     }
 
     /// How many idle connections the sandbox keeps between invocations; those above are closed
-    /// after the response. Default: the sandbox's concurrency, which is 1 unless Lambda sets
-    /// `AWS_LAMBDA_MAX_CONCURRENCY`. Does not apply to pools.
+    /// after the response. Default: as many as were leased at once so far, and at least the
+    /// sandbox's concurrency, which is 1 unless Lambda sets `AWS_LAMBDA_MAX_CONCURRENCY`. Does not
+    /// apply to pools.
     #[must_use]
     pub const fn keep(mut self, connections: usize) -> Self {
         self.keep = Some(connections);

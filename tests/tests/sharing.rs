@@ -19,11 +19,20 @@ on_each_server! {
         assert_eq!(server.sessions().await.len(), 1);
     }
 
-    async fn two_at_once_use_two_connections_and_one_is_kept(server: &impl Server) {
+    async fn two_at_once_use_two_connections_and_both_are_kept(server: &impl Server) {
+        let function = Function::start(server).await;
+        for _ in 0..3 {
+            let json = function.invoke("/two-at-once").await.json();
+            assert_ne!(json["sessions"][0], json["sessions"][1]);
+        }
+        assert_eq!(function.proxy.connections(), 2);
+    }
+
+    async fn two_at_once_use_two_connections_and_no_more_than_keep_are_kept(server: &impl Server) {
         let function = Function::start(server).await;
         function.proxy.delay(Duration::from_millis(30));
         for _ in 0..3 {
-            let json = function.invoke("/two-at-once").await.json();
+            let json = function.invoke("/two-at-once-keep-one").await.json();
             assert_ne!(json["sessions"][0], json["sessions"][1]);
             assert_eq!(server.sessions().await.len(), 1, "closed before the freeze: {json}");
         }

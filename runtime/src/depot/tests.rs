@@ -1,7 +1,5 @@
 //! The depot's promises, with a fake connection that does at each await what the test says.
 
-use std::time::Duration;
-
 use super::*;
 use crate::clock::turn;
 use crate::fake::{Fake, GATES, Gate, SOURCE, World, alive, set};
@@ -75,6 +73,23 @@ async fn the_newest_first_and_no_more_than_keep() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn as_many_are_kept_as_were_leased_at_once_unless_the_source_says() {
+    let mut unsaid = SOURCE;
+    unsaid.keep = None;
+    for (source, opened) in [(unsaid, 2), (unsaid.keep(1), 4)] {
+        let bench = Bench::new(source);
+        for _ in 0..3 {
+            let (one, two) = (bench.leased().await, bench.leased().await);
+            one.settle(Outcome::Success);
+            two.settle(Outcome::Success);
+            settled().await;
+        }
+        assert_eq!(bench.counters.read().opened, opened);
+        drop(std::mem::take(&mut bench.depot.state().idle));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn keep_nothing() {
     let bench = Bench::new(SOURCE.keep(0));
     bench.leased().await.settle(Outcome::Success);
@@ -145,6 +160,31 @@ async fn one_time_out_condemns_the_older_ones() {
     assert!(begun.elapsed() <= SOURCE.check_timeout + Duration::from_millis(1));
     assert_eq!(bench.counters.read().stale, 3);
     bench.assert_at_rest(1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_had_no_time_condemns_nobody_else() {
+    for (left, idle, stale) in [(Duration::from_millis(10), 2, 1), (Duration::ZERO, 3, 0)] {
+        let bench = Bench::new(SOURCE.keep(3));
+        let (one, two, three) = (
+            bench.leased().await,
+            bench.leased().await,
+            bench.leased().await,
+        );
+        [one, two, three]
+            .into_iter()
+            .for_each(|held| held.settle(Outcome::Success));
+        turn::wall(Duration::from_secs(60));
+        set(|world| (world.connect, world.check) = (Gate::Never, Gate::Slow));
+        let deadline = Some(Instant::now() + Duration::from_millis(250) + left);
+        let lease = limit::DEADLINE.scope(deadline, bench.lease()).await;
+        assert!(lease.is_err(), "{left:?}");
+        bench.assert_at_rest(idle);
+        assert_eq!(bench.counters.read().stale, stale, "{left:?}");
+        set(|world| (world.connect, world.check) = (Gate::Ok, Gate::Ok));
+        bench.leased().await.settle(Outcome::Success);
+        drop(std::mem::take(&mut bench.depot.state().idle));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -229,14 +269,15 @@ async fn no_more_than_max_connections_and_the_error_says_so() {
     let bench = Bench::new(SOURCE.max_connections(1));
     let held = bench.leased().await;
     let begun = Instant::now();
-    let error = bench.lease().await.err().expect("none is left");
-    assert_eq!(begun.elapsed(), SOURCE.connect_timeout);
+    let deadline = Some(begun + Duration::from_millis(1_250));
+    let lease = limit::DEADLINE.scope(deadline, bench.lease()).await;
+    let error = lease.err().expect("none is left");
+    assert_eq!(begun.elapsed(), Duration::from_secs(1));
     assert_eq!(error.kind(), Some(crate::Kind::Saturated));
+    let text = error.to_string();
     assert!(
-        error
-            .to_string()
-            .contains("all 1 connections that `Source::max_connections` allows"),
-        "{error}"
+        text.contains("`Source::max_connections` allows") && text.ends_with("in 1.0s)"),
+        "{text}"
     );
     let (waiting, ()) = tokio::join!(bench.lease(), async { held.settle(Outcome::Success) });
     assert_eq!(waiting.expect("its turn").connection.number, 1);

@@ -199,6 +199,14 @@ macro_rules! handlers {
                 }
             }
 
+            const KEEP_ONE: Source = Source::env("DATABASE_URL").keep(1);
+
+            #[reuse_db(source = KEEP_ONE)]
+            pub(crate) async fn kept_alone(db: &mut $connection) -> Result<i64, sqlx::Error> {
+                sqlx::query($nap).execute(&mut *db).await?;
+                sqlx::query_scalar($session).fetch_one(db).await
+            }
+
             pub(crate) async fn route(request: Request) -> Result<Response<Body>, Error> {
                 match request.uri().path() {
                     "/add" => add(request).await,
@@ -219,6 +227,10 @@ macro_rules! handlers {
                     ]),
                     "/two-at-once" => {
                         let (one, two) = tokio::join!(first::one(), first::two());
+                        super::sessions(&[one?, two?])
+                    }
+                    "/two-at-once-keep-one" => {
+                        let (one, two) = tokio::join!(kept_alone(), kept_alone());
                         super::sessions(&[one?, two?])
                     }
                     path => Err(format!("no route {path}").into()),
