@@ -172,12 +172,14 @@ impl<S: Connect + Sync> Single<S> {
     async fn lease(&self, counters: &Counters) -> Result<SharedLease<S>, Error> {
         let end = limit::until(self.source.connect_timeout);
         let begun = Instant::now();
-        let mut slot = timeout_at(end, self.value.lock()).await.map_err(|_| {
-            Error::unavailable("another invocation is still connecting").after(
-                self.source.target(),
-                0,
-                begun.elapsed(),
+        let slot = timeout_at(end, self.value.lock()).await.ok();
+        // It may be free at the last moment, when the other has given up.
+        let slot = slot.filter(|slot| slot.is_some() || Instant::now() < end);
+        let mut slot = slot.ok_or_else(|| {
+            Error::unavailable(
+                "another invocation was connecting all the time: its error tells why",
             )
+            .after(self.source.target(), 0, begun.elapsed())
         })?;
         if let Some(opened) = slot.take() {
             if let Some(opened) = self.sound(opened, end, counters).await {

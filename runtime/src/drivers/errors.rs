@@ -19,7 +19,8 @@ pub(super) fn set_up(error: sqlx::Error) -> Error {
 fn kind(error: &sqlx::Error) -> Kind {
     match error {
         sqlx::Error::Io(error) => match error.kind() {
-            // A file or a socket's path that is not there, or not ours.
+            // A socket's path that is not ours, or cannot be one. One that is not there may be the
+            // one of a server that is starting.
             ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => {
                 Kind::Rejected
             }

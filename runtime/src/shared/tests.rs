@@ -61,6 +61,23 @@ async fn a_failure_to_connect_is_not_remembered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_that_wait_for_another_to_connect_say_so() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    set(|world| world.connect = Gate::Never);
+    let (one, two) = (tokio::spawn(DB.lease()), tokio::spawn(DB.lease()));
+    let says = async |lease: tokio::task::JoinHandle<Result<_, Error>>| {
+        let lease = lease.await.expect("no panic");
+        lease.expect_err("no connection").to_string()
+    };
+    let (one, two) = (says(one).await, says(two).await);
+    assert!(one.contains("no answer in time (1 try in 5.0s)"), "{one}");
+    assert!(
+        two.contains("another invocation") && two.ends_with("(0 tries in 5.0s)"),
+        "{two}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_does_not_come_to_rest_makes_it_doubtful() {
     static DB: Shared<Fake> = Shared::new(SOURCE);
     set(|world| world.unfinished = true);
