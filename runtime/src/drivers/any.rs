@@ -14,7 +14,8 @@ driver!(Any, AnyConnection);
 /// sqlx knows its drivers only once they are installed.
 fn install_drivers() {
     static INSTALLED: OnceLock<()> = OnceLock::new();
-    // It panics where the user has installed drivers of their own, which serve as well.
+    // It panics where the user has installed drivers of their own, which serve as well. After
+    // `install_drivers`, which answers with an error, it would panic where the user calls it later.
     INSTALLED.get_or_init(|| drop(std::panic::catch_unwind(sqlx::any::install_default_drivers)));
 }
 
@@ -98,5 +99,14 @@ impl Driver for Any {
             "SQLite" => Self::check(connection).await,
             _ => super::connection::rest::<Self>(connection).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_user_can_install_the_default_drivers_as_well() {
+        super::install_drivers();
+        sqlx::any::install_default_drivers();
     }
 }
