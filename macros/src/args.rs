@@ -122,7 +122,7 @@ fn arg(
         Error::new(error.span(), message)
     })?;
     let known = known(&key, level)?;
-    check_seen(&key, seen)?;
+    let unseen = check_seen(&key, seen);
     seen.push(key.clone());
     let has_value = input.peek(Token![=]) && {
         input.parse::<Token![=]>()?;
@@ -133,13 +133,17 @@ fn arg(
         return Err(Error::new(key.span(), message));
     }
     match known.key {
-        "env" => args.place = Some(Where::Env(env(input.parse()?)?)),
+        "env" => {
+            let variable = env(input.parse()?)?;
+            args.place.get_or_insert(Where::Env(variable));
+        }
+        // In place of an `env` too: what it names would else be unused.
         "source" => args.place = Some(Where::Source(input.parse()?)),
         "inject" => args.inject = Some(ident(input, "a function", known.example)?),
         "name" => args.name = Some(ident(input, "a static", known.example)?),
         _ => args.path = Some(path(input)?),
     }
-    Ok(())
+    unseen
 }
 
 /// A literal alone, which is most likely meant for `env`.

@@ -1,7 +1,7 @@
 //! The annotated function: its parts, and what is wrong with it.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
-use quote::format_ident;
+use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
@@ -35,11 +35,7 @@ pub(crate) fn handler(item: TokenStream, args: &Args, errors: &mut Errors) -> Op
         }
     };
     correct(&mut signature, errors);
-    if let Some(receiver) = signature.receiver() {
-        let message = "a method cannot have a static beside it: write a free function, and pass it what it needs of `self`";
-        errors.push(Error::new(receiver.self_token.span, message));
-        return None;
-    }
+    let misplaced = misplaced(&signature, body.as_ref());
     let marks = take_marks(&mut signature, errors);
     if marks.is_empty() {
         let message = "the last parameter is the database: write one, like `db: &mut PgConnection`";
@@ -52,14 +48,38 @@ pub(crate) fn handler(item: TokenStream, args: &Args, errors: &mut Errors) -> Op
         .filter_map(|(index, mark)| Database::new(index, &signature, mark, args, errors));
     let mut databases: Vec<_> = databases.collect();
     check_names(&mut databases, [&signature.ident, &inner], errors);
+    if let Some(error) = misplaced {
+        errors.push(error);
+        databases
+            .iter_mut()
+            .for_each(|database| database.held = None);
+        if databases.is_empty() {
+            return None;
+        }
+    }
     Some(Handler {
         attributes,
         visibility,
         signature,
-        body,
+        body: body.unwrap_or_else(no_body),
         databases,
         inner,
     })
+}
+
+/// A function that is no free one: an item of an `impl` or a `trait`.
+fn misplaced(signature: &Signature, body: Option<&Group>) -> Option<Error> {
+    if let Some(receiver) = signature.receiver() {
+        let message = "a method cannot have a static beside it: write a free function, and pass it what it needs of `self`";
+        return Some(Error::new(receiver.self_token.span, message));
+    }
+    let message = "a handler has a body: a function of a trait cannot have a static beside it";
+    body.is_none()
+        .then(|| Error::new(signature.span(), message))
+}
+
+fn no_body() -> Group {
+    Group::new(Delimiter::Brace, quote!(::core::unreachable!()))
 }
 
 fn inner(function: &Ident, args: &Args, errors: &mut Errors) -> Ident {
@@ -93,7 +113,9 @@ fn check_names(databases: &mut [Database], functions: [&Ident; 2], errors: &mut 
     }
 }
 
-fn parse(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Visibility, Signature, Group)> {
+type Parts = (Vec<Attribute>, Visibility, Signature, Option<Group>);
+
+fn parse(input: ParseStream<'_>) -> syn::Result<Parts> {
     let attributes = input.call(Attribute::parse_outer)?;
     let visibility: Visibility = input.parse()?;
     let start = input.span();
@@ -104,15 +126,12 @@ fn parse(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, Visibility, Sig
         ));
     }
     let signature: Signature = input.parse()?;
-    if input.peek(Token![;]) {
-        return Err(Error::new(
-            signature.span(),
-            "a handler has a body: a function of a trait cannot have a static beside it",
-        ));
+    if input.parse::<Option<Token![;]>>()?.is_some() {
+        return Ok((attributes, visibility, signature, None));
     }
     let at_body = input.fork();
     let body = braces(input.parse()?).ok_or_else(|| at_body.error("expected `{`"))?;
-    Ok((attributes, visibility, signature, body))
+    Ok((attributes, visibility, signature, Some(body)))
 }
 
 /// The body, out of the group that it is in if it came as a `$body:block`.

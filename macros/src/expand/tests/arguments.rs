@@ -43,6 +43,9 @@ fn mistakes_in_arguments() {
         "`env` and `source` exclude each other: write `source = Source::env(\"…\")` with what else is needed",
         "source",
     );
+    for args in ["env = \"A\", source = B", "source = B, env = \"A\""] {
+        assert_has(&pretty(args, HANDLER), "::new(B)");
+    }
     assert_error(
         "env",
         HANDLER,

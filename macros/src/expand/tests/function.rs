@@ -118,11 +118,21 @@ fn callers_see_no_other_error() {
         );
         assert_has_not(&expansion, "static H_DB");
     }
-    for item in [
-        "struct S;",
-        "async fn h(&self, db: S) {}",
-        "async fn h() {}",
+    for (item, outer) in [
+        (
+            "async fn h(&self, a: u8, db: S) { }",
+            "async fn h(&self, __arg1: u8)",
+        ),
+        ("async fn h(a: u8, db: S);", "async fn h(__arg0: u8)"),
     ] {
+        let expansion = pretty("", item);
+        assert_has(
+            &expansion,
+            &format!("{outer} {{\n    ::core::unreachable!()"),
+        );
+        assert_has_not(&expansion, "static H_DB");
+    }
+    for item in ["struct S;", "async fn h(&self) {}", "async fn h() {}"] {
         assert!(pretty("", item).starts_with(item), "{}", pretty("", item));
     }
     let conditional = "async fn h(#[cfg(a)] a: A, #[cfg(b)] b: B, #[cfg(c)] c: C, #[cfg(d)] d: D, #[cfg(e)] e: E, db: S) -> Out { }";
