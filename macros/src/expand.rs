@@ -78,10 +78,11 @@ impl Expansion {
             Some(Where::Source(source)) => source.to_token_stream(),
         };
         let keeper = self.keeper(database);
+        let new = quote_spanned!(database.place()=> #keeper::new);
         Some(quote_spanned! {Span::mixed_site()=>
             #[doc = #doc]
             #attributes
-            #visibility static #name: #keeper<#held> = #keeper::new(#source);
+            #visibility static #name: #keeper<#held> = #new(#source);
         })
     }
 

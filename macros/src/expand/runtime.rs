@@ -15,14 +15,11 @@ impl Runtime {
     /// For code that is at a place: an error is told at the first token of a path, and once for all
     /// code that is at the same one.
     pub(super) fn at(&self, place: Span) -> TokenStream {
-        let Some(path) = &self.0 else {
-            return quote_spanned!(place=> ::reuse_db);
-        };
-        // `$crate` and the edition are those of where it is written.
-        let tokens = path.to_token_stream().into_iter().map(|mut token| {
-            token.set_span(token.span().located_at(place));
-            token
-        });
-        tokens.collect()
+        match &self.0 {
+            // As written: so a wrong one is told there, once, and a wrong type at the type all the
+            // same, since rustc prefers the place of the macro's own tokens for a path of both.
+            Some(path) => path.to_token_stream(),
+            None => quote_spanned!(place=> ::reuse_db),
+        }
     }
 }

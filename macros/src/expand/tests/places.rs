@@ -44,6 +44,22 @@ fn what_a_type_cannot_do_is_told_at_the_type() {
     assert_eq!(places_of(item, "Refuse"), [place("h")]);
 }
 
+#[test]
+fn a_path_of_the_users_own_is_where_it_is_written() {
+    let args = tokens("crate = my_crate");
+    let item = tokens("async fn h(db: &mut Wrong) -> Number { }");
+    let trees = flat(expand(args, item));
+    let paths = trees.iter().filter(|tree| tree.to_string() == "my_crate");
+    let places: Vec<_> = paths.map(|tree| tree.span().source_text()).collect();
+    assert!(places.len() > 5);
+    assert!(
+        places
+            .iter()
+            .all(|place| place.as_deref() == Some("my_crate")),
+        "{places:?}"
+    );
+}
+
 /// So they are the user's to rustc: lints are told for the outer function, and an `expect` on it
 /// holds.
 #[test]
