@@ -7,7 +7,8 @@ told! {
     {
         "`&mut {Self}` is not a database that can be kept",
         "no connection or transaction that reuse-db knows",
-        "a pool or a client that is shared is taken as `&`"
+        "a pool or a client that is shared is taken as `&`",
+        "for a client of your own write `impl reuse_db::Connect for {Self}`"
     }
     /// What a handler's `&mut` parameter can be: a connection itself, or a transaction on it.
     pub trait Handle: Sized {

@@ -71,7 +71,8 @@ told! {
     {
         "`&{Self}` is not a database that can be kept",
         "no pool or client that reuse-db knows",
-        "a connection or a transaction is taken as `&mut`"
+        "a connection or a transaction is taken as `&mut`",
+        "a client of your own has to be `Sync`: write that, and `impl reuse_db::Connect for {Self}`"
     }
     /// What a `&S` parameter can be.
     pub trait Borrowed: Connect + Sync {}
@@ -84,7 +85,8 @@ told! {
     {
         "`{Self}` is not a database that can be kept and cloned",
         "no pool or client that reuse-db knows",
-        "a connection or a transaction is taken as `&mut`"
+        "a connection or a transaction is taken as `&mut`",
+        "a client of your own has to be `Sync` and `Clone`: write that, and `impl reuse_db::Connect for {Self}`"
     }
     /// What a by-value parameter can be.
     pub trait Cloned: Connect + Sync + Clone {}

@@ -2,13 +2,13 @@
 
 /// A trait with the words for types that do not implement it.
 macro_rules! told {
-    ({ $message:literal, $label:literal, $note:literal } $($item:tt)*) => {
+    ({ $message:literal, $label:literal, $note:literal, $own:literal } $($item:tt)*) => {
         #[diagnostic::on_unimplemented(
             message = $message,
             label = $label,
             note = "without a mark `#[db]` the last parameter is the database",
             note = $note,
-            note = "for a client of your own write `impl reuse_db::Connect for {Self}`"
+            note = $own
         )]
         #[cfg_attr(not(feature = "postgres"), diagnostic::on_unimplemented(
             note = "for `PgConnection`, `PgPool` and `Transaction<'_, Postgres>` add the feature `postgres` to reuse-db"
