@@ -1,0 +1,14 @@
+use reuse_db::reuse_db;
+use sqlx::PgConnection;
+
+#[reuse_db]
+async fn handler(_id: u32, _db: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let count: u32 = "7";
+    println!("{count}");
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    handler(7).await
+}

@@ -1,0 +1,11 @@
+use reuse_db::{Connect, reuse_db};
+
+#[reuse_db]
+async fn handler(_id: u32, _db: &mut impl Connect) -> Result<(), sqlx::Error> {
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    handler(7).await
+}

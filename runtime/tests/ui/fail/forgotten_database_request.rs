@@ -1,0 +1,12 @@
+use lambda_http::Request;
+use reuse_db::reuse_db;
+
+#[reuse_db]
+async fn handler(_id: u32, _db: Request) -> Result<(), sqlx::Error> {
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    handler(7).await
+}

@@ -1,0 +1,13 @@
+use lambda_http::http::Response;
+use reuse_db::reuse_db;
+use sqlx::PgConnection;
+
+#[reuse_db]
+async fn handler(_id: u32, _db: &mut PgConnection) -> Response<u32> {
+    Response::new(7)
+}
+
+#[tokio::main]
+async fn main() {
+    drop(handler(7).await);
+}

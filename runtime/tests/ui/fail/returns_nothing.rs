@@ -1,0 +1,12 @@
+use reuse_db::reuse_db;
+use sqlx::PgConnection;
+
+#[reuse_db]
+async fn handler(_id: u32, _db: &mut PgConnection) {
+    println!("done");
+}
+
+#[tokio::main]
+async fn main() {
+    drop(handler(7).await);
+}

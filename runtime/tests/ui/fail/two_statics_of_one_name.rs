@@ -1,0 +1,16 @@
+use reuse_db::reuse_db;
+use sqlx::PgConnection;
+
+#[reuse_db]
+async fn handler(
+    _id: u32,
+    #[db(name = READER)] _one: &mut PgConnection,
+    #[db(name = READER)] _two: &mut PgConnection,
+) -> Result<(), sqlx::Error> {
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    handler(7).await
+}

@@ -1,0 +1,11 @@
+use reuse_db::reuse_db;
+
+#[reuse_db]
+async fn handler(_id: u32, _db: &str) -> Result<(), sqlx::Error> {
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    handler(7).await
+}
