@@ -11,6 +11,12 @@ use crate::Error;
     note = "`sqlx::Error`, `lambda_http::Error` and `anyhow::Error` are; for an error type of your own write `impl From<reuse_db::Error> for …`",
     note = "the body of a `Response` is made from a `String`"
 )]
+#[cfg_attr(
+    not(feature = "_sqlx"),
+    diagnostic::on_unimplemented(
+        note = "`sqlx::Error` is with the feature of reuse-db for the driver: `postgres`, `mysql`, `sqlite` or `any`"
+    )
+)]
 pub trait Refuse {
     /// What the handler returns when it could not be called, or its transaction could not be
     /// committed.
