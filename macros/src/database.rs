@@ -1,13 +1,14 @@
 //! A parameter that is a database.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+mod mistakes;
+
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Error, FnArg, GenericParam, Lifetime, Pat, PatType, ReturnType, Signature, Type};
+use syn::{FnArg, Lifetime, Pat, Signature, Type};
 
 use crate::args::{Args, Where};
-use crate::attributes::is_condition;
 use crate::errors::Errors;
 use crate::lifetimes;
 
@@ -55,14 +56,14 @@ impl Database {
         let (form, borrow, held) = form(&parameter.ty);
         let advice = advice(form, held);
         let held = held.to_token_stream();
-        let mistakes = [
-            conditional(parameter),
-            opaque(&held),
-            generic(&held, signature),
-            too_long(borrow, form, &held, &signature.output),
+        let found = [
+            mistakes::conditional(parameter),
+            mistakes::opaque(&held),
+            mistakes::generic(&held, signature),
+            mistakes::too_long(borrow, form, &held, &signature.output),
         ];
-        let is_sound = mistakes.iter().all(Option::is_none);
-        mistakes
+        let is_sound = found.iter().all(Option::is_none);
+        found
             .into_iter()
             .flatten()
             .for_each(|error| errors.push(error));
@@ -137,77 +138,4 @@ fn advice(form: Form, ty: &Type) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-fn conditional(parameter: &PatType) -> Option<Error> {
-    let condition = parameter
-        .attrs
-        .iter()
-        .find(|attribute| is_condition(attribute))?;
-    let message = "the database cannot be under `#[cfg]`: write it on the function";
-    Some(Error::new(condition.path().span(), message))
-}
-
-fn opaque(held: &TokenStream) -> Option<Error> {
-    let found = find_ident(held.clone(), &|ident| ident == "impl")?;
-    let message = "a static holds the database: write its type in place of `impl …`";
-    Some(Error::new(found.span(), message))
-}
-
-fn generic(held: &TokenStream, signature: &Signature) -> Option<Error> {
-    let params = &signature.generics.params;
-    let generics: Vec<_> = params
-        .iter()
-        .filter_map(|param| match param {
-            GenericParam::Type(param) => Some(&param.ident),
-            GenericParam::Const(param) => Some(&param.ident),
-            GenericParam::Lifetime(_) => None,
-        })
-        .collect();
-    let found = find_ident(held.clone(), &|ident| generics.contains(&ident))?;
-    let message = format!(
-        "a static holds the database, and cannot be generic: write a type in place of `{found}`"
-    );
-    Some(Error::new(found.span(), message))
-}
-
-/// A lifetime that does not end with the invocation.
-fn too_long(
-    borrow: Option<&Lifetime>,
-    form: Form,
-    held: &TokenStream,
-    output: &ReturnType,
-) -> Option<Error> {
-    if let Some(borrow) = borrow
-        && form == Form::Exclusive
-        && borrow.ident != "static"
-        && lifetimes::named(held).contains(&borrow.ident)
-    {
-        let message = format!(
-            "what is borrowed for its own lifetime stays borrowed, and is never given back: \
-             write `&mut` in place of `&{borrow} mut`"
-        );
-        return Some(Error::new(borrow.span(), message));
-    }
-    let of_output = lifetimes::named(output);
-    let is_longer =
-        |lifetime: &Ident| lifetime != "static" && lifetime != "_" && of_output.contains(lifetime);
-    let longer = match borrow {
-        Some(borrow) if borrow.ident == "static" || is_longer(&borrow.ident) => {
-            borrow.ident.clone()
-        }
-        _ => lifetimes::named(held).into_iter().find(is_longer)?,
-    };
-    let message = format!(
-        "the database is lent for one invocation, and `'{longer}` lasts longer: leave it out here"
-    );
-    Some(Error::new(longer.span(), message))
-}
-
-fn find_ident(tokens: TokenStream, wanted: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
-    tokens.into_iter().find_map(|token| match token {
-        TokenTree::Ident(ident) if wanted(&ident) => Some(ident),
-        TokenTree::Group(group) => find_ident(group.stream(), wanted),
-        _ => None,
-    })
 }

@@ -3,6 +3,7 @@
 mod outer;
 mod runtime;
 mod stages;
+mod statics;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,10 @@ use syn::spanned::Spanned as _;
 
 use self::runtime::Runtime;
 use self::stages::Stages;
-use crate::args::{Level, Where, args};
+use crate::args::{Level, args};
 use crate::attributes::Attributes;
 use crate::captures;
-use crate::database::{Database, Form};
+use crate::database::Form;
 use crate::errors::Errors;
 use crate::handler::{Handler, handler};
 
@@ -56,67 +57,6 @@ impl ToTokens for Expansion {
 }
 
 impl Expansion {
-    // Input:
-    //     pub async fn handler(req: Request, db: &mut PgConnection) -> Output { … }
-    //
-    // Output:
-    //     pub static HANDLER_DB: ::reuse_db::Parked<PgConnection> =
-    //         ::reuse_db::Parked::new(::reuse_db::Source::env("DATABASE_URL"));
-    fn static_item(&self, database: &Database) -> Option<TokenStream> {
-        let held = database.held.as_ref()?;
-        let (name, attributes) = (&database.name, &self.attributes.on_static);
-        let visibility = &self.handler.visibility;
-        let what = match database.form {
-            Form::Exclusive => "The kept connections",
-            Form::Borrowed | Form::Owned => "The kept database",
-        };
-        let doc = format!(" {what} of {}.", self.link());
-        let runtime = self.runtime.at(Span::mixed_site());
-        let source = match &database.place {
-            None => quote!(#runtime::Source::env("DATABASE_URL")),
-            Some(Where::Env(variable)) => quote!(#runtime::Source::env(#variable)),
-            Some(Where::Source(source)) => source.to_token_stream(),
-        };
-        let keeper = self.keeper(database);
-        let new = quote_spanned!(database.place()=> #keeper::new);
-        Some(quote_spanned! {Span::mixed_site()=>
-            #[doc = #doc]
-            #attributes
-            #visibility static #name: #keeper<#held> = #new(#source);
-        })
-    }
-
-    /// The static's type without what it holds. What that cannot do is told at it.
-    fn keeper(&self, database: &Database) -> TokenStream {
-        let at = database.place();
-        let runtime = self.runtime.at(at);
-        match database.form {
-            Form::Exclusive => quote_spanned!(at=> #runtime::Parked),
-            Form::Borrowed | Form::Owned => quote_spanned!(at=> #runtime::Shared),
-        }
-    }
-
-    // Input:
-    //     async fn handler(db: &PgConnection) -> Output { … }
-    //
-    // Output, for a name like that: whether the form suits the type, only the type can tell.
-    //     const _: () = ::core::assert!(
-    //         ::reuse_db::__private::suits_many::<PgConnection>(),
-    //         "a connection serves one invocation at a time: write `&mut` in place of `&`"
-    //     );
-    fn fit(&self, database: &Database) -> Option<TokenStream> {
-        let (held, advice) = (database.held.as_ref()?, database.advice?);
-        let at = database.place();
-        let runtime = self.runtime.at(at);
-        let suits = match database.form {
-            Form::Exclusive => quote_spanned!(at=> suits_one),
-            Form::Borrowed | Form::Owned => quote_spanned!(at=> suits_many),
-        };
-        Some(quote_spanned! {at=>
-            const _: () = ::core::assert!(#runtime::__private::#suits::<#held>(), #advice);
-        })
-    }
-
     // Output:
     //     pub async fn handler(__arg0: Request) -> Output {
     //         let mut lease = match ::reuse_db::__private::lease(&HANDLER_DB).await { … };

@@ -1,9 +1,9 @@
 //! The annotated function: its parts, and what is wrong with it.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
-use syn::parse::{ParseStream, Parser as _};
+use syn::parse::Parser as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, FnArg, Safety, Signature, Token, Visibility};
 
@@ -11,6 +11,7 @@ use crate::args::Args;
 use crate::attributes::is_condition;
 use crate::database::Database;
 use crate::errors::Errors;
+use crate::item::item;
 use crate::marks::take_marks;
 
 pub(crate) struct Handler {
@@ -26,8 +27,8 @@ pub(crate) struct Handler {
 }
 
 /// Reads the item; `None` if nothing can be made of it.
-pub(crate) fn handler(item: TokenStream, args: &Args, errors: &mut Errors) -> Option<Handler> {
-    let (attributes, visibility, mut signature, body) = match parse.parse2(item) {
+pub(crate) fn handler(tokens: TokenStream, args: &Args, errors: &mut Errors) -> Option<Handler> {
+    let (attributes, visibility, mut signature, body) = match item.parse2(tokens) {
         Ok(parts) => parts,
         Err(error) => {
             errors.push(error);
@@ -111,54 +112,6 @@ fn check_names(databases: &mut [Database], functions: [&Ident; 2], errors: &mut 
         }
         taken.push(name);
     }
-}
-
-type Parts = (Vec<Attribute>, Visibility, Signature, Option<Group>);
-
-fn parse(input: ParseStream<'_>) -> syn::Result<Parts> {
-    let attributes = input.call(Attribute::parse_outer)?;
-    let visibility: Visibility = input.parse()?;
-    let start = input.span();
-    if !is_function(input) {
-        return Err(Error::new(
-            start,
-            "`#[reuse_db]` is for functions: write it above an `async fn`",
-        ));
-    }
-    let signature: Signature = input.parse()?;
-    if input.parse::<Option<Token![;]>>()?.is_some() {
-        return Ok((attributes, visibility, signature, None));
-    }
-    let at_body = input.fork();
-    let body = braces(input.parse()?).ok_or_else(|| at_body.error("expected `{`"))?;
-    Ok((attributes, visibility, signature, Some(body)))
-}
-
-/// The body, out of the group that it is in if it came as a `$body:block`.
-fn braces(token: TokenTree) -> Option<Group> {
-    let TokenTree::Group(group) = token else {
-        return None;
-    };
-    match group.delimiter() {
-        Delimiter::Brace => Some(group),
-        Delimiter::None => group.stream().into_iter().next().and_then(braces),
-        _ => None,
-    }
-}
-
-fn is_function(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    while ahead.peek(Token![const])
-        || ahead.peek(Token![async])
-        || ahead.peek(Token![unsafe])
-        || ahead.peek(Token![extern])
-        || ahead.peek(syn::LitStr)
-    {
-        if ahead.parse::<TokenTree>().is_err() {
-            return false;
-        }
-    }
-    ahead.peek(Token![fn])
 }
 
 /// Tells what a handler cannot be, and goes on as if it were none of that, so that its callers see

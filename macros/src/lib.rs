@@ -7,6 +7,7 @@ mod database;
 mod errors;
 mod expand;
 mod handler;
+mod item;
 mod lifetimes;
 mod marks;
 

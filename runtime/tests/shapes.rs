@@ -2,7 +2,6 @@
 #![cfg(feature = "sqlite")]
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     reason = "a test fails by panicking, with a message"
 )]
 

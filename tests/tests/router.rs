@@ -1,5 +1,10 @@
 //! An axum router of twenty annotated handlers, and handlers that call each other.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, with a message"
+)]
+
 mod function;
 
 use std::collections::BTreeSet;

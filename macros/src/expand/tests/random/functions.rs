@@ -80,10 +80,10 @@ impl Function {
             .collect()
     }
 
-    /// Whether it is no method and has a parameter.
+    /// Whether it has a parameter that can be a database.
     pub(super) fn can_be_hoisted(&self) -> bool {
-        let first = self.parameters.first();
-        first.is_some_and(|first| !first.ty.is_empty())
+        let mut parameters = self.parameters.iter();
+        parameters.any(|parameter| !parameter.ty.is_empty())
     }
 
     /// Which of its parameters are databases.
