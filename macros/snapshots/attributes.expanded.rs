@@ -16,11 +16,8 @@ pub static END_DB: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
 #[deprecated(note = "sessions end by themselves")]
 #[allow(clippy::cast_possible_truncation, reason = "ids are small")]
 pub async fn end(#[allow(unused_mut)] __arg0: i64) -> Result<i32, sqlx::Error> {
-    let mut lease = match ::reuse_db::__private::lease(&END_DB).await {
-        ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
-    };
-    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+    let mut lease = ::core::option::Option::None;
+    let mut open = match ::reuse_db::__private::open(&END_DB, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -31,7 +28,7 @@ pub async fn end(#[allow(unused_mut)] __arg0: i64) -> Result<i32, sqlx::Error> {
     {
         return ::reuse_db::Refuse::refuse(error);
     }
-    ::reuse_db::Lease::settle(lease, outcome);
+    ::reuse_db::__private::settle(lease, outcome);
     output
 }
 /// [`end`](fn@end), as it is written: with a database of the caller's own.

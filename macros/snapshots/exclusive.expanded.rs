@@ -11,11 +11,8 @@ pub static HANDLER_DB: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::ne
 ///
 /// Those of the database.
 pub async fn handler(__arg0: Request) -> Result<Response<Body>, Error> {
-    let mut lease = match ::reuse_db::__private::lease(&HANDLER_DB).await {
-        ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
-    };
-    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+    let mut lease = ::core::option::Option::None;
+    let mut open = match ::reuse_db::__private::open(&HANDLER_DB, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -26,7 +23,7 @@ pub async fn handler(__arg0: Request) -> Result<Response<Body>, Error> {
     {
         return ::reuse_db::Refuse::refuse(error);
     }
-    ::reuse_db::Lease::settle(lease, outcome);
+    ::reuse_db::__private::settle(lease, outcome);
     output
 }
 /// [`handler`](fn@handler), as it is written: with a database of the caller's own.

@@ -19,11 +19,8 @@ pub async fn r#match<'r, K, const N: usize>(
 where
     K: Into<i64> + Send + 'r,
 {
-    let mut lease = match ::reuse_db::__private::lease(&MATCH_IN).await {
-        ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
-    };
-    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+    let mut lease = ::core::option::Option::None;
+    let mut open = match ::reuse_db::__private::open(&MATCH_IN, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -37,7 +34,7 @@ where
     {
         return ::reuse_db::Refuse::refuse(error);
     }
-    ::reuse_db::Lease::settle(lease, outcome);
+    ::reuse_db::__private::settle(lease, outcome);
     output
 }
 /// [`match`](fn@match), as it is written: with a database of the caller's own.

@@ -10,11 +10,8 @@ pub static ADD_TX: ::reuse_db::Parked<Transaction<'static, Postgres>> = ::reuse_
 ///
 /// Those of the database.
 pub async fn add(__arg0: String) -> Result<(), sqlx::Error> {
-    let mut lease = match ::reuse_db::__private::lease(&ADD_TX).await {
-        ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
-    };
-    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+    let mut lease = ::core::option::Option::None;
+    let mut open = match ::reuse_db::__private::open(&ADD_TX, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -25,7 +22,7 @@ pub async fn add(__arg0: String) -> Result<(), sqlx::Error> {
     {
         return ::reuse_db::Refuse::refuse(error);
     }
-    ::reuse_db::Lease::settle(lease, outcome);
+    ::reuse_db::__private::settle(lease, outcome);
     output
 }
 /// [`add`](fn@add), as it is written: with a database of the caller's own.

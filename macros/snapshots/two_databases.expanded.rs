@@ -16,15 +16,20 @@ pub static READER: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
 ///
 /// Those of the databases.
 pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
-    let mut lease = match ::reuse_db::__private::lease(&COPY_WRITER).await {
-        ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
-    };
+    let mut lease = ::core::option::Option::None;
+    if let ::core::result::Result::Err(error) = ::reuse_db::__private::lease(
+            &COPY_WRITER,
+            &mut lease,
+        )
+        .await
+    {
+        return ::reuse_db::Refuse::refuse(error);
+    }
     let lease1 = match ::reuse_db::__private::lease_shared(&READER).await {
         ::core::result::Result::Ok(lease1) => lease1,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
-    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+    let mut open = match ::reuse_db::__private::open(&COPY_WRITER, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -36,7 +41,7 @@ pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
     {
         return ::reuse_db::Refuse::refuse(error);
     }
-    ::reuse_db::Lease::settle(lease, outcome);
+    ::reuse_db::__private::settle(lease, outcome);
     ::reuse_db::SharedLease::settle(lease1, outcome);
     output
 }

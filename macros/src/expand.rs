@@ -59,12 +59,12 @@ impl ToTokens for Expansion {
 impl Expansion {
     // Output:
     //     pub async fn handler(__arg0: Request) -> Output {
-    //         let mut lease = match ::reuse_db::__private::lease(&HANDLER_DB).await { … };
-    //         let mut open = match ::reuse_db::Lease::open(&mut lease).await { … };
+    //         let mut lease = ::core::option::Option::None;
+    //         let mut open = match ::reuse_db::__private::open(&HANDLER_DB, &mut lease).await { … };
     //         let output = handler_with(__arg0, &mut open).await;
     //         let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
     //         if let Err(error) = ::reuse_db::Finish::finish(open, outcome).await { … }
-    //         ::reuse_db::Lease::settle(lease, outcome);
+    //         ::reuse_db::__private::settle(lease, outcome);
     //         output
     //     }
     fn outer(&self) -> TokenStream {
@@ -90,7 +90,9 @@ impl Expansion {
         let stages: Vec<_> = databases
             .iter()
             .enumerate()
-            .map(|(n, database)| Stages::new(n, database, &self.runtime, output))
+            .map(|(n, database)| {
+                Stages::new(n, databases.len() == 1, database, &self.runtime, output)
+            })
             .collect();
         let fits = databases.iter().filter_map(|database| self.fit(database));
         let leases = stages.iter().map(|stages| &stages.lease);

@@ -2,9 +2,9 @@
 //! so that rustc tells a wrong type once.
 
 use crate::wrong_type::told;
-use crate::{Connect, Error, Handle, Lease, Parked, Shared, SharedLease};
+use crate::{Connect, Error, Handle, Lease, Outcome, Parked, Shared, SharedLease};
 
-/// For `&mut H`.
+/// For a `&mut H` among several databases, which are all leased before any is opened.
 ///
 /// # Errors
 ///
@@ -13,10 +13,44 @@ use crate::{Connect, Error, Handle, Lease, Parked, Shared, SharedLease};
     clippy::needless_maybe_sized,
     reason = "of an unsized type rustc tells one bound then, and not two"
 )]
-pub fn lease<H: Handle + ?Sized>(
+pub async fn lease<H: Handle + ?Sized>(
     from: &'static Parked<H>,
-) -> impl Future<Output = Result<Lease<H>, Error>> + Send {
-    from.lease()
+    lease: &mut Option<Lease<H>>,
+) -> Result<(), Error> {
+    *lease = Some(from.lease().await?);
+    Ok(())
+}
+
+/// For `&mut H`: leases it, unless that is done, and opens it. One future is quicker to compile than
+/// two.
+///
+/// # Errors
+///
+/// Those of [`Parked::lease`] and of [`Lease::open`].
+#[expect(
+    clippy::needless_maybe_sized,
+    reason = "of an unsized type rustc tells one bound then, and not two"
+)]
+pub async fn open<'l, H: Handle + ?Sized>(
+    from: &'static Parked<H>,
+    lease: &'l mut Option<Lease<H>>,
+) -> Result<H::Open<'l>, Error> {
+    let lease = match lease {
+        Some(lease) => lease,
+        none => none.insert(from.lease().await?),
+    };
+    Lease::open(lease).await
+}
+
+/// Gives back what was opened.
+#[expect(
+    clippy::needless_maybe_sized,
+    reason = "of an unsized type rustc tells one bound then, and not two"
+)]
+pub fn settle<H: Handle + ?Sized>(lease: Option<Lease<H>>, outcome: Outcome) {
+    if let Some(lease) = lease {
+        Lease::settle(lease, outcome);
+    }
 }
 
 /// For `&S`.

@@ -77,6 +77,8 @@ pub use stats::{Stats, stats};
 /// What the attribute's expansion uses besides the public items. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::lend::{cloned, lease, lease_cloned, lease_shared, suits_many, suits_one};
+    pub use crate::lend::{
+        cloned, lease, lease_cloned, lease_shared, open, settle, suits_many, suits_one,
+    };
     pub use crate::outcome::{AnyResult, Anything, Judge};
 }

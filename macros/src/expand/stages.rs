@@ -18,7 +18,13 @@ pub(super) struct Stages {
 impl Stages {
     /// What the type of the database cannot do is told at that type, what the handler's output
     /// cannot do at `output`.
-    pub(super) fn new(n: usize, database: &Database, runtime: &Runtime, output: Span) -> Self {
+    pub(super) fn new(
+        n: usize,
+        is_only: bool,
+        database: &Database,
+        runtime: &Runtime,
+        output: Span,
+    ) -> Self {
         let at = database.place();
         let local = |name: &str| match n {
             0 => Ident::new(name, at),
@@ -39,29 +45,33 @@ impl Stages {
                 }
             }
         };
+        let refuse_if = |value: TokenStream| {
+            quote_spanned! {Span::mixed_site()=>
+                if let ::core::result::Result::Err(error) = #value {
+                    #refuse;
+                }
+            }
+        };
         if database.form == Form::Exclusive {
-            let leased = or_refuse(
-                &lease,
-                quote_spanned!(at=> #runtime::__private::lease(&#name).await),
-            );
-            let opened = or_refuse(
-                &open,
-                quote_spanned!(at=> #runtime::Lease::open(&mut #lease).await),
-            );
+            let open_it = quote_spanned!(at=> #runtime::__private::open(&#name, &mut #lease).await);
+            let opened = or_refuse(&open, open_it);
+            // The only one is leased as it is opened.
+            let leased = (!is_only).then(|| {
+                refuse_if(
+                    quote_spanned!(at=> #runtime::__private::lease(&#name, &mut #lease).await),
+                )
+            });
             return Self {
-                lease: quote_spanned!(Span::mixed_site()=> let mut #lease = #leased;),
+                lease: quote_spanned! {at=>
+                    let mut #lease = ::core::option::Option::None;
+                    #leased
+                },
                 open: quote_spanned!(Span::mixed_site()=> let mut #open = #opened;),
                 argument: quote_spanned!(at=> &mut #open),
-                finish: {
-                    let finished =
-                        quote_spanned!(at=> #runtime::Finish::finish(#open, outcome).await);
-                    quote_spanned! {Span::mixed_site()=>
-                        if let ::core::result::Result::Err(error) = #finished {
-                            #refuse;
-                        }
-                    }
-                },
-                settle: quote_spanned!(at=> #runtime::Lease::settle(#lease, outcome);),
+                finish: refuse_if(
+                    quote_spanned!(at=> #runtime::Finish::finish(#open, outcome).await),
+                ),
+                settle: quote_spanned!(at=> #runtime::__private::settle(#lease, outcome);),
             };
         }
         let (lease_it, argument) = match database.form {

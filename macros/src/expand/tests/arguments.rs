@@ -163,7 +163,10 @@ fn inject_and_crate() {
         &expansion,
         "static HANDLER_DB: crate::a::kept::Parked<PgConnection>",
     );
-    assert_has(&expansion, "crate::a::kept::__private::lease(&HANDLER_DB)");
+    assert_has(
+        &expansion,
+        "crate::a::kept::__private::open(&HANDLER_DB, &mut lease)",
+    );
     assert_has_not(&expansion, "reuse_db");
     assert_has_not(&expansion, "handler_with");
     let expansion = pretty("inject = r#match", HANDLER);

@@ -31,10 +31,15 @@ static READER: ::reuse_db::Shared<P> = ::reuse_db::Shared::new(
 /// The kept database of [`h`](fn@h).
 static H_O: ::reuse_db::Shared<P> = ::reuse_db::Shared::new(S);
 async fn h(__arg1: u8) -> Out {
-    let mut lease = match ::reuse_db::__private::lease(&H_W).await {
-        ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
-    };
+    let mut lease = ::core::option::Option::None;
+    if let ::core::result::Result::Err(error) = ::reuse_db::__private::lease(
+            &H_W,
+            &mut lease,
+        )
+        .await
+    {
+        return ::reuse_db::Refuse::refuse(error);
+    }
     let lease1 = match ::reuse_db::__private::lease_shared(&READER).await {
         ::core::result::Result::Ok(lease1) => lease1,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
@@ -43,7 +48,7 @@ async fn h(__arg1: u8) -> Out {
         ::core::result::Result::Ok(lease2) => lease2,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
-    let mut open = match ::reuse_db::Lease::open(&mut lease).await {
+    let mut open = match ::reuse_db::__private::open(&H_W, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -60,7 +65,7 @@ async fn h(__arg1: u8) -> Out {
     {
         return ::reuse_db::Refuse::refuse(error);
     }
-    ::reuse_db::Lease::settle(lease, outcome);
+    ::reuse_db::__private::settle(lease, outcome);
     ::reuse_db::SharedLease::settle(lease1, outcome);
     ::reuse_db::SharedLease::settle(lease2, outcome);
     output
