@@ -1,0 +1,70 @@
+//! The handlers' bodies: the same in each package.
+
+/// How many handlers a package has.
+pub(crate) const COUNT: usize = 200;
+
+/// How many of them share a module.
+pub(crate) const IN_A_MODULE: usize = 20;
+
+/// One of the handlers.
+#[derive(Clone, Copy)]
+pub(crate) struct Handler(pub(crate) usize);
+
+/// What a handler works with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Database {
+    Connection,
+    Transaction,
+}
+
+impl Handler {
+    /// Those of one module.
+    pub(crate) fn of_module(module: usize) -> impl Iterator<Item = Self> {
+        let first = module * IN_A_MODULE;
+        (first..first + IN_A_MODULE).map(Self)
+    }
+
+    /// Of 20 handlers 16 take a connection and 4 a transaction.
+    pub(crate) fn database(self) -> Database {
+        match self.0 % 20 {
+            0..16 => Database::Connection,
+            _ => Database::Transaction,
+        }
+    }
+
+    /// The statements, given what sqlx executes them on.
+    pub(crate) fn statements(self, on: &str) -> String {
+        let n = self.0;
+        let key = "let key = request.uri().query().unwrap_or_default().to_owned();";
+        let query = match n % 5 {
+            0 => format!(
+                r#"let answer: i64 = sqlx::query_scalar("select count(*) from table_{n} where key = $1").bind(key).fetch_one({on}).await?;"#
+            ),
+            1 => format!(
+                r#"let answer: String = sqlx::query_scalar("select name from table_{n} where key = $1 and id < $2").bind(key).bind({n}_i64).fetch_one({on}).await?;"#
+            ),
+            2 => format!(
+                r#"let done = sqlx::query("update table_{n} set seen = now() where key = $1").bind(key).execute({on}).await?;
+    let answer = done.rows_affected();"#
+            ),
+            3 => format!(
+                r#"sqlx::query("insert into table_{n} (key, id) values ($1, $2)").bind(key).bind({n}_i64).execute({on}).await?;
+    let answer: i64 = sqlx::query_scalar("select max(id) from table_{n}").fetch_one({on}).await?;"#
+            ),
+            _ => format!(
+                r#"let rows: Vec<(i64, String)> = sqlx::query_as("select id, name from table_{n} where key = $1").bind(key).fetch_all({on}).await?;
+    let names: Vec<_> = rows.into_iter().filter(|(id, _)| *id > {n}).map(|(_, name)| name).collect();
+    let answer = names.join(", ");"#
+            ),
+        };
+        format!("{key}\n    {query}")
+    }
+
+    /// What follows the statements, and whatever ends them.
+    pub(crate) fn response(self) -> String {
+        format!(
+            "Ok(Response::new(Body::from(format!(\"{}: {{answer}}\"))))",
+            self.0
+        )
+    }
+}
