@@ -1,6 +1,6 @@
 //! The path of the runtime crate.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
 use syn::Path;
 
@@ -19,7 +19,11 @@ impl Runtime {
             // As written: so a wrong one is told there, once, and a wrong type at the type all the
             // same, since rustc prefers the place of the macro's own tokens for a path of both.
             Some(path) => path.to_token_stream(),
-            None => quote_spanned!(place=> ::reuse_db),
+            // That the name is not there is told once too, at the attribute.
+            None => {
+                let name = Ident::new("reuse_db", Span::mixed_site());
+                quote_spanned!(place=> ::#name)
+            }
         }
     }
 }
