@@ -62,16 +62,8 @@ impl Function {
     }
 
     pub(crate) async fn start_with(server: &impl Server, env: &[(&str, &str)]) -> Self {
-        Self::start_binary(env!("CARGO_BIN_EXE_function"), server, env).await
-    }
-
-    pub(crate) async fn start_binary(
-        binary: &str,
-        server: &impl Server,
-        env: &[(&str, &str)],
-    ) -> Self {
         let proxy = Proxy::start(server.addr()).await;
-        let mut builder = Sandbox::builder(binary)
+        let mut builder = Sandbox::builder(env!("CARGO_BIN_EXE_function"))
             .env("DATABASE_URL", server.url_at(proxy.port()))
             .timeout(Duration::from_secs(10));
         for (name, value) in env {
