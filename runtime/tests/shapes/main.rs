@@ -1,0 +1,54 @@
+//! Handlers of every shape that the attribute takes, called: what they do, and what their statics
+//! count.
+#![cfg(feature = "sqlite")]
+
+mod events;
+mod jobs;
+mod nested;
+mod places;
+mod refusals;
+mod routes;
+mod transactions;
+mod two_databases;
+mod web;
+
+use std::time::Duration;
+
+use reuse_db::{Source, Stats};
+
+/// A database in memory, as old as its connection: what is in it tells connections apart. It is
+/// always trusted, so that a slow machine counts no checks.
+const MEMORY: Source = Source::env("NO_SUCH_VARIABLE")
+    .or("sqlite::memory:")
+    .on_connect("create table notes (text text not null)")
+    .verify_after(Duration::MAX);
+
+/// Where no connection can be had.
+const NOWHERE: Source = Source::env("NO_SUCH_VARIABLE");
+
+/// What became of the connections leased through a static.
+fn counts(stats: Stats) -> Counts {
+    Counts {
+        opened: stats.opened,
+        reused: stats.reused,
+        discarded: stats.discarded,
+        refused: stats.refused,
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Counts {
+    opened: u64,
+    reused: u64,
+    discarded: u64,
+    refused: u64,
+}
+
+/// Leased `times`, and opened for the first time only.
+fn one_connection(times: u64) -> Counts {
+    Counts {
+        opened: 1,
+        reused: times - 1,
+        ..Counts::default()
+    }
+}

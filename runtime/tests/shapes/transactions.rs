@@ -1,0 +1,150 @@
+//! A transaction is committed if its handler succeeded, and else rolled back; its connection is
+//! kept either way.
+
+use lambda_http::{Body, Response};
+use reuse_db::{Error, Source, reuse_db};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use crate::{Counts, MEMORY, counts, one_connection};
+
+async fn write(tx: &mut Transaction<'_, Sqlite>) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into notes values ('noted')")
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn notes(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(db)
+        .await
+}
+
+#[reuse_db(source = MEMORY)]
+async fn result(fail: bool, tx: &mut Transaction<'_, Sqlite>) -> anyhow::Result<()> {
+    write(tx).await?;
+    anyhow::ensure!(!fail, "as it was told");
+    Ok(())
+}
+
+#[reuse_db(source = MEMORY, inject = notes_after_result_with)]
+async fn notes_after_result(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    notes(db).await
+}
+
+#[tokio::test]
+async fn a_result() {
+    for (fail, written) in [(false, 1), (true, 1), (true, 1), (false, 2)] {
+        assert_eq!(result(fail).await.is_err(), fail);
+        assert_eq!(notes_after_result().await.expect("a number"), written);
+    }
+    assert_eq!(counts(RESULT_TX.stats()), one_connection(4));
+    assert_eq!(
+        RESULT_TX.stats().checked,
+        2,
+        "after a failure, and after nothing else"
+    );
+}
+
+fn response(status: u16) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    if let Ok(status) = status.try_into() {
+        *response.status_mut() = status;
+    }
+    response
+}
+
+#[reuse_db(source = MEMORY)]
+async fn plain(status: u16, tx: &mut Transaction<'_, Sqlite>) -> Response<Body> {
+    match write(tx).await {
+        Ok(()) => response(status),
+        Err(_) => response(500),
+    }
+}
+
+#[reuse_db(source = MEMORY)]
+async fn in_a_result(
+    status: u16,
+    tx: &mut Transaction<'_, Sqlite>,
+) -> Result<Response<Body>, lambda_http::Error> {
+    write(tx).await?;
+    Ok(response(status))
+}
+
+#[reuse_db(source = MEMORY)]
+async fn notes_after_response(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    notes(db).await
+}
+
+#[tokio::test]
+async fn a_response() {
+    let mut written = 0;
+    for (status, is_committed) in [
+        (200, true),
+        (204, true),
+        (302, true),
+        (400, false),
+        (404, false),
+        (500, false),
+        (503, false),
+        (201, true),
+    ] {
+        assert_eq!(plain(status).await.status(), status);
+        assert_eq!(
+            in_a_result(status).await.expect("a response").status(),
+            status
+        );
+        written += if is_committed { 2 } else { 0 };
+        assert_eq!(
+            notes_after_response().await.expect("a number"),
+            written,
+            "{status}"
+        );
+    }
+    assert_eq!(counts(PLAIN_TX.stats()), one_connection(8));
+    assert_eq!(
+        [PLAIN_TX.stats().checked, IN_A_RESULT_TX.stats().checked],
+        [2, 2],
+        "after 5xx alone"
+    );
+}
+
+const CHECKED_AT_COMMIT: Source = MEMORY.on_connect(
+    "pragma foreign_keys = on; create table lists (id integer primary key); \
+     create table items (list integer references lists deferrable initially deferred)",
+);
+
+#[reuse_db(source = CHECKED_AT_COMMIT)]
+async fn orphan(tx: &mut Transaction<'_, Sqlite>) -> Result<&'static str, Error> {
+    sqlx::query("insert into items values (7)")
+        .execute(&mut **tx)
+        .await?;
+    Ok("written")
+}
+
+#[reuse_db(source = CHECKED_AT_COMMIT)]
+async fn orphan_response(tx: &mut Transaction<'_, Sqlite>) -> Response<Body> {
+    match sqlx::query("insert into items values (7)")
+        .execute(&mut **tx)
+        .await
+    {
+        Ok(_) => response(201),
+        Err(_) => response(500),
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_committed_is_not_told_as_a_success() {
+    let error = orphan().await.expect_err("no such list");
+    assert!(error.to_string().starts_with("COMMIT failed: "), "{error}");
+    assert!(matches!(error, Error::Transaction { step: "COMMIT", .. }));
+    assert_eq!(orphan_response().await.status(), 503);
+    // Nobody knows the state of a connection that could not commit.
+    let discarded = Counts {
+        opened: 1,
+        discarded: 1,
+        ..Counts::default()
+    };
+    assert_eq!(counts(ORPHAN_TX.stats()), discarded);
+    assert_eq!(counts(ORPHAN_RESPONSE_TX.stats()), discarded);
+}
