@@ -62,7 +62,7 @@ impl Expansion {
     //         let mut lease = ::core::option::Option::None;
     //         let mut open = match ::reuse_db::__private::open(&HANDLER_DB, &mut lease).await { … };
     //         let output = handler_with(__arg0, &mut open).await;
-    //         let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    //         let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     //         if let Err(error) = ::reuse_db::Finish::finish(open, outcome).await { … }
     //         ::reuse_db::__private::settle(lease, outcome);
     //         output
@@ -111,7 +111,7 @@ impl Expansion {
             #(#leases)*
             #(#opens)*
             #call
-            let outcome = #runtime::__private::Judge::new(&output).outcome();
+            let outcome = #runtime::__private::Judge::new(&output).__outcome();
             #(#finishes)*
             #(#settles)*
             output

@@ -35,7 +35,8 @@ impl Outcome {
 ///
 /// The method is found by the type of the output: `Response<B>` and `Result<Response<B>, E>` first,
 /// then, through `Deref`, any other `Result`, then anything. So no trait is asked of the handler's
-/// type, and none has to be in scope where the attribute is used.
+/// type, and none has to be in scope where the attribute is used. One that is there, for any type,
+/// has no method of that name.
 #[derive(Debug)]
 pub struct Judge<'a, T>(AnyResult<'a, T>);
 
@@ -57,7 +58,7 @@ impl<'a, T> Judge<'a, T> {
 impl<B> Judge<'_, Response<B>> {
     /// What the output says.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn __outcome(&self) -> Outcome {
         Outcome::of_status(self.0.0.0.status())
     }
 }
@@ -65,7 +66,7 @@ impl<B> Judge<'_, Response<B>> {
 impl<B, E> Judge<'_, Result<Response<B>, E>> {
     /// What the output says.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn __outcome(&self) -> Outcome {
         self.0.0.0.as_ref().map_or(Outcome::Failure, |response| {
             Outcome::of_status(response.status())
         })
@@ -75,7 +76,7 @@ impl<B, E> Judge<'_, Result<Response<B>, E>> {
 impl<T, E> AnyResult<'_, Result<T, E>> {
     /// What the output says.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn __outcome(&self) -> Outcome {
         if self.0.0.is_ok() {
             Outcome::Success
         } else {
@@ -87,7 +88,7 @@ impl<T, E> AnyResult<'_, Result<T, E>> {
 impl<T> Anything<'_, T> {
     /// What the output says.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn __outcome(&self) -> Outcome {
         Outcome::Success
     }
 }
@@ -120,20 +121,23 @@ mod tests {
                 .body(())
                 .expect("a response")
         };
-        assert_eq!(Judge::new(&status(204)).outcome(), Outcome::Success);
-        assert_eq!(Judge::new(&status(404)).outcome(), Outcome::Refusal);
-        assert_eq!(Judge::new(&status(502)).outcome(), Outcome::Failure);
+        assert_eq!(Judge::new(&status(204)).__outcome(), Outcome::Success);
+        assert_eq!(Judge::new(&status(404)).__outcome(), Outcome::Refusal);
+        assert_eq!(Judge::new(&status(502)).__outcome(), Outcome::Failure);
         assert_eq!(
-            Judge::new(&Ok::<_, ()>(status(500))).outcome(),
+            Judge::new(&Ok::<_, ()>(status(500))).__outcome(),
             Outcome::Failure
         );
         assert_eq!(
-            Judge::new(&Err::<Response<()>, _>(())).outcome(),
+            Judge::new(&Err::<Response<()>, _>(())).__outcome(),
             Outcome::Failure
         );
-        assert_eq!(Judge::new(&Ok::<_, ()>(7)).outcome(), Outcome::Success);
-        assert_eq!(Judge::new(&Err::<u8, _>("no")).outcome(), Outcome::Failure);
-        assert_eq!(Judge::new(&7).outcome(), Outcome::Success);
+        assert_eq!(Judge::new(&Ok::<_, ()>(7)).__outcome(), Outcome::Success);
+        assert_eq!(
+            Judge::new(&Err::<u8, _>("no")).__outcome(),
+            Outcome::Failure
+        );
+        assert_eq!(Judge::new(&7).__outcome(), Outcome::Success);
     }
 
     #[test]
@@ -141,6 +145,6 @@ mod tests {
         fn opaque() -> Result<impl Sized, ()> {
             Ok(7)
         }
-        assert_eq!(Judge::new(&opaque()).outcome(), Outcome::Success);
+        assert_eq!(Judge::new(&opaque()).__outcome(), Outcome::Success);
     }
 }

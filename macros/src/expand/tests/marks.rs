@@ -59,7 +59,7 @@ async fn h(__arg1: u8) -> Out {
             ::reuse_db::__private::cloned(&lease2),
         )
         .await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
