@@ -106,6 +106,12 @@ impl Expansion {
         let finishes = stages.iter().map(|stages| &stages.finish);
         let settles = stages.iter().map(|stages| &stages.settle);
         let runtime = self.runtime.at(Span::mixed_site());
+        // One that the database made necessary, which is not here.
+        let lifetimes = outer
+            .generics
+            .lifetimes()
+            .next()
+            .map(|_| quote!(#[allow(clippy::needless_lifetimes)]));
         let statements = quote_spanned! {Span::mixed_site()=>
             #(#fits)*
             #(#leases)*
@@ -117,7 +123,7 @@ impl Expansion {
             output
         };
         let block = in_braces_of(body, statements);
-        quote!(#attributes #visibility #outer #block)
+        quote!(#attributes #lifetimes #visibility #outer #block)
     }
 
     // Output:

@@ -1,6 +1,6 @@
 //! Lifetimes and other generics.
 
-use super::{assert_error, assert_has, pretty};
+use super::{assert_error, assert_has, assert_has_not, pretty};
 
 #[test]
 fn a_transaction_is_parked_for_static() {
@@ -93,6 +93,23 @@ fn what_cannot_be_inferred_is_handed_on() {
         "async fn h<'a, T: X, const N: usize>(s: impl Y, db: &'a C) -> Out { }",
     );
     assert_has(&expansion, "h_with::<T, N>(");
+}
+
+/// Beside the database's reference it cannot be left out; without it clippy says that it can.
+#[test]
+fn a_lifetime_that_stays_is_not_called_needless() {
+    let allow = "#[allow(clippy::needless_lifetimes)]";
+    let expansion = pretty(
+        "",
+        "async fn h<'a>(s: &'a str, db: &mut C) -> Result<&'a str, E> {}",
+    );
+    assert_has(
+        &expansion,
+        &format!("{allow}\nasync fn h<'a>(__arg0: &'a str)"),
+    );
+    assert_eq!(expansion.matches(allow).count(), 1);
+    let expansion = pretty("", "async fn h<'a, T>(s: T, db: &'a mut C) -> Out {}");
+    assert_has_not(&expansion, allow);
 }
 
 #[test]
