@@ -2,15 +2,30 @@
 //! count.
 #![cfg(feature = "sqlite")]
 
+mod attributes;
+mod conditions;
+mod control_flow;
+mod cut_off;
 mod events;
+mod forms;
+mod generics;
+mod in_macro_rules;
 mod jobs;
+mod names;
 mod nested;
+mod of_a_user;
+mod patterns;
 mod places;
 mod refusals;
+mod returned;
 mod routes;
+mod shadowed;
+mod spans;
 mod transactions;
 mod two_databases;
+mod visibility;
 mod web;
+mod with_its_own;
 
 use std::time::Duration;
 

@@ -1,0 +1,136 @@
+//! Each form of the parameter with sqlx's types, under whatever name.
+
+use reuse_db::{Source, reuse_db};
+use sqlx::{Any, AnyConnection, AnyPool, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use crate::{MEMORY, counts, one_connection};
+
+/// A connection more would be another database.
+const POOL: Source = MEMORY.max_connections(1);
+
+#[reuse_db(source = POOL)]
+async fn borrowed(text: &str, pool: &SqlitePool) -> Result<i64, sqlx::Error> {
+    sqlx::query("insert into notes values (?)")
+        .bind(text)
+        .execute(pool)
+        .await?;
+    sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(pool)
+        .await
+}
+
+#[reuse_db(source = POOL)]
+async fn by_value(pool: SqlitePool) -> Result<i64, sqlx::Error> {
+    let count = tokio::spawn(async move {
+        sqlx::query_scalar("select count(*) from notes")
+            .fetch_one(&pool)
+            .await
+    });
+    count.await.map_err(|error| sqlx::Error::Io(error.into()))?
+}
+
+#[tokio::test]
+async fn a_pool_borrowed_and_by_value() {
+    for n in 1..=3 {
+        assert_eq!(borrowed("a").await.expect("a number"), n);
+        assert_eq!(by_value().await.expect("a number"), n, "the same pool");
+    }
+    assert_eq!(counts(BORROWED_POOL.stats()), one_connection(3));
+    assert_eq!(
+        (BY_VALUE_POOL.stats().opened, BY_VALUE_POOL.stats().reused),
+        (0, 3)
+    );
+}
+
+#[reuse_db(source = POOL)]
+async fn at_once(pool: &SqlitePool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(pool)
+        .await
+}
+
+#[tokio::test]
+async fn a_pool_serves_many_at_once() {
+    let (a, b, c) = tokio::join!(at_once(), at_once(), at_once());
+    assert!(
+        [a, b, c]
+            .into_iter()
+            .all(|count| count.is_ok_and(|count| count == 0))
+    );
+    assert_eq!(counts(AT_ONCE_POOL.stats()), one_connection(3));
+}
+
+#[reuse_db(source = MEMORY)]
+async fn any(db: &mut AnyConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(db)
+        .await
+}
+
+#[reuse_db(source = MEMORY)]
+async fn any_transaction(tx: &mut Transaction<'_, Any>) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into notes values ('a')")
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+#[reuse_db(source = POOL)]
+async fn any_pool(pool: &AnyPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(pool)
+        .await
+}
+
+#[tokio::test]
+async fn any_database() {
+    any_transaction().await.expect("an end");
+    assert_eq!(any().await.expect("a number"), 1);
+    assert_eq!(
+        any_pool().await.expect("a number"),
+        0,
+        "a database of its own"
+    );
+    assert_eq!(counts(ANY_TRANSACTION_TX.stats()), one_connection(1));
+    assert_eq!((ANY_DB.stats().opened, ANY_DB.stats().reused), (0, 1));
+    assert_eq!(counts(ANY_POOL_POOL.stats()), one_connection(1));
+}
+
+type Db = SqliteConnection;
+type Tx<'t> = Transaction<'t, Sqlite>;
+
+mod database {
+    pub(super) use sqlx::Pool as Of;
+}
+
+#[reuse_db(source = MEMORY)]
+async fn aliases(
+    #[db] db: &mut Db,
+    #[db] tx: &mut Tx<'_>,
+    #[db] named: &mut <Sqlite as sqlx::Database>::Connection,
+    #[db(source = POOL)] pool: &database::Of<Sqlite>,
+) -> Result<i64, sqlx::Error> {
+    let mut sum: i64 = sqlx::query_scalar("select 1").fetch_one(db).await?;
+    sum += sqlx::query_scalar::<_, i64>("select 10")
+        .fetch_one(&mut **tx)
+        .await?;
+    sum += sqlx::query_scalar::<_, i64>("select 100")
+        .fetch_one(named)
+        .await?;
+    sum += sqlx::query_scalar::<_, i64>("select 1000")
+        .fetch_one(pool)
+        .await?;
+    Ok(sum)
+}
+
+#[tokio::test]
+async fn types_by_other_names() {
+    assert_eq!(aliases().await.expect("a number"), 1111);
+    let opened = [
+        ALIASES_DB.stats(),
+        ALIASES_TX.stats(),
+        ALIASES_NAMED.stats(),
+        ALIASES_POOL.stats(),
+    ];
+    assert_eq!(opened.map(|stats| stats.opened), [1; 4]);
+}

@@ -1,0 +1,120 @@
+//! A client of the user's own, in each form, and a handle of their own on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use reuse_db::{Connect, Error, Finish, Handle, Outcome, Source, reuse_db};
+
+use crate::{counts, one_connection};
+
+/// Sends requests, which is to count them.
+#[derive(Clone, Default)]
+struct Client {
+    sent: Arc<AtomicU32>,
+}
+
+impl Client {
+    fn send(&self) -> u32 {
+        self.sent.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Connect for Client {
+    async fn connect(_: &Source) -> Result<Self, Error> {
+        Ok(Self::default())
+    }
+
+    async fn check(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A batch of requests on it, sent at its end if the handler succeeded.
+struct Batch<'c> {
+    client: &'c Client,
+    requests: u32,
+}
+
+impl Handle for Batch<'_> {
+    type Connection = Client;
+    type Open<'c> = Batch<'c>;
+
+    async fn open(client: &mut Client) -> Result<Batch<'_>, Error> {
+        Ok(Batch {
+            client,
+            requests: 0,
+        })
+    }
+}
+
+impl Finish for Batch<'_> {
+    async fn finish(self, outcome: Outcome) -> Result<(), Error> {
+        if outcome == Outcome::Success {
+            self.client.sent.fetch_add(self.requests, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+const CLIENT: Source = Source::env("NO_SUCH_VARIABLE").or("client://host");
+
+#[reuse_db(source = CLIENT)]
+async fn exclusive(client: &mut Client) -> Result<u32, Error> {
+    Ok(client.send())
+}
+
+#[reuse_db(source = CLIENT)]
+async fn borrowed(client: &Client) -> Result<u32, Error> {
+    Ok(client.send())
+}
+
+#[reuse_db(source = CLIENT)]
+async fn by_value(client: Client) -> Result<u32, Error> {
+    let task = tokio::spawn(async move { client.send() });
+    task.await.map_err(Error::unsound)
+}
+
+#[tokio::test]
+async fn exclusive_borrowed_and_by_value() {
+    for n in 1..=3 {
+        assert_eq!(exclusive().await.expect("a number"), n);
+        // One value for both of them.
+        assert_eq!(borrowed().await.expect("a number"), n * 2 - 1);
+        assert_eq!(by_value().await.expect("a number"), n * 2);
+    }
+    assert_eq!(counts(EXCLUSIVE_CLIENT.stats()), one_connection(3));
+    assert_eq!(counts(BORROWED_CLIENT.stats()), one_connection(3));
+    assert_eq!(
+        (
+            BY_VALUE_CLIENT.stats().opened,
+            BY_VALUE_CLIENT.stats().reused
+        ),
+        (0, 3)
+    );
+}
+
+#[reuse_db(source = CLIENT)]
+async fn batched(requests: u32, batch: &mut Batch<'_>) -> Result<u32, Error> {
+    batch.requests = requests;
+    if requests > 10 {
+        return Err(Error::unsound("too many requests"));
+    }
+    Ok(batch.client.send())
+}
+
+#[tokio::test]
+async fn a_handle_of_ones_own() {
+    assert_eq!(batched(3).await.expect("a number"), 1);
+    assert_eq!(
+        batched(0).await.expect("a number"),
+        5,
+        "three at the end of the first"
+    );
+    batched(11).await.expect_err("too many");
+    assert_eq!(
+        batched(0).await.expect("a number"),
+        6,
+        "none at the end of a failure"
+    );
+    assert_eq!(counts(BATCHED_BATCH.stats()), one_connection(4));
+}
