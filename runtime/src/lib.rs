@@ -80,5 +80,5 @@ pub mod __private {
     pub use crate::lend::{
         cloned, lease, lease_cloned, lease_shared, open, settle, suits_many, suits_one,
     };
-    pub use crate::outcome::{AnyResult, Anything, Judge};
+    pub use crate::outcome::{AnyResult, Anything, HasStatus, Judge};
 }

@@ -31,9 +31,39 @@ impl Outcome {
     }
 }
 
+/// A response, and what axum makes one of: a status, alone or first in a tuple.
+pub trait HasStatus {
+    /// The response's.
+    fn status(&self) -> StatusCode;
+}
+
+impl<B> HasStatus for Response<B> {
+    fn status(&self) -> StatusCode {
+        self.status()
+    }
+}
+
+impl HasStatus for StatusCode {
+    fn status(&self) -> StatusCode {
+        *self
+    }
+}
+
+macro_rules! first_in_a_tuple {
+    ($(($($part:ident),+))*) => {$(
+        impl<$($part),+> HasStatus for (StatusCode, $($part),+) {
+            fn status(&self) -> StatusCode {
+                self.0
+            }
+        }
+    )*};
+}
+
+first_in_a_tuple! { (A) (A, B) (A, B, C) (A, B, C, D) }
+
 /// Reads the outcome off a handler's output, whatever its type.
 ///
-/// The method is found by the type of the output: `Response<B>` and `Result<Response<B>, E>` first,
+/// The method is found by the type of the output: what has a status and a `Result` of that first,
 /// then, through `Deref`, any other `Result`, then anything. So no trait is asked of the handler's
 /// type, and none has to be in scope where the attribute is used. One that is there, for any type,
 /// has no method of that name.
@@ -55,7 +85,7 @@ impl<'a, T> Judge<'a, T> {
     }
 }
 
-impl<B> Judge<'_, Response<B>> {
+impl<T: HasStatus> Judge<'_, T> {
     /// What the output says.
     #[must_use]
     pub fn __outcome(&self) -> Outcome {
@@ -63,12 +93,13 @@ impl<B> Judge<'_, Response<B>> {
     }
 }
 
-impl<B, E> Judge<'_, Result<Response<B>, E>> {
+impl<T: HasStatus, E> Judge<'_, Result<T, E>> {
     /// What the output says.
     #[must_use]
     pub fn __outcome(&self) -> Outcome {
-        self.0.0.0.as_ref().map_or(Outcome::Failure, |response| {
-            Outcome::of_status(response.status())
+        let output = self.0.0.0.as_ref();
+        output.map_or(Outcome::Failure, |output| {
+            Outcome::of_status(output.status())
         })
     }
 }
@@ -130,6 +161,20 @@ mod tests {
         );
         assert_eq!(
             Judge::new(&Err::<Response<()>, _>(())).__outcome(),
+            Outcome::Failure
+        );
+        let conflict = StatusCode::CONFLICT;
+        assert_eq!(Judge::new(&conflict).__outcome(), Outcome::Refusal);
+        assert_eq!(
+            Judge::new(&Ok::<_, ()>((conflict, "taken"))).__outcome(),
+            Outcome::Refusal
+        );
+        assert_eq!(
+            Judge::new(&(conflict, (), "taken")).__outcome(),
+            Outcome::Refusal
+        );
+        assert_eq!(
+            Judge::new(&Err::<(), _>(conflict)).__outcome(),
             Outcome::Failure
         );
         assert_eq!(Judge::new(&Ok::<_, ()>(7)).__outcome(), Outcome::Success);

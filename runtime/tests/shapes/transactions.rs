@@ -1,6 +1,7 @@
 //! A transaction is committed if its handler succeeded, and else rolled back; its connection is
 //! kept either way.
 
+use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
 use reuse_db::{Error, Source, reuse_db};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
@@ -107,6 +108,44 @@ async fn a_response() {
         [2, 2],
         "after 5xx alone"
     );
+}
+
+/// What axum makes a response of.
+#[reuse_db(source = MEMORY)]
+async fn as_a_tuple(
+    status: StatusCode,
+    tx: &mut Transaction<'_, Sqlite>,
+) -> Result<(StatusCode, &'static str), sqlx::Error> {
+    write(tx).await?;
+    Ok((status, "a body"))
+}
+
+#[reuse_db(source = MEMORY)]
+async fn as_a_status(
+    status: StatusCode,
+    tx: &mut Transaction<'_, Sqlite>,
+) -> Result<StatusCode, sqlx::Error> {
+    write(tx).await.map(|()| status)
+}
+
+#[reuse_db(source = MEMORY)]
+async fn notes_after_status(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    notes(db).await
+}
+
+#[tokio::test]
+async fn a_status() {
+    for (status, written) in [(200, 2), (404, 2), (500, 2), (201, 4)] {
+        let status = StatusCode::from_u16(status).expect("a status");
+        as_a_tuple(status).await.expect("a response");
+        as_a_status(status).await.expect("a response");
+        assert_eq!(
+            notes_after_status().await.expect("a number"),
+            written,
+            "{status}"
+        );
+    }
+    assert_eq!(counts(AS_A_TUPLE_TX.stats()), one_connection(4));
 }
 
 const CHECKED_AT_COMMIT: Source = MEMORY.on_connect(
