@@ -21,14 +21,7 @@ impl Event {
 
     /// `POST` of `body`.
     pub fn post(path_and_query: &str, body: impl AsRef<[u8]>) -> Self {
-        let mut event = Self::request("POST", path_and_query);
-        let (text, is_base64) = match str::from_utf8(body.as_ref()) {
-            Ok(text) => (text.to_owned(), false),
-            Err(_) => (BASE64_STANDARD.encode(body), true),
-        };
-        event.payload["body"] = text.into();
-        event.payload["isBase64Encoded"] = is_base64.into();
-        event
+        Self::request("POST", path_and_query).body(body)
     }
 
     /// An HTTP request with any method.
@@ -73,6 +66,17 @@ impl Event {
             name: payload.to_string(),
             payload,
         }
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        let (text, is_base64) = match str::from_utf8(body.as_ref()) {
+            Ok(text) => (text.to_owned(), false),
+            Err(_) => (BASE64_STANDARD.encode(body), true),
+        };
+        self.payload["body"] = text.into();
+        self.payload["isBase64Encoded"] = is_base64.into();
+        self
     }
 
     /// Adds a header; a second of the same name is appended to the first, as API Gateway does.

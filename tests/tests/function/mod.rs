@@ -62,8 +62,16 @@ impl Function {
     }
 
     pub(crate) async fn start_with(server: &impl Server, env: &[(&str, &str)]) -> Self {
+        Self::start_program(env!("CARGO_BIN_EXE_function"), server, env).await
+    }
+
+    pub(crate) async fn start_program(
+        program: &str,
+        server: &impl Server,
+        env: &[(&str, &str)],
+    ) -> Self {
         let proxy = Proxy::start(server.addr()).await;
-        let mut builder = Sandbox::builder(env!("CARGO_BIN_EXE_function"))
+        let mut builder = Sandbox::builder(program)
             .env("DATABASE_URL", server.url_at(proxy.port()))
             .timeout(Duration::from_secs(10));
         for (name, value) in env {

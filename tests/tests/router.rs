@@ -1,0 +1,137 @@
+//! Many handlers in one function: a router of twenty, and two of which one calls the other.
+
+mod function;
+
+use function::Function;
+use function::server::Server;
+use reuse_db_tests::lambda::Event;
+use reuse_db_tests::servers::Postgres;
+
+/// A request, its answer, and what the handler has to say to the server.
+struct Case {
+    event: Event,
+    status: u16,
+    body: &'static str,
+    /// Statements, BEGIN and COMMIT, and what a failure or a refusal is followed by.
+    round_trips: u64,
+}
+
+fn get(path: &str, body: &'static str, round_trips: u64) -> Case {
+    case("GET", path, "", (200, body), round_trips)
+}
+
+fn case(
+    method: &str,
+    path: &str,
+    request: &str,
+    (status, body): (u16, &'static str),
+    round_trips: u64,
+) -> Case {
+    let mut event = Event::request(method, path).header("user-agent", "bench");
+    if !request.is_empty() {
+        event = event
+            .header("content-type", "application/json")
+            .body(request);
+    }
+    Case {
+        event,
+        status,
+        body,
+        round_trips,
+    }
+}
+
+/// All twenty, from an empty table back to an empty table.
+fn cases() -> [Case; 20] {
+    [
+        get("/one", "one", 1),
+        get("/two", "onetwo", 2),
+        get("/count", "0", 1),
+        case("POST", "/notes", "a", (201, ""), 3),
+        case("POST", "/notes/json", r#"["b","b"]"#, (200, "2"), 4),
+        get("/last", "\"b\"", 1),
+        get("/sum/3/4", "7", 1),
+        get("/search?like=b%25", r#"["b","b"]"#, 1),
+        case("PUT", "/notes/b", "a", (200, "2"), 3),
+        get("/greet/Ann", "hello, Ann", 1),
+        get("/agent", "5", 1),
+        case("PATCH", "/method", "", (200, "patch"), 1),
+        case("GET", "/missing", "", (404, "missing"), 1),
+        // BEGIN, INSERT, ROLLBACK.
+        case("POST", "/conflict", "c", (409, "c"), 3),
+        // And a check.
+        case("POST", "/failure", "d", (500, "d"), 4),
+        case("DELETE", "/notes/a/end", "", (204, ""), 3),
+        get("/request", "/REQUEST", 1),
+        case("GET", "/response", "", (202, "a body"), 1),
+        get("/opaque", "", 1),
+        get("/extension", "aaaaaaa", 1),
+    ]
+}
+
+#[tokio::test]
+async fn twenty_handlers_share_one_connection_and_add_nothing_to_the_wire() {
+    let server = <Postgres as Server>::launch().await;
+    let function = Function::start_program(env!("CARGO_BIN_EXE_router"), &server, &[]).await;
+    for round in 0..3 {
+        for case in cases() {
+            let before = function.proxy.counts();
+            let answer = function.sandbox.invoke(case.event).await;
+            function.sandbox.frozen().await;
+            assert_eq!(
+                (answer.status(), answer.text()),
+                (case.status, case.body),
+                "{answer:?}"
+            );
+            let round_trips = (function.proxy.counts() - before).round_trips;
+            // In the first round each statement is prepared as well.
+            if round > 0 {
+                assert_eq!(round_trips, case.round_trips, "{answer:?}");
+            }
+            assert_eq!(function.proxy.connections(), 1, "{answer:?}");
+        }
+        assert_eq!(server.sessions().await.len(), 1);
+    }
+}
+
+/// The sessions of the outer handler and the inner one.
+async fn sessions(function: &Function, path: &str) -> [i64; 2] {
+    let json = function.invoke(path).await.json();
+    [0, 1].map(|n| json[n].as_i64().unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_handler_that_calls_another_has_a_connection_and_so_has_the_other() {
+    let server = <Postgres as Server>::launch().await;
+    let function = Function::start_program(env!("CARGO_BIN_EXE_nested"), &server, &[]).await;
+    let mut kept = None;
+    for times in 1..=3 {
+        let [outer, inner] = sessions(&function, "/read").await;
+        assert_ne!(outer, inner);
+        assert!(
+            kept.is_none_or(|kept| kept == outer || kept == inner),
+            "one of them was kept"
+        );
+        assert_eq!(function.proxy.connections(), 1 + times, "and one opened");
+        let left = server.sessions().await;
+        assert_eq!(left.len(), 1, "one is closed before the freeze");
+        kept = Some(left[0].pid);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_around_another_is_one_of_its_own() {
+    let server = <Postgres as Server>::launch().await;
+    let function = Function::start_program(env!("CARGO_BIN_EXE_nested"), &server, &[]).await;
+    for written in 1..=3 {
+        let [outer, inner] = sessions(&function, "/write").await;
+        assert_ne!(outer, inner);
+        let notes = server.number("select count(*) from notes").await;
+        assert_eq!(
+            notes, written,
+            "the inner one is committed, the outer one rolled back"
+        );
+        let left = server.sessions().await;
+        assert!(left.len() == 1 && !left[0].in_transaction, "{left:?}");
+    }
+}
