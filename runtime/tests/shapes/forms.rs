@@ -1,7 +1,7 @@
 //! Each form of the parameter with sqlx's types, under whatever name.
 
 use reuse_db::{Source, reuse_db};
-use sqlx::{Any, AnyConnection, AnyPool, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::{MEMORY, counts, one_connection};
 
@@ -58,42 +58,6 @@ async fn a_pool_serves_many_at_once() {
             .all(|count| count.is_ok_and(|count| count == 0))
     );
     assert_eq!(counts(AT_ONCE_POOL.stats()), one_connection(3));
-}
-
-#[reuse_db(source = MEMORY)]
-async fn any(db: &mut AnyConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from notes")
-        .fetch_one(db)
-        .await
-}
-
-#[reuse_db(source = MEMORY)]
-async fn any_transaction(tx: &mut Transaction<'_, Any>) -> Result<(), sqlx::Error> {
-    sqlx::query("insert into notes values ('a')")
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-#[reuse_db(source = POOL)]
-async fn any_pool(pool: &AnyPool) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select count(*) from notes")
-        .fetch_one(pool)
-        .await
-}
-
-#[tokio::test]
-async fn any_database() {
-    any_transaction().await.expect("an end");
-    assert_eq!(any().await.expect("a number"), 1);
-    assert_eq!(
-        any_pool().await.expect("a number"),
-        0,
-        "a database of its own"
-    );
-    assert_eq!(counts(ANY_TRANSACTION_TX.stats()), one_connection(1));
-    assert_eq!((ANY_DB.stats().opened, ANY_DB.stats().reused), (0, 1));
-    assert_eq!(counts(ANY_POOL_POOL.stats()), one_connection(1));
 }
 
 type Db = SqliteConnection;

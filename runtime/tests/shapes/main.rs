@@ -2,6 +2,8 @@
 //! count.
 #![cfg(feature = "sqlite")]
 
+#[cfg(feature = "any")]
+mod any;
 mod attributes;
 mod conditions;
 mod control_flow;
