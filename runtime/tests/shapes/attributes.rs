@@ -54,6 +54,9 @@ async fn must_use() {
     #[expect(unused_must_use, reason = "the caller is told")]
     {
         expensive().await;
+    }
+    #[expect(unused_must_use, reason = "the caller is told")]
+    {
         expensive_with(&mut db).await;
     }
     assert!(expensive().await.0 && expensive_with(&mut db).await.0);
