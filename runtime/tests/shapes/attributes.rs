@@ -1,6 +1,14 @@
 //! Other attributes, above and below: a warning that is missing fails its `expect`, and one that is
 //! too much fails the build of those who deny it, as this module does.
-#![deny(warnings, clippy::pedantic)]
+#![deny(
+    warnings,
+    let_underscore_drop,
+    single_use_lifetimes,
+    unit_bindings,
+    unused_lifetimes,
+    unused_qualifications,
+    clippy::pedantic
+)]
 
 use reuse_db::reuse_db;
 use sqlx::{Connection as _, SqliteConnection};
@@ -97,6 +105,13 @@ async fn Allowing(
     sqlx::query_scalar("select ?").bind(N).fetch_one(db).await
 }
 
+/// With a lifetime that is needed beside the database alone.
+#[reuse_db(source = MEMORY)]
+async fn lending<'a>(text: &'a str, db: &mut SqliteConnection) -> Result<&'a str, sqlx::Error> {
+    sqlx::query("select 1").execute(db).await?;
+    Ok(text)
+}
+
 #[reuse_db(source = MEMORY)]
 #[expect(dead_code, reason = "nobody calls it")]
 async fn dead(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -120,6 +135,7 @@ async fn lints_and_the_rest() {
     assert_eq!(many(1, 2, 3, 4, 5, 6, 7).await.expect("a number"), 28);
     assert_eq!(Allowing(7, 0).await.expect("a number"), 7);
     assert_eq!(rest().await.expect("a number"), 1);
+    assert_eq!(lending("a").await.expect("a text"), "a");
     let reused = [MANY_DB.stats(), ALLOWING_DB.stats(), REST_DB.stats()].map(|stats| stats.reused);
     assert_eq!((EXPECTING_DB.stats().opened, reused), (1, [1, 1, 1]));
 }

@@ -1,6 +1,6 @@
-//! `crate = …`, in a crate that knows no `reuse_db`.
+//! `crate = …`, in a crate that knows no `reuse_db`, and is of an older edition.
 
-use kept::{Source, reuse_db};
+use kept::{reuse_db, Source};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 const MEMORY: Source = Source::env("NO_SUCH_VARIABLE").or("sqlite::memory:");
@@ -72,4 +72,23 @@ async fn a_re_export_and_the_macro_of_another_crate() {
         ),
         (1, 1)
     );
+}
+
+#[reuse_db(crate = kept, source = MEMORY)]
+async fn opaque<'a, T: Copy>(
+    things: &'a [T],
+    db: &mut SqliteConnection,
+) -> Result<impl Iterator<Item = T> + 'a, sqlx::Error> {
+    let twice: i64 = sqlx::query_scalar("select 2").fetch_one(db).await?;
+    Ok(things
+        .iter()
+        .copied()
+        .flat_map(move |thing| (0..twice).map(move |_| thing)))
+}
+
+#[tokio::test]
+async fn an_opaque_result_in_an_older_edition() {
+    let things = opaque(&['a', 'b']).await.expect("things");
+    assert_eq!(things.collect::<String>(), "aabb");
+    assert_eq!(OPAQUE_DB.stats().opened, 1);
 }
