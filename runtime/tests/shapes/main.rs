@@ -22,7 +22,6 @@ mod refusals;
 mod returned;
 mod routes;
 mod shadowed;
-mod spans;
 mod transactions;
 mod two_databases;
 mod visibility;

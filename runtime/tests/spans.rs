@@ -1,10 +1,15 @@
-//! `#[tracing::instrument]` above and below: what its span is called, what it has, and what is in
-//! it.
+//! `#[tracing::instrument]` above and below ours: what its span is called, what it has, and what is
+//! in it.
+//!
+//! In a process of their own: whoever comes by an event while the subscriber is being set may turn
+//! the event off for good.
+#![cfg(feature = "sqlite")]
 
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
-use reuse_db::reuse_db;
+use reuse_db::{Source, reuse_db};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
@@ -12,23 +17,32 @@ use tracing::{Event, Subscriber, instrument};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::MEMORY;
+const MEMORY: Source = Source::env("NO_SUCH_VARIABLE").or("sqlite::memory:");
 
-/// What happened, each with the span that it was in.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn add(&self, line: String) {
-        if let Ok(mut lines) = self.0.lock() {
-            lines.push(line);
-        }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().map(|lines| lines.clone()).unwrap_or_default()
-    }
+thread_local! {
+    /// What happened in this test, each event with the span that it was in.
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
+
+fn add(line: String) {
+    LINES.with_borrow_mut(|lines| lines.push(line));
+}
+
+/// The lines of one call.
+async fn log_of(call: impl Future<Output = bool>) -> Vec<String> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::registry().with(Log);
+        tracing::subscriber::set_global_default(subscriber).unwrap_or_default();
+    });
+    LINES.take();
+    let is_right = call.await;
+    let lines = LINES.take();
+    assert!(is_right, "{lines:?}");
+    lines
+}
+
+struct Log;
 
 /// The names of the fields of a span or an event, and the event's message.
 #[derive(Default)]
@@ -50,7 +64,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Log {
     fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        self.add(format!(
+        add(format!(
             "{}({})",
             attributes.metadata().name(),
             fields.names.join(", ")
@@ -72,7 +86,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Log {
         } else {
             fields.message
         };
-        self.add(format!("{what} in {span}"));
+        add(format!("{what} in {span}"));
     }
 }
 
@@ -108,38 +122,24 @@ async fn recording(pool: &SqlitePool, #[db] db: &mut SqliteConnection) -> Result
     sqlx::query("select 1").execute(db).await.map(drop)
 }
 
-/// The lines of one call, in a runtime that has no connection yet.
-fn log_of(call: impl Future<Output = bool>) -> Vec<String> {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::registry().with(log.clone());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let is_right = tracing::subscriber::with_default(subscriber, || {
-        runtime.is_ok_and(|runtime| runtime.block_on(call))
-    });
-    assert!(is_right, "{:?}", log.lines());
-    log.lines()
-}
-
-#[test]
-fn below_it_is_around_the_body() {
-    let lines = log_of(async { below(7).await.is_ok_and(|n| n == 7) });
+#[tokio::test]
+async fn below_it_is_around_the_body() {
+    let lines = log_of(async { below(7).await.is_ok_and(|n| n == 7) }).await;
     assert_eq!(
         lines,
         ["opened in nothing", "below_with(n)", "body in below_with"]
     );
 }
 
-#[test]
-fn above_it_is_around_the_body_under_the_functions_name() {
-    let lines = log_of(async { above(7).await.is_ok_and(|n| n == 7) });
+#[tokio::test]
+async fn above_it_is_around_the_body_under_the_functions_name() {
+    let lines = log_of(async { above(7).await.is_ok_and(|n| n == 7) }).await;
     assert_eq!(lines, ["opened in nothing", "above(n)", "body in above"]);
 }
 
-#[test]
-fn what_is_around_the_call_has_the_lease_in_it() {
-    let lines = log_of(async { around(7).await.is_ok_and(|n| n == 7) });
+#[tokio::test]
+async fn what_is_around_the_call_has_the_lease_in_it() {
+    let lines = log_of(async { around(7).await.is_ok_and(|n| n == 7) }).await;
     assert_eq!(
         lines,
         [
@@ -151,21 +151,22 @@ fn what_is_around_the_call_has_the_lease_in_it() {
     );
 }
 
-#[test]
-fn its_arguments_are_kept() {
-    let lines = log_of(async { failing(7).await.is_err() });
+#[tokio::test]
+async fn its_arguments_are_kept() {
+    let lines = log_of(async { failing(7).await.is_err() }).await;
     assert_eq!(
         lines,
         ["opened in nothing", "named(twice)", "error in named"]
     );
 }
 
-#[test]
-fn the_database_is_a_parameter_as_any_other() {
+#[tokio::test]
+async fn the_database_is_a_parameter_as_any_other() {
     let lines = log_of(async {
         let pool = SqlitePool::connect_lazy("sqlite::memory:");
         let Ok(pool) = pool else { return false };
         recording(&pool).await.is_ok()
-    });
+    })
+    .await;
     assert_eq!(lines, ["opened in nothing", "recording_with(pool, db)"]);
 }
