@@ -22,7 +22,7 @@ pub async fn end(#[allow(unused_mut)] __arg0: i64) -> Result<i32, sqlx::Error> {
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
     let output = end_with(__arg0, &mut open).await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {

@@ -12,7 +12,7 @@ pub async fn health() -> Response<String> {
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
     let output = health_with(::reuse_db::SharedLease::get(&lease)).await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     ::reuse_db::SharedLease::settle(lease, outcome);
     output
 }

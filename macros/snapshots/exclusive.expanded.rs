@@ -17,7 +17,7 @@ pub async fn handler(__arg0: Request) -> Result<Response<Body>, Error> {
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
     let output = handler_with(__arg0, &mut open).await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {

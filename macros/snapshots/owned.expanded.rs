@@ -16,7 +16,7 @@ pub async fn ask() -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
     let output = ask_with(::reuse_db::__private::cloned(&lease)).await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     ::reuse_db::SharedLease::settle(lease, outcome);
     output
 }

@@ -10,6 +10,7 @@ pub static MATCH_IN: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
 /// # Errors
 ///
 /// Those of the database.
+#[allow(clippy::needless_lifetimes)]
 pub async fn r#match<'r, K, const N: usize>(
     __arg0: (&'r str, [u8; N]),
     __arg1: Vec<K>,
@@ -28,7 +29,7 @@ where
     let output = match_with::<K, N>(__arg0, __arg1, __arg2, &mut open).await;
     #[cfg(not(unix))]
     let output = match_with::<K, N>(__arg0, __arg1, &mut open).await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {

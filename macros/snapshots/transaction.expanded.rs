@@ -16,7 +16,7 @@ pub async fn add(__arg0: String) -> Result<(), sqlx::Error> {
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
     let output = add_with(__arg0, &mut open).await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {

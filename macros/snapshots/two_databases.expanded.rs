@@ -35,7 +35,7 @@ pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
     };
     let output = copy_between(&mut open, __arg1, ::reuse_db::SharedLease::get(&lease1))
         .await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).outcome();
+    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
