@@ -11,13 +11,13 @@ pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
 ///
 /// Those of the database.
 pub async fn ask() -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
-    let lease = match ::reuse_db::__private::lease_cloned(&ASK_POOL).await {
+    let (open, lease) = match ::reuse_db::__private::lease_owned(&ASK_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
-    let output = ask_with(::reuse_db::__private::cloned(&lease)).await;
+    let output = ask_with(open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
-    ::reuse_db::SharedLease::settle(lease, outcome);
+    ::reuse_db::__private::settle_owned(lease, outcome);
     output
 }
 /// [`ask`](fn@ask), as it is written: with a database of the caller's own.

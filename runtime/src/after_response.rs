@@ -1,6 +1,7 @@
 //! The layer between the response and the freeze.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -8,11 +9,11 @@ use lambda_http::Error;
 use lambda_http::lambda_runtime::LambdaInvocation;
 use lambda_http::tower::{Layer, Service};
 use tokio::task::futures::TaskLocalFuture;
-use tokio::time::Instant;
 
-use crate::limit::{self, DEADLINE};
-use crate::owed;
+use crate::invocation::{INVOCATION, Invocation};
+use crate::metrics::Metrics;
 use crate::registry::Work;
+use crate::{limit, owed};
 
 /// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime): tells leases
 /// how much time the invocation has left, and after the response was posted waits for what is owed
@@ -36,6 +37,7 @@ use crate::registry::Work;
 #[derive(Clone, Copy, Debug)]
 pub struct AfterResponse {
     limit: Duration,
+    metrics: Metrics,
 }
 
 impl AfterResponse {
@@ -44,6 +46,7 @@ impl AfterResponse {
     pub const fn new() -> Self {
         Self {
             limit: Duration::from_millis(500),
+            metrics: Metrics::NONE,
         }
     }
 
@@ -51,6 +54,15 @@ impl AfterResponse {
     #[must_use]
     pub const fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Prints what happened to connections to the standard output, which is the function's log: one
+    /// line an invocation in the form of [`Stats::embedded_metrics`](crate::Stats::embedded_metrics), of which
+    /// CloudWatch makes metrics in `namespace`. Default: nothing is printed.
+    #[must_use]
+    pub const fn embedded_metrics(mut self, namespace: &'static str) -> Self {
+        self.metrics = Metrics::of(namespace);
         self
     }
 }
@@ -67,7 +79,7 @@ impl<S> Layer<S> for AfterResponse {
     fn layer(&self, inner: S) -> Self::Service {
         AfterResponseService {
             inner,
-            limit: self.limit,
+            layer: *self,
         }
     }
 }
@@ -76,7 +88,7 @@ impl<S> Layer<S> for AfterResponse {
 #[derive(Clone, Debug)]
 pub struct AfterResponseService<S> {
     inner: S,
-    limit: Duration,
+    layer: AfterResponse,
 }
 
 impl<S> Service<LambdaInvocation> for AfterResponseService<S>
@@ -92,13 +104,13 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let deadline = limit::deadline(invocation.context.deadline);
+        let known = Invocation::until(invocation.context.deadline);
         // The handler is called in here: it knows the deadline from its first line.
-        let future = DEADLINE.sync_scope(deadline, || self.inner.call(invocation));
+        let future = INVOCATION.sync_scope(Arc::clone(&known), || self.inner.call(invocation));
         AfterResponseFuture {
-            future: DEADLINE.scope(deadline, future),
-            deadline,
-            limit: self.limit,
+            future: INVOCATION.scope(Arc::clone(&known), future),
+            invocation: known,
+            layer: self.layer,
             after: None,
         }
     }
@@ -108,9 +120,9 @@ pin_project_lite::pin_project! {
     /// The future of [`AfterResponseService`].
     pub struct AfterResponseFuture<F> {
         #[pin]
-        future: TaskLocalFuture<Option<Instant>, F>,
-        deadline: Option<Instant>,
-        limit: Duration,
+        future: TaskLocalFuture<Arc<Invocation>, F>,
+        invocation: Arc<Invocation>,
+        layer: AfterResponse,
         // The response is out; what is owed is being done.
         after: Option<(Result<(), Error>, Work)>,
     }
@@ -124,14 +136,18 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
         if this.after.is_none() {
             let result = ready!(this.future.poll(cx));
             if owed::none() {
+                this.layer.metrics.print();
                 return Poll::Ready(result);
             }
-            let end = DEADLINE.sync_scope(*this.deadline, || limit::until_the_last(*this.limit));
+            let end = INVOCATION.sync_scope(Arc::clone(this.invocation), || {
+                limit::until_the_last(this.layer.limit)
+            });
             *this.after = Some((result, Box::pin(owed::done(end))));
         }
         if let Some((_, work)) = this.after {
             ready!(work.as_mut().poll(cx));
         }
+        this.layer.metrics.print();
         Poll::Ready(this.after.take().map_or(Ok(()), |(result, _)| result))
     }
 }
@@ -149,6 +165,7 @@ mod tests {
 
     use lambda_http::Context as Invocation;
     use lambda_http::tower::service_fn;
+    use tokio::time::Instant;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::stats::{Count, Counters};
-use crate::{Connect, Error, Source};
+use crate::{Connect, Error, Source, invocation, sandbox};
 
 /// The longest pause before the second try; it doubles with every try.
 const BASE: Duration = Duration::from_millis(25);
@@ -33,7 +33,7 @@ pub(crate) async fn open<C: Connect>(
         if !error.passes() || Instant::now() + pause >= end {
             break Err(error);
         }
-        tracing::debug!(target: "reuse_db", %error, ?pause, tries, "connecting again");
+        tracing::debug!(target: "reuse_db", %error, ?pause, tries, took = ?begun.elapsed(), "retried");
         counters.add(Count::Retried);
         last = Some(error);
         sleep(pause).await;
@@ -47,6 +47,25 @@ pub(crate) async fn open<C: Connect>(
         }
         Err(error) => Err(error.after(source.target(), tries, begun.elapsed())),
     }
+}
+
+/// Opens what the first invocation will need. A failure has been logged, as a refusal, and is not
+/// remembered.
+pub(crate) async fn warm(lease: impl AsyncFnOnce() -> Result<(), Error>) {
+    if sandbox::is_snap_start() {
+        tracing::debug!(target: "reuse_db", "not warmed: a snapshot will be taken");
+        return;
+    }
+    if let Err(error) = lease().await {
+        tracing::warn!(target: "reuse_db", %error, "not warmed");
+    }
+}
+
+/// An invocation gets no connection.
+pub(crate) fn refused(error: Error, took: Duration, counters: &Counters) -> Error {
+    tracing::warn!(target: "reuse_db", %error, ?took, "refused");
+    counters.add(Count::Refused);
+    invocation::remember(error)
 }
 
 /// A random pause between nothing and 25 ms, 50 ms, 100 ms … 1 s: sandboxes that were refused

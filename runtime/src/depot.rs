@@ -80,11 +80,9 @@ impl<C: Connect> Depot<C> {
             None => {
                 let begun = Instant::now();
                 let result = self.lease_in_time(counters).await;
-                counters.add_time(Count::WaitingNanos, begun.elapsed());
-                result.inspect_err(|error| {
-                    tracing::warn!(target: "reuse_db", %error, "refused");
-                    counters.add(Count::Refused);
-                })?
+                let took = begun.elapsed();
+                counters.add_time(Count::WaitingNanos, took);
+                result.map_err(|error| connecting::refused(error, took, counters))?
             }
         };
         Ok(held)
@@ -93,14 +91,14 @@ impl<C: Connect> Depot<C> {
     /// The common case: a permit is free and the newest idle connection can be trusted.
     fn lease_now(self: &Arc<Self>, counters: &'static Counters) -> Option<Held<C>> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        let connection = self
+        let idle = self
             .state()
             .idle
-            .pop_if(|idle| idle.is_trusted(&self.source))?
-            .connection;
+            .pop_if(|idle| idle.is_trusted(&self.source))?;
         counters.add(Count::Reused);
+        tracing::debug!(target: "reuse_db", idle = ?idle.age(), "reused");
         Some(Held {
-            connection,
+            connection: idle.connection,
             depot: Arc::clone(self),
             permit,
             counters,
@@ -119,6 +117,7 @@ impl<C: Connect> Depot<C> {
         let connection = match self.sound_idle(end, counters).await {
             Some(connection) => {
                 counters.add(Count::Reused);
+                tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "reused");
                 connection
             }
             None => {
@@ -160,15 +159,21 @@ impl<C: Connect> Depot<C> {
                 return Some(idle.connection);
             }
             counters.add(Count::Checked);
+            let (begun, age) = (Instant::now(), idle.age());
             let end_of_check = limit::after(self.source.check_timeout);
-            match timeout_at(end_of_check.min(end), idle.connection.check()).await {
-                Ok(Ok(())) => return Some(idle.connection),
+            let check = timeout_at(end_of_check.min(end), idle.connection.check()).await;
+            let took = begun.elapsed();
+            match check {
+                Ok(Ok(())) => {
+                    tracing::debug!(target: "reuse_db", idle = ?age, ?took, "checked");
+                    return Some(idle.connection);
+                }
                 Ok(Err(error)) => {
-                    tracing::debug!(target: "reuse_db", %error, "stale");
+                    tracing::debug!(target: "reuse_db", idle = ?age, ?took, %error, "stale");
                     counters.add(Count::Stale);
                 }
                 Err(_) => {
-                    tracing::debug!(target: "reuse_db", "stale: the check got no answer in time");
+                    tracing::debug!(target: "reuse_db", idle = ?age, ?took, error = "no answer in time", "stale");
                     counters.add(Count::Stale);
                     // The others have been idle for longer, on the same network: opening a new one
                     // costs less than another time-out. A check cut short says nothing of them.
@@ -226,7 +231,11 @@ impl<C: Connect> Depot<C> {
 
 impl<C> Idle<C> {
     fn is_trusted(&self, source: &Source) -> bool {
-        Moment::now().since(self.since) < source.verify_after
+        self.age() < source.verify_after
+    }
+
+    fn age(&self) -> Duration {
+        Moment::now().since(self.since)
     }
 }
 
@@ -263,8 +272,12 @@ impl<C: Connect> Held<C> {
 
     async fn park_when_checked(mut self, owed: Owed<C>) {
         self.counters.add(Count::Checked);
+        let begun = Instant::now();
         match timeout(self.depot.source.check_timeout, self.connection.check()).await {
-            Ok(Ok(())) => self.park(owed.since),
+            Ok(Ok(())) => {
+                tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "checked");
+                self.park(owed.since);
+            }
             Ok(Err(error)) => self.discard(&error.to_string()),
             Err(_) => self.discard("no answer to the check after a failure"),
         }
@@ -319,8 +332,9 @@ async fn close<C: Connect>(
     counters: &Counters,
 ) {
     counters.add(Count::Closed);
+    let begun = Instant::now();
     let closed = timeout(depot.source.check_timeout, connection.close()).await;
-    tracing::debug!(target: "reuse_db", politely = closed.is_ok(), "closed");
+    tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), politely = closed.is_ok(), "closed");
     drop(permit);
 }
 

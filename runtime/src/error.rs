@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use lambda_http::http::Response;
+
+use crate::invocation::Witness;
+use crate::refuse;
+
 /// An error's cause, as a driver or a client gave it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -40,6 +45,8 @@ pub enum Error {
         elapsed: Duration,
         /// The cause of the last try.
         source: BoxError,
+        #[doc(hidden)]
+        witness: Witness,
     },
 
     /// A transaction could not be begun or ended.
@@ -144,6 +151,18 @@ impl Error {
         }
     }
 
+    /// The response that tells a client to come back later: a 503 with `Retry-After: 1` and a small
+    /// JSON body without the cause. `None` unless the kind is [`Unavailable`](Kind::Unavailable) or
+    /// [`Saturated`](Kind::Saturated).
+    ///
+    /// [`run`](crate::run) and the [`ServiceUnavailable`](crate::ServiceUnavailable) layer answer so
+    /// for a handler that returns the error. Where errors become responses inside the handler, as
+    /// in axum, this is for that place.
+    #[must_use]
+    pub fn to_response(&self) -> Option<Response<String>> {
+        self.passes().then(refuse::service_unavailable)
+    }
+
     pub(crate) fn connect(kind: Kind, cause: impl Into<BoxError>) -> Self {
         Self::Connect {
             kind,
@@ -151,6 +170,29 @@ impl Error {
             tries: 1,
             elapsed: Duration::ZERO,
             source: cause.into(),
+            witness: Witness::default(),
+        }
+    }
+
+    /// The same once more, its cause as text; `None` if it is no error of connecting.
+    pub(crate) fn copy(&self) -> Option<Self> {
+        let Self::Connect {
+            kind,
+            target,
+            tries,
+            elapsed,
+            source,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        Some(Self::connect(*kind, source.to_string()).after(target.clone(), *tries, *elapsed))
+    }
+
+    pub(crate) fn put(&mut self, own: Witness) {
+        if let Self::Connect { witness, .. } = self {
+            *witness = own;
         }
     }
 

@@ -1,6 +1,7 @@
 //! How the attribute's expansion leases: one function a form of the parameter, each with one bound,
 //! so that rustc tells a wrong type once.
 
+use crate::by_value::{Owned, Rest};
 use crate::wrong_type::told;
 use crate::{Connect, Error, Handle, Lease, Outcome, Parked, Shared, SharedLease};
 
@@ -68,7 +69,7 @@ pub fn lease_shared<S: Borrowed + ?Sized>(
     from.lease()
 }
 
-/// For `S`.
+/// For a parameter by value: what the handler gets, and what is settled after it.
 ///
 /// # Errors
 ///
@@ -77,16 +78,15 @@ pub fn lease_shared<S: Borrowed + ?Sized>(
     clippy::needless_maybe_sized,
     reason = "of an unsized type rustc tells one bound then, and not two"
 )]
-pub fn lease_cloned<S: Cloned + ?Sized>(
+pub fn lease_owned<S: Owned + ?Sized>(
     from: &'static Shared<S>,
-) -> impl Future<Output = Result<SharedLease<S>, Error>> + Send {
-    from.lease()
+) -> impl Future<Output = Result<(S, S::Rest), Error>> + Send {
+    S::lease(from)
 }
 
-/// What a by-value parameter gets.
-#[must_use]
-pub fn cloned<S: Cloned>(lease: &SharedLease<S>) -> S {
-    SharedLease::get(lease).clone()
+/// Settles what is left of a parameter by value.
+pub fn settle_owned(rest: impl Rest, outcome: Outcome) {
+    rest.settle(outcome);
 }
 
 /// Whether a `&mut H` makes sense: what it is made of is not for many invocations at once.
@@ -114,17 +114,3 @@ told! {
 
 #[diagnostic::do_not_recommend]
 impl<S: Connect + Sync> Borrowed for S {}
-
-told! {
-    {
-        "`{Self}` is not a database that can be kept and cloned",
-        "no pool or client that reuse-db knows",
-        "a connection or a transaction is taken as `&mut`",
-        "a client of your own has to be `Sync` and `Clone`: write that, and `impl reuse_db::Connect for {Self}`"
-    }
-    /// What a by-value parameter can be.
-    pub trait Cloned: Connect + Sync + Clone {}
-}
-
-#[diagnostic::do_not_recommend]
-impl<S: Connect + Sync + Clone> Cloned for S {}

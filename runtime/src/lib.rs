@@ -30,6 +30,7 @@
 //! - [`stats`]: figures. Events go to `tracing`, with the target `reuse_db`.
 
 mod after_response;
+mod by_value;
 mod clock;
 mod connect;
 mod connecting;
@@ -37,24 +38,33 @@ mod depot;
 #[cfg(feature = "_sqlx")]
 mod drivers;
 mod error;
+#[cfg(unix)]
+mod extension;
 #[cfg(test)]
 mod fake;
 mod handle;
+mod invocation;
 mod lease;
 mod lend;
 mod limit;
 #[cfg(feature = "local")]
 mod local;
+mod metrics;
 mod outcome;
 mod owed;
 mod parked;
 mod refuse;
 mod registry;
 mod run;
+mod runner;
+mod sandbox;
+mod service_unavailable;
 mod shared;
 mod shutdown;
+mod snap_start;
 mod source;
 mod stats;
+mod streamed;
 mod wrong_type;
 
 #[cfg_attr(feature = "postgres", doc = include_str!("../ATTRIBUTE.md"))]
@@ -68,17 +78,21 @@ pub use lease::Lease;
 pub use outcome::Outcome;
 pub use parked::Parked;
 pub use refuse::Refuse;
-pub use run::run;
+pub use run::{run, run_events, run_with_streaming_response};
+pub use runner::Runner;
+pub use service_unavailable::{ServiceUnavailable, ServiceUnavailableService};
 pub use shared::{Shared, SharedLease};
-pub use shutdown::shutdown;
+pub use shutdown::{shutdown, until_shutdown};
+pub use snap_start::SnapStart;
 pub use source::Source;
 pub use stats::{Stats, stats};
+pub use streamed::{Streamed, StreamedBody, StreamedService};
 
 /// What the attribute's expansion uses besides the public items. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::lend::{
-        cloned, lease, lease_cloned, lease_shared, open, settle, suits_many, suits_one,
+        lease, lease_owned, lease_shared, open, settle, settle_owned, suits_many, suits_one,
     };
     pub use crate::outcome::{AnyResult, Anything, HasStatus, Judge};
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use crate::depot::Depot;
 use crate::registry::Way;
 use crate::stats::Counters;
-use crate::{Error, Handle, Lease, Source, Stats};
+use crate::{Error, Handle, Lease, Source, Stats, connecting};
 
 /// The static for exclusive handles: the kept connections, lent to one invocation at a time.
 ///
@@ -76,6 +76,40 @@ impl<H: Handle> Parked<H> {
             .lease(&self.counters)
             .await
             .map(|held| Lease::new(held, self.source.connect_timeout))
+    }
+
+    /// Opens a connection now, before the first invocation needs it: to be awaited in `main`, ahead
+    /// of [`run`](crate::run). It takes no longer than a lease may; a failure is logged, and the first
+    /// invocation tries anew.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")] mod postgres {
+    /// # use lambda_http::{Body, Error, Request, Response, service_fn};
+    /// # use reuse_db::reuse_db;
+    /// # use sqlx::PgConnection;
+    /// #[reuse_db]
+    /// async fn handler(_req: Request, db: &mut PgConnection) -> Result<Response<Body>, Error> {
+    ///     # Ok(Response::new(Body::Empty))
+    /// }
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<(), Error> {
+    ///     HANDLER_DB.warm().await;
+    ///     reuse_db::run(service_fn(handler)).await
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// It pays with provisioned concurrency, where Lambda initializes sandboxes ahead of traffic: the
+    /// first invocation finds the connection open (and checks it, one round trip, if it has been idle
+    /// for longer than [`verify_after`](Source::verify_after)). It wastes connections where many
+    /// sandboxes are provisioned and few are used, since each holds one. On demand it gains nothing:
+    /// the first invocation waits for the initialization, whatever is done in it.
+    ///
+    /// With SnapStart it does nothing, since no connection may be in a snapshot: neither its socket
+    /// nor the state of the random number generator that its password's exchange has used.
+    pub async fn warm(&'static self) {
+        connecting::warm(async || self.lease().await.map(drop)).await;
     }
 }
 

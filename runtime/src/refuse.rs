@@ -39,17 +39,21 @@ impl<B: From<String>> Refuse for Response<B> {
     #[inline(never)]
     fn refuse(error: Error) -> Self {
         tracing::error!(target: "reuse_db", %error, "the handler was not called, or its transaction not committed");
-        let mut response =
-            Self::new(String::from(r#"{"error":"the database is not available"}"#).into());
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            header::HeaderValue::from_static("application/json"),
-        );
-        headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-        response
+        service_unavailable().map(B::from)
     }
+}
+
+/// A 503 that says to try again in a second, and not why.
+pub(crate) fn service_unavailable() -> Response<String> {
+    let mut response = Response::new(String::from(r#"{"error":"the database is not available"}"#));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    response
 }
 
 #[cfg(test)]

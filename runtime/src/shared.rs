@@ -10,16 +10,16 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::clock::Moment;
 use crate::registry::{Keeper, Way, Work};
 use crate::stats::{Count, Counters};
-use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit, owed};
+use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit, owed, streamed};
 
 /// The static for shared handles: the one pool or client that every invocation borrows, or clones.
 ///
 /// `#[reuse_db]` makes one for each `&S` or by-value parameter. Statics of the same type and equal
 /// [`Source`] share the value. Like a connection it belongs to the tokio runtime that opened it.
 pub struct Shared<S: ?Sized> {
-    source: Source,
-    way: Way,
-    counters: Counters,
+    pub(crate) source: Source,
+    pub(crate) way: Way,
+    pub(crate) counters: Counters,
     value: PhantomData<fn(&S)>,
 }
 
@@ -52,11 +52,20 @@ impl<S: Connect + Sync> Shared<S> {
     /// Those of [`Parked::lease`](crate::Parked::lease).
     pub async fn lease(&'static self) -> Result<SharedLease<S>, Error> {
         let single = self.way.find(&self.source, Single::<S>::new)?;
+        let begun = Instant::now();
         let result = single.lease(&self.counters).await;
-        result.inspect_err(|error| {
-            tracing::warn!(target: "reuse_db", %error, "refused");
-            self.counters.add(Count::Refused);
+        result.map_err(|error| connecting::refused(error, begun.elapsed(), &self.counters))
+    }
+
+    /// Opens the value now, before the first invocation needs it. See
+    /// [`Parked::warm`](crate::Parked::warm).
+    pub async fn warm(&'static self) {
+        connecting::warm(async || {
+            self.lease()
+                .await
+                .map(|lease| SharedLease::settle(lease, Outcome::Success))
         })
+        .await;
     }
 }
 
@@ -90,8 +99,18 @@ impl<S: Connect + Sync> SharedLease<S> {
     /// Gives the value back, without awaiting anything. If nobody else uses it, what is unfinished
     /// on it then (a connection on its way back to its pool) is waited for in the background,
     /// within [`check_timeout`](Source::check_timeout).
-    pub fn settle(mut lease: Self, outcome: Outcome) {
-        lease.outcome = outcome;
+    ///
+    /// In a handler under the [`Streamed`](crate::Streamed) layer all that is done when the stream
+    /// that the handler returns has ended.
+    pub fn settle(lease: Self, outcome: Outcome) {
+        streamed::settle(move |is_complete| {
+            let mut lease = lease;
+            lease.outcome = if is_complete {
+                outcome
+            } else {
+                Outcome::Failure
+            };
+        });
     }
 }
 
@@ -184,6 +203,7 @@ impl<S: Connect + Sync> Single<S> {
         if let Some(opened) = slot.take() {
             if let Some(opened) = self.sound(opened, end, counters).await {
                 counters.add(Count::Reused);
+                tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "reused");
                 return Ok(slot.insert(opened).lease(&self.source));
             }
             counters.add(Count::Stale);
@@ -217,13 +237,24 @@ impl<S: Connect + Sync> Single<S> {
             Err(value) => return Some(Opened { value, used }),
         };
         counters.add(Count::Checked);
+        let begun = Instant::now();
         let end_of_check = end.min(limit::after(self.source.check_timeout));
-        match timeout_at(end_of_check, value.check()).await {
-            Ok(Ok(())) => Some(Opened {
-                value: Arc::new(value),
-                used,
-            }),
-            _ => None,
+        let check = timeout_at(end_of_check, value.check())
+            .await
+            .unwrap_or_else(|_| Err(Error::unsound("no answer in time")));
+        let took = begun.elapsed();
+        match check {
+            Ok(()) => {
+                tracing::debug!(target: "reuse_db", ?took, "checked");
+                Some(Opened {
+                    value: Arc::new(value),
+                    used,
+                })
+            }
+            Err(error) => {
+                tracing::debug!(target: "reuse_db", ?took, %error, "stale");
+                None
+            }
         }
     }
 }
@@ -246,7 +277,14 @@ impl<S: Connect + Sync> Keeper for Single<S> {
         let value = opened.and_then(|opened| Arc::into_inner(opened.value));
         value
             .into_iter()
-            .map(|value| Box::pin(value.close()) as Work)
+            .map(|value| {
+                let close = async move {
+                    let begun = Instant::now();
+                    value.close().await;
+                    tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "closed");
+                };
+                Box::pin(close) as Work
+            })
             .collect()
     }
 

@@ -1,4 +1,4 @@
-//! Closing what is kept.
+//! Closing what is kept, when the sandbox ends.
 
 use std::time::Duration;
 
@@ -11,11 +11,87 @@ const LIMIT: Duration = Duration::from_millis(300);
 /// owed to others, within 300 ms; what is not done by then is dropped. A connection that is leased
 /// is left to its invocation.
 ///
-/// [`run`](crate::run) calls it off Lambda, when it ends; on Lambda nobody does yet. Statics stay
-/// usable: the next lease opens a new connection.
+/// [`run`](crate::run) calls it when the sandbox ends; call it in a graceful shutdown of your own.
+/// Statics stay usable: the next lease opens a new connection.
 pub async fn shutdown() {
     for work in registry::drain() {
         owed::spawn(work);
     }
     owed::done(limit::after(LIMIT)).await;
+}
+
+/// Runs `runtime`, which serves on Lambda, until that ends or the sandbox does: on SIGTERM (and
+/// SIGINT) every kept connection is closed as by [`shutdown`], and this returns `Ok`, so that
+/// `main` can end.
+///
+/// Lambda sends SIGTERM only to a sandbox that has an extension; so this registers an internal one
+/// by the name of `reuse-db`, which wants no events. Where that is refused, or `runtime` is not run
+/// on Lambda or not on Unix, it serves as it would alone.
+///
+/// [`run`](crate::run) does this; it is for those who build their own runtime:
+///
+/// ```no_run
+/// # async fn handler(_: lambda_http::Request) -> Result<&'static str, lambda_http::Error> { Ok("") }
+/// # async fn start() -> Result<(), lambda_http::Error> {
+/// let runtime = lambda_http::runtime(lambda_http::service_fn(handler)).layer(reuse_db::AfterResponse::new());
+/// reuse_db::until_shutdown(runtime.run()).await
+/// # }
+/// ```
+///
+/// It does not go with `lambda_runtime::spawn_graceful_shutdown_handler`, which ends the process
+/// when its own hook has run: there, `await` [`shutdown`] in the hook.
+///
+/// # Errors
+///
+/// Those of `runtime`.
+pub async fn until_shutdown<F>(runtime: F) -> Result<(), lambda_http::Error>
+where
+    F: Future<Output = Result<(), lambda_http::Error>>,
+{
+    #[cfg(unix)]
+    if crate::sandbox::is_lambda() {
+        // Listened to before it can be sent.
+        let terminated = terminated();
+        match crate::extension::register().await {
+            Ok(()) => {
+                return tokio::select! {
+                    result = runtime => result,
+                    () = terminated => {
+                        shutdown().await;
+                        Ok(())
+                    }
+                };
+            }
+            Err(error) => {
+                tracing::warn!(target: "reuse_db", %error, "no extension: connections are not closed when the sandbox ends");
+            }
+        }
+    }
+    runtime.await
+}
+
+/// Resolves on SIGTERM or SIGINT; where they cannot be had, never. They are listened to from the
+/// call.
+#[cfg(unix)]
+pub(crate) fn terminated() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = signal(SignalKind::terminate());
+    let interrupted = signal(SignalKind::interrupt());
+    async {
+        let (Ok(mut terminated), Ok(mut interrupted)) = (terminated, interrupted) else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    }
+}
+
+/// Resolves on Ctrl-C; where that cannot be had, never.
+#[cfg(all(not(unix), feature = "local"))]
+pub(crate) async fn terminated() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }

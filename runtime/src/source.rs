@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Error;
+use crate::{Error, sandbox};
 
 /// A pool reserves room for each; few servers take as many.
 const MOST_CONNECTIONS: usize = 10_000;
@@ -163,17 +163,8 @@ impl Source {
     }
 
     pub(crate) fn keep_or_concurrency(&self) -> usize {
-        self.keep.unwrap_or_else(concurrency)
+        self.keep.unwrap_or_else(sandbox::concurrency)
     }
-}
-
-/// How many invocations this sandbox serves at once.
-fn concurrency() -> usize {
-    std::env::var("AWS_LAMBDA_MAX_CONCURRENCY")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(1)
-        .max(1)
 }
 
 /// A URL without its user, password and parameters.

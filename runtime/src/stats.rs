@@ -32,6 +32,25 @@ pub struct Stats {
     pub waiting: Duration,
 }
 
+impl Stats {
+    /// What has happened since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            opened: self.opened.saturating_sub(earlier.opened),
+            reused: self.reused.saturating_sub(earlier.reused),
+            checked: self.checked.saturating_sub(earlier.checked),
+            stale: self.stale.saturating_sub(earlier.stale),
+            discarded: self.discarded.saturating_sub(earlier.discarded),
+            closed: self.closed.saturating_sub(earlier.closed),
+            refused: self.refused.saturating_sub(earlier.refused),
+            retried: self.retried.saturating_sub(earlier.retried),
+            connecting: self.connecting.saturating_sub(earlier.connecting),
+            waiting: self.waiting.saturating_sub(earlier.waiting),
+        }
+    }
+}
+
 /// The figures of the whole process: of all statics together.
 #[must_use]
 pub fn stats() -> Stats {

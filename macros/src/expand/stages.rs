@@ -74,21 +74,23 @@ impl Stages {
                 settle: quote_spanned!(at=> #runtime::__private::settle(#lease, outcome);),
             };
         }
-        let (lease_it, argument) = match database.form {
-            Form::Owned => (
-                quote_spanned!(at=> #runtime::__private::lease_cloned),
-                quote_spanned!(at=> #runtime::__private::cloned(&#lease)),
-            ),
-            Form::Borrowed | Form::Exclusive => (
-                quote_spanned!(at=> #runtime::__private::lease_shared),
-                quote_spanned!(at=> #runtime::SharedLease::get(&#lease)),
-            ),
-        };
-        let leased = or_refuse(&lease, quote_spanned!(at=> #lease_it(&#name).await));
+        if database.form == Form::Owned {
+            let lease_it = quote_spanned!(at=> #runtime::__private::lease_owned(&#name).await);
+            let leased = or_refuse(&lease, lease_it);
+            return Self {
+                lease: quote_spanned!(Span::mixed_site()=> let (#open, #lease) = #leased;),
+                open: quote!(),
+                argument: quote_spanned!(at=> #open),
+                finish: quote!(),
+                settle: quote_spanned!(at=> #runtime::__private::settle_owned(#lease, outcome);),
+            };
+        }
+        let lease_it = quote_spanned!(at=> #runtime::__private::lease_shared(&#name).await);
+        let leased = or_refuse(&lease, lease_it);
         Self {
             lease: quote_spanned!(Span::mixed_site()=> let #lease = #leased;),
             open: quote!(),
-            argument,
+            argument: quote_spanned!(at=> #runtime::SharedLease::get(&#lease)),
             finish: quote!(),
             settle: quote_spanned!(at=> #runtime::SharedLease::settle(#lease, outcome);),
         }

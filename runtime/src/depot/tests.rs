@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::turn;
 use crate::fake::{Fake, GATES, Gate, SOURCE, World, alive, set};
+use crate::invocation::{INVOCATION, Invocation};
 
 struct Bench {
     depot: Arc<Depot<Fake>>,
@@ -177,7 +178,9 @@ async fn a_check_that_had_no_time_condemns_nobody_else() {
         turn::wall(Duration::from_secs(60));
         set(|world| (world.connect, world.check) = (Gate::Never, Gate::Slow));
         let deadline = Some(Instant::now() + Duration::from_millis(250) + left);
-        let lease = limit::DEADLINE.scope(deadline, bench.lease()).await;
+        let lease = INVOCATION
+            .scope(Invocation::new(deadline), bench.lease())
+            .await;
         assert!(lease.is_err(), "{left:?}");
         bench.assert_at_rest(idle);
         assert_eq!(bench.counters.read().stale, stale, "{left:?}");
@@ -270,7 +273,9 @@ async fn no_more_than_max_connections_and_the_error_says_so() {
     let held = bench.leased().await;
     let begun = Instant::now();
     let deadline = Some(begun + Duration::from_millis(1_250));
-    let lease = limit::DEADLINE.scope(deadline, bench.lease()).await;
+    let lease = INVOCATION
+        .scope(Invocation::new(deadline), bench.lease())
+        .await;
     let error = lease.err().expect("none is left");
     assert_eq!(begun.elapsed(), Duration::from_secs(1));
     assert_eq!(error.kind(), Some(crate::Kind::Saturated));

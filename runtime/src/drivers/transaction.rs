@@ -53,6 +53,7 @@ mod tests {
     use sqlx::{Sqlite, SqliteConnection};
 
     use super::*;
+    use crate::invocation::{INVOCATION, Invocation};
 
     #[tokio::test]
     async fn a_commit_has_all_but_the_last_50_ms_and_is_not_sent_after() {
@@ -69,7 +70,7 @@ mod tests {
                 .expect("an answer");
             let deadline = Some(Instant::now() + Duration::from_millis(left));
             let finish = finish(transaction, Outcome::Success);
-            limit::DEADLINE.scope(deadline, finish).await
+            INVOCATION.scope(Invocation::new(deadline), finish).await
         };
         assert!(run("create table notes (text)", 240).await.is_ok());
         let error = run("drop table notes", 20).await.expect_err("too late");

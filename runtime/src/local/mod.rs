@@ -6,16 +6,18 @@ use std::pin::pin;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use lambda_http::http::StatusCode;
 use lambda_http::lambda_runtime::Diagnostic;
 use lambda_http::tower::ServiceExt as _;
-use lambda_http::{Body, Request, Response, Service};
+use lambda_http::{Request, Response, Service};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+
+use crate::BoxError;
 
 const ADDRESS: &str = "127.0.0.1:3000";
 const ADDRESS_VARIABLE: &str = "REUSE_DB_LOCAL_ADDR";
@@ -26,11 +28,21 @@ const LARGEST_REQUEST: usize = 6 * 1024 * 1024;
 /// How long requests may go on after Ctrl-C.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// The body of a response, whole or streamed.
+pub(crate) trait Answer:
+    Body<Data: Send, Error: Into<BoxError>> + From<String> + Send + 'static
+{
+}
+
+impl<B> Answer for B where B: Body<Data: Send, Error: Into<BoxError>> + From<String> + Send + 'static
+{}
+
 /// Serves until Ctrl-C (on Unix also SIGTERM), then closes every kept connection.
-pub(crate) async fn serve<S, E>(service: S) -> Result<(), lambda_http::Error>
+pub(crate) async fn serve<S, B, E>(service: S) -> Result<(), lambda_http::Error>
 where
-    S: Service<Request, Response = Response<Body>, Error = E> + Clone + Send + 'static,
+    S: Service<Request, Response = Response<B>, Error = E> + Clone + Send + 'static,
     S::Future: Send + 'static,
+    B: Answer,
     E: Into<Diagnostic> + Send + 'static,
 {
     let address = std::env::var(ADDRESS_VARIABLE).unwrap_or_else(|_| ADDRESS.to_owned());
@@ -43,7 +55,7 @@ where
     );
 
     let connections = GracefulShutdown::new();
-    let mut stopped = pin!(stopped());
+    let mut stopped = pin!(crate::shutdown::terminated());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -67,21 +79,22 @@ where
 }
 
 /// Serves one client's requests, one after the other.
-fn connection<S, E>(
+fn connection<S, B, E>(
     stream: TcpStream,
     service: S,
 ) -> http1::Connection<
     TokioIo<TcpStream>,
     impl hyper::service::HttpService<
         Incoming,
-        ResBody = Body,
+        ResBody = B,
         Error = std::convert::Infallible,
         Future: Send,
     >,
 >
 where
-    S: Service<Request, Response = Response<Body>, Error = E> + Clone + Send + 'static,
+    S: Service<Request, Response = Response<B>, Error = E> + Clone + Send + 'static,
     S::Future: Send + 'static,
+    B: Answer,
     E: Into<Diagnostic> + Send + 'static,
 {
     let answer = hyper::service::service_fn(move |request| {
@@ -93,10 +106,11 @@ where
         .serve_connection(TokioIo::new(stream), answer)
 }
 
-async fn answer<S, E>(request: hyper::Request<Incoming>, service: S) -> Response<Body>
+async fn answer<S, B, E>(request: hyper::Request<Incoming>, service: S) -> Response<B>
 where
-    S: Service<Request, Response = Response<Body>, Error = E> + Send + 'static,
+    S: Service<Request, Response = Response<B>, Error = E> + Send + 'static,
     S::Future: Send + 'static,
+    B: Answer,
     E: Into<Diagnostic> + Send + 'static,
 {
     let (head, body) = request.into_parts();
@@ -121,29 +135,8 @@ where
     plain(StatusCode::BAD_GATEWAY, cause)
 }
 
-fn plain(status: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::Text(text));
+fn plain<B: From<String>>(status: StatusCode, text: String) -> Response<B> {
+    let mut response = Response::new(B::from(text));
     *response.status_mut() = status;
     response
-}
-
-/// Resolves on Ctrl-C, and on Unix on SIGTERM. Where no signal can be had, never.
-async fn stopped() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                () = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
-    }
-    interrupted.await;
 }

@@ -97,7 +97,7 @@ fn a_conditional_parameter_is_a_conditional_call() {
         ("all(all(x,y),not(z))", "__arg0,__arg1,"),
         ("all(not(all(x,y)),not(z))", "__arg0,"),
     ] {
-        let call = format!("#[cfg({when})]letoutput=h_with({arguments}::reuse_db");
+        let call = format!("#[cfg({when})]letoutput=h_with({arguments}open)");
         assert_has(&expansion, &call);
     }
     assert_has_not(&pretty("", "async fn h(a: u8, db: S) -> Out { }"), "cfg");

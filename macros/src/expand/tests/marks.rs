@@ -44,7 +44,7 @@ async fn h(__arg1: u8) -> Out {
         ::core::result::Result::Ok(lease1) => lease1,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
-    let lease2 = match ::reuse_db::__private::lease_cloned(&H_O).await {
+    let (open2, lease2) = match ::reuse_db::__private::lease_owned(&H_O).await {
         ::core::result::Result::Ok(lease2) => lease2,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
@@ -52,12 +52,7 @@ async fn h(__arg1: u8) -> Out {
         ::core::result::Result::Ok(open) => open,
         ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
     };
-    let output = h_with(
-            &mut open,
-            __arg1,
-            ::reuse_db::SharedLease::get(&lease1),
-            ::reuse_db::__private::cloned(&lease2),
-        )
+    let output = h_with(&mut open, __arg1, ::reuse_db::SharedLease::get(&lease1), open2)
         .await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
@@ -67,7 +62,7 @@ async fn h(__arg1: u8) -> Out {
     }
     ::reuse_db::__private::settle(lease, outcome);
     ::reuse_db::SharedLease::settle(lease1, outcome);
-    ::reuse_db::SharedLease::settle(lease2, outcome);
+    ::reuse_db::__private::settle_owned(lease2, outcome);
     output
 }
 /// [`h`](fn@h), as it is written: with a database of the caller's own.

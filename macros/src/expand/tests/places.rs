@@ -43,7 +43,9 @@ fn what_a_type_cannot_do_is_told_at_the_type() {
     assert_eq!([open, settle], [&place("Wrong"), &place("Wrong")]);
     assert_eq!(places_of(item, "Refuse"), vec![place("Number"); 2]);
     let item = "async fn h(a: u8, db: Wrong) { }";
-    for (name, times) in [("Shared", 2), ("SharedLease", 1)] {
+    assert_eq!(places_of(item, "Shared"), vec![place("Wrong"); 2]);
+    let item = "async fn h(a: u8, db: &Wrong) { }";
+    for (name, times) in [("Shared", 2), ("SharedLease", 2)] {
         assert_eq!(places_of(item, name), vec![place("Wrong"); times], "{name}");
     }
     assert_eq!(places_of(item, "Refuse"), [place("h")]);

@@ -1,0 +1,58 @@
+//! The extension that makes Lambda send SIGTERM.
+
+use std::time::Duration;
+
+use lambda_http::http::Request;
+use lambda_runtime_api_client::PooledClient;
+use lambda_runtime_api_client::body::Body;
+use tokio::time::{sleep, timeout};
+
+/// Unique among the extensions of a function.
+const NAME: &str = "reuse-db";
+
+/// How long registering may take: it is a call within the machine.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// After the connection to Lambda's API was lost, as it is when a snapshot is restored.
+const PAUSE: Duration = Duration::from_secs(1);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Registers an internal extension that wants no events. Lambda sends SIGTERM only to a sandbox that
+/// has an extension (AWS, "Lambda Extensions API", "Shutdown phase"); else it kills at once.
+///
+/// Must be done before the first event is asked for, which ends the initialization.
+pub(crate) async fn register() -> Result<(), BoxError> {
+    let identifier = timeout(LIMIT, identifier()).await??;
+    // Lambda takes the extension for ready, and later for idle, while it asks for its next event.
+    // None comes: it has asked for none.
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = next(&identifier).await {
+                tracing::debug!(target: "reuse_db", %error, "the extension asks again for its next event");
+            }
+            sleep(PAUSE).await;
+        }
+    });
+    Ok(())
+}
+
+async fn identifier() -> Result<String, BoxError> {
+    let request = Request::post("/2020-01-01/extension/register")
+        .header("Lambda-Extension-Name", NAME)
+        .header("Content-Type", "application/json")
+        .body(Body::from(r#"{"events":[]}"#))?;
+    let response = PooledClient::builder().build().call(request).await?;
+    let status = response.status();
+    let identifier = response.headers().get("Lambda-Extension-Identifier");
+    let identifier = identifier.ok_or_else(|| format!("Lambda answered {status}"))?;
+    Ok(identifier.to_str()?.to_owned())
+}
+
+async fn next(identifier: &str) -> Result<(), BoxError> {
+    let request = Request::get("/2020-01-01/extension/event/next")
+        .header("Lambda-Extension-Identifier", identifier)
+        .body(Body::empty())?;
+    let response = PooledClient::builder().build().call(request).await?;
+    Err(format!("Lambda answered {}", response.status()).into())
+}

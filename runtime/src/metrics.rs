@@ -1,0 +1,120 @@
+//! The figures as a line that CloudWatch understands.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::{Stats, sandbox, stats};
+
+/// Whether the figures are printed after each response, and under which namespace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metrics(Option<&'static str>);
+
+/// The figures that were printed last.
+static PRINTED: Mutex<Option<Stats>> = Mutex::new(None);
+
+impl Metrics {
+    pub(crate) const NONE: Self = Self(None);
+
+    pub(crate) const fn of(namespace: &'static str) -> Self {
+        Self(Some(namespace))
+    }
+
+    /// Prints what has happened since the last line.
+    pub(crate) fn print(self) {
+        let Some(namespace) = self.0 else {
+            return;
+        };
+        let since = {
+            let mut printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = stats();
+            now.since(printed.replace(now).unwrap_or_default())
+        };
+        println!("{}", since.embedded_metrics(namespace));
+    }
+}
+
+impl Stats {
+    /// The figures as a line of JSON in CloudWatch's embedded metric format: printed to the log of a
+    /// function, CloudWatch makes metrics of it, with the dimension `FunctionName`, and no agent is
+    /// needed.
+    ///
+    /// The metrics are `Opened`, `Reused`, `Checked`, `Stale`, `Discarded`, `Closed`, `Refused`,
+    /// `Retried` (counts), `Connecting` and `Waiting` (milliseconds). CloudWatch adds up what it is
+    /// given: print each event once, with [`since`](Self::since), or let
+    /// [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics) do it. The format is AWS's ("Amazon CloudWatch User
+    /// Guide", "Specification: Embedded metric format").
+    ///
+    /// ```
+    /// println!("{}", reuse_db::stats().embedded_metrics("shop"));
+    /// ```
+    #[must_use]
+    pub fn embedded_metrics(&self, namespace: &str) -> String {
+        let millis = |time: Duration| json!(time.as_secs_f64() * 1000.0);
+        let figures = [
+            ("Opened", "Count", json!(self.opened)),
+            ("Reused", "Count", json!(self.reused)),
+            ("Checked", "Count", json!(self.checked)),
+            ("Stale", "Count", json!(self.stale)),
+            ("Discarded", "Count", json!(self.discarded)),
+            ("Closed", "Count", json!(self.closed)),
+            ("Refused", "Count", json!(self.refused)),
+            ("Retried", "Count", json!(self.retried)),
+            ("Connecting", "Milliseconds", millis(self.connecting)),
+            ("Waiting", "Milliseconds", millis(self.waiting)),
+        ];
+        let metrics: Vec<Value> = figures
+            .iter()
+            .map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }))
+            .collect();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+                "CloudWatchMetrics": [{
+                    "Namespace": namespace,
+                    "Dimensions": [["FunctionName"]],
+                    "Metrics": metrics,
+                }],
+            },
+            "FunctionName": sandbox::function(),
+        });
+        for (name, _, value) in figures {
+            line[name] = value;
+        }
+        line.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_that_the_line_names_is_in_it() {
+        let stats = Stats {
+            opened: 2,
+            waiting: Duration::from_micros(1500),
+            ..Stats::default()
+        };
+        let line = stats.embedded_metrics("a \"name\"\nspace");
+        assert!(!line.contains('\n'), "{line}");
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], "a \"name\"\nspace");
+        assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
+        let metrics = directive["Metrics"].as_array().expect("metrics");
+        assert_eq!(metrics.len(), 10);
+        for metric in metrics {
+            let name = metric["Name"].as_str().expect("a name");
+            assert!(line[name].is_number(), "{name}");
+        }
+        assert_eq!(
+            (&line["Opened"], &line["Waiting"]),
+            (&json!(2), &json!(1.5))
+        );
+    }
+}
