@@ -11,8 +11,10 @@ use http_body::{Body, Frame};
 use lambda_http::http::Response;
 use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Request};
+use tokio::sync::oneshot;
 
 use crate::invocation::{self, INVOCATION, Invocation};
+use crate::owed;
 
 tokio::task_local! {
     /// What the response of this task, if it is streamed, will hold.
@@ -24,10 +26,24 @@ type Settle = Box<dyn FnOnce(bool) + Send>;
 
 /// Shared by the handler, until it has returned, and by the body of its response; settled when the
 /// last of them is dropped.
-#[derive(Default)]
 struct Held {
     settles: Mutex<Vec<Settle>>,
     is_complete: AtomicBool,
+    /// Dropped when all is settled.
+    _end: oneshot::Sender<()>,
+}
+
+impl Held {
+    /// And what tells its end.
+    fn new() -> (Arc<Self>, oneshot::Receiver<()>) {
+        let (sender, end) = oneshot::channel();
+        let held = Self {
+            settles: Mutex::default(),
+            is_complete: AtomicBool::new(false),
+            _end: sender,
+        };
+        (Arc::new(held), end)
+    }
 }
 
 impl Drop for Held {
@@ -106,10 +122,15 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let held = Arc::new(Held::default());
+        let (held, end) = Held::new();
         let response = HELD.sync_scope(Arc::clone(&held), || self.inner.call(request));
         Box::pin(async move {
             let response = HELD.scope(Arc::clone(&held), response).await?;
+            // lambda_runtime reads the stream in a task of its own, which may outlive the response if
+            // its client has left: no freeze before that has been noticed.
+            owed::spawn(async {
+                let _ = end.await;
+            });
             Ok(response.map(|body| StreamedBody {
                 part: Part::Streamed(body),
                 invocation: invocation::current(),

@@ -50,7 +50,8 @@ async fn first_connection<DB: Database>(
 
 /// sqlx pings a connection whenever it is acquired and again when it is released, neither with a
 /// limit. The first is turned off, unless the connection may have died, and then has one. The
-/// second cannot be: a pool that lost a connection in it is replaced.
+/// second cannot be: a pool that lost a connection in it is replaced. What is unread or queued on a
+/// connection is read and sent before that ping, with a limit, or the connection is closed.
 fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
     let source = *source;
     let ages = Arc::new(Ages::new());
@@ -74,9 +75,14 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
                 Ok(true)
             })
         })
-        .after_release(move |_, _| {
+        .after_release(move |connection, _| {
             released.release();
-            Box::pin(async { Ok(true) })
+            Box::pin(async move {
+                // The rows of a query that was cut off, perhaps a million, would all be read by
+                // sqlx's ping; half of what is waited for before a freeze, so that it comes first.
+                let rest = timeout(source.check_timeout / 2, DB::rest(connection));
+                Ok(matches!(rest.await, Ok(Ok(()))))
+            })
         })
         .connect_lazy_with(options)
 }

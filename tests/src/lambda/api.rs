@@ -57,12 +57,12 @@ async fn response(
     headers: HeaderMap,
     posted: Body,
 ) -> Response {
-    let Some(since) = control.asked_at(&id) else {
+    let Some((since, leaves_after)) = control.asked(&id) else {
         return refused("no such invocation");
     };
     let mode = headers.get("lambda-runtime-function-response-mode");
     let outcome = match mode.is_some_and(|mode| mode == "streaming") {
-        true => body::streamed(posted, since).await,
+        true => body::streamed(posted, since, leaves_after).await,
         false => body::whole(posted).await,
     };
     match outcome {

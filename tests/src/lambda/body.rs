@@ -49,12 +49,19 @@ fn gateway(payload: Value) -> Option<Outcome> {
 }
 
 /// A response posted piece by piece: a prelude in JSON, eight NUL bytes, the body. `since` is the
-/// time of the invocation. `None`: it broke off before the body, or is none.
-pub(super) async fn streamed(mut body: Body, since: Instant) -> Option<Outcome> {
+/// time of the invocation. What follows `leaves_after` bytes of the body is not read. `None`: it broke
+/// off before the body, or is none.
+pub(super) async fn streamed(
+    mut body: Body,
+    since: Instant,
+    leaves_after: Option<usize>,
+) -> Option<Outcome> {
     let mut posted = Vec::new();
     let mut split = None;
     let mut first_byte: Option<Duration> = None;
     let mut error = None;
+    // As long as the delimiter has not been found, from where it may begin.
+    let mut searched = 0;
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
             Ok(Ok(data)) => posted.extend_from_slice(&data),
@@ -68,12 +75,19 @@ pub(super) async fn streamed(mut body: Body, since: Instant) -> Option<Outcome> 
             }
         }
         split = split.or_else(|| {
-            posted
+            let found = posted[searched..]
                 .windows(DELIMITER.len())
-                .position(|bytes| bytes == DELIMITER)
+                .position(|bytes| bytes == DELIMITER);
+            let at = found.map(|at| searched + at);
+            searched = posted.len().saturating_sub(DELIMITER.len() - 1);
+            at
         });
-        if split.is_some_and(|at| posted.len() > at + DELIMITER.len()) {
+        let had = split.map_or(0, |at| posted.len() - at - DELIMITER.len());
+        if had > 0 {
             first_byte.get_or_insert_with(|| since.elapsed());
+        }
+        if leaves_after.is_some_and(|bytes| had >= bytes) {
+            break;
         }
     }
     let split = split?;

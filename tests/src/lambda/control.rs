@@ -107,12 +107,13 @@ impl Control {
         Some(receiver)
     }
 
-    /// When a running invocation was asked for; `None` if none of this id runs.
-    pub(super) fn asked_at(&self, id: &str) -> Option<Instant> {
+    /// When a running invocation was asked for, and after how many bytes its client leaves; `None`
+    /// if none of this id runs.
+    pub(super) fn asked(&self, id: &str) -> Option<(Instant, Option<usize>)> {
         self.state()
             .running
             .get(id)
-            .map(|invocation| invocation.since)
+            .map(|invocation| (invocation.since, invocation.leaves_after))
     }
 
     /// An invocation has its outcome. The state stays as it is until the worker asks for more.

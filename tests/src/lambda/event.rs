@@ -11,6 +11,7 @@ use url::form_urlencoded;
 pub struct Event {
     pub(super) name: String,
     pub(super) payload: Value,
+    pub(super) leaves_after: Option<usize>,
 }
 
 impl Event {
@@ -57,6 +58,7 @@ impl Event {
         Self {
             name: format!("{method} {path_and_query}"),
             payload,
+            leaves_after: None,
         }
     }
 
@@ -65,6 +67,7 @@ impl Event {
         Self {
             name: payload.to_string(),
             payload,
+            leaves_after: None,
         }
     }
 
@@ -76,6 +79,12 @@ impl Event {
         };
         self.payload["body"] = text.into();
         self.payload["isBase64Encoded"] = is_base64.into();
+        self
+    }
+
+    /// The client leaves when it has had this many bytes of a streamed body.
+    pub fn leaves_after(mut self, bytes: usize) -> Self {
+        self.leaves_after = Some(bytes);
         self
     }
 

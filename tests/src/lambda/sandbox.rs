@@ -88,6 +88,7 @@ impl Sandbox {
                 id,
                 payload: event.payload.clone(),
                 since,
+                leaves_after: event.leaves_after,
                 answer,
             };
             self.live_instance().await.control.submit(invocation);

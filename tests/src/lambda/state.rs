@@ -13,6 +13,7 @@ pub(super) struct Invocation {
     pub(super) id: String,
     pub(super) payload: Value,
     pub(super) since: Instant,
+    pub(super) leaves_after: Option<usize>,
     pub(super) answer: oneshot::Sender<Outcome>,
 }
 
