@@ -11,7 +11,7 @@ use lambda_http::lambda_runtime::layers::TracingLayer;
 use lambda_http::lambda_runtime::{Diagnostic, IntoFunctionResponse, LambdaInvocation, Runtime};
 use lambda_http::tower::util::Either;
 use lambda_http::tower::{Layer, ServiceExt as _};
-use lambda_http::{Error, IntoResponse, LambdaEvent, Request, Service};
+use lambda_http::{Error, IntoResponse, LambdaEvent, Request, Service, service_fn};
 use serde::{Deserialize, Serialize};
 
 use crate::{AfterResponse, ServiceUnavailable, SnapStart, Streamed, sandbox, until_shutdown};
@@ -93,9 +93,17 @@ impl Runner {
         E: Debug + Into<Diagnostic> + Send + 'static,
     {
         // lambda_http asks a response to be `Sync`, which axum's is not, and turns it into this one
-        // in any case.
-        let service =
-            service.and_then(|response: R| async move { Ok(response.into_response().await) });
+        // in any case. The combinators of tower would turn the error into a `Diagnostic` as well,
+        // the only type that `E` is known to be `Into`, and so into its text.
+        let service = service_fn(move |request| {
+            let response = service.clone().oneshot(request);
+            async move {
+                match response.await {
+                    Ok(response) => Ok(response.into_response().await),
+                    Err(error) => Err(error),
+                }
+            }
+        });
         let service = self.http(service);
         if sandbox::is_lambda() {
             sandbox::expect_lambda()?;
@@ -200,8 +208,6 @@ async fn off_lambda<S>(_: S) -> Result<(), Error> {
 
 #[cfg(all(test, not(feature = "local")))]
 mod tests {
-    use lambda_http::service_fn;
-
     use super::*;
 
     #[tokio::test]

@@ -48,7 +48,7 @@ async fn recovers_from(server: &impl Server, how: &str, opens: u64) {
     }
 }
 
-on_each_server! {
+on_each_server_and_runtime! {
     async fn a_panic(server: &impl Server) {
         recovers_from(server, "panic", 1).await;
     }

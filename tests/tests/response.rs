@@ -79,7 +79,7 @@ async fn nothing_is_open_while_frozen(server: &impl Server, path: &str) {
     );
 }
 
-on_each_server! {
+on_each_server_and_runtime! {
     async fn of_a_success_it_waits_for_nothing(server: &impl Server) {
         answers_over_a_stalled_wire(server, "/end?how=200").await;
     }

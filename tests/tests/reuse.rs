@@ -8,7 +8,7 @@ use function::{Function, a_long_freeze};
 /// What `/add` sends: two statements.
 const STATEMENTS: u64 = 2;
 
-on_each_server! {
+on_each_server_and_runtime! {
     async fn a_hundred_invocations_share_one_connection(server: &impl Server) {
         let function = Function::start(server).await;
         let session = function.add(0).await.session;

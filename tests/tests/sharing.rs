@@ -9,7 +9,7 @@ use function::server::Server;
 use function::{Function, Reply};
 use reuse_db_tests::lambda::Event;
 
-on_each_server! {
+on_each_server_and_runtime! {
     async fn three_handlers_in_two_modules_share_one_connection(server: &impl Server) {
         let function = Function::start(server).await;
         let json = function.invoke("/one-after-the-other").await.json();

@@ -11,11 +11,12 @@ use function::server::Server;
 use reuse_db_tests::lambda::{Answer, Event};
 use reuse_db_tests::wait::until;
 use serde_json::Value;
+use tokio::time::timeout;
 
 const OVER: [&str; 2] = ["pool", "lease"];
 
-async fn start(server: &impl Server, run: &str) -> Function {
-    Function::start_program(env!("CARGO_BIN_EXE_streaming"), server, &[("RUN", run)]).await
+async fn start(server: &impl Server) -> Function {
+    Function::start_program(env!("CARGO_BIN_EXE_streaming"), server, &[]).await
 }
 
 /// The rows from 1 to `count`, and no other.
@@ -48,147 +49,88 @@ fn peak(function: &Function) -> u64 {
         .expect("a figure")
 }
 
-async fn a_stream_of_any_length_leaves_the_connection_trusted(server: &impl Server, run: &str) {
-    let function = start(server, run).await;
-    for over in OVER {
-        // Longer than `check_timeout`, which what is left after the handler may take.
-        let answer = function
-            .invoke(&format!("/?over={over}&rows=20000&nap=60"))
-            .await;
-        assert_rows(&answer, 20_000);
-        assert!(answer.took > Duration::from_millis(700), "{answer:?}");
-        let before = told(&function).await;
-        let answer = function.invoke(&format!("/?over={over}&rows=10")).await;
-        assert_rows(&answer, 10);
-        let after = told(&function).await;
-        for figure in ["opened", "checked", "stale", "discarded"] {
-            assert_eq!(before[figure], after[figure], "{over}, {figure}");
-        }
-    }
-    // The pool's, and the one that the handlers of a connection and of a lease share.
-    assert_eq!(function.proxy.connections(), 2);
-    assert_eq!(server.sessions().await.len(), 2);
-}
-
-async fn a_stream_that_fails_costs_nobody_else_anything(server: &impl Server, run: &str) {
-    let function = start(server, run).await;
-    for over in OVER {
-        for _ in 0..3 {
-            let answer = function
-                .invoke(&format!("/?over={over}&rows=100000&fail_at=50000"))
-                .await;
-            let error = answer.http().stream_error.as_ref().expect("it was torn");
-            assert!(error.message.contains("the row fails"), "{error:?}");
-            let answer = function.invoke(&format!("/?over={over}&rows=1000")).await;
-            assert_rows(&answer, 1_000);
-        }
-    }
-    assert!(server.sessions().await.len() <= 2);
-}
-
-async fn a_client_that_leaves_frees_the_connection_within_a_second(
-    server: &impl Server,
-    run: &str,
-) {
-    let function = start(server, run).await;
-    for over in OVER {
-        for _ in 0..3 {
-            let event = Event::get(&format!("/?over={over}&rows=1000000")).leaves_after(100_000);
-            let answer = function.sandbox.invoke(event).await;
-            assert!(answer.ok().text().len() < 10_000_000);
-            let busy = async || {
-                server
-                    .sessions()
-                    .await
-                    .iter()
-                    .any(|session| !is_idle(&session.state))
-            };
-            let left = tokio::time::timeout(Duration::from_secs(1), async {
-                until("the end of the query", async || !busy().await).await;
-            });
-            let left = left.await;
-            assert!(left.is_ok(), "{over}: {:?}", server.sessions().await);
-            function.sandbox.frozen().await;
-            let answer = function.invoke(&format!("/?over={over}&rows=1000")).await;
-            assert_rows(&answer, 1_000);
-        }
-    }
-    assert!(server.sessions().await.len() <= 2);
-}
-
 fn is_idle(state: &str) -> bool {
     matches!(state, "idle" | "Sleep" | "")
 }
 
-async fn a_million_rows_need_no_more_memory_than_ten_thousand(server: &impl Server) {
-    for over in OVER {
-        let function = start(server, "").await;
-        assert_rows(
-            &function.invoke(&format!("/?over={over}&rows=10000")).await,
-            10_000,
-        );
-        let before = peak(&function);
-        let event = Event::get(&format!("/?over={over}&rows=1000000"));
-        let answer = function.sandbox.invoke(event).await;
-        assert_rows(&answer, 1_000_000);
-        let (after, first_byte) = (
-            peak(&function),
-            answer.http().first_byte.expect("it was streamed"),
-        );
-        println!(
-            "{over}: peak {before} KiB, then {after} KiB; first byte {first_byte:?} of {:?}",
-            answer.took
-        );
-        assert!(
-            after < before + 4 * 1024,
-            "{over}: {before} KiB, then {after} KiB"
-        );
-        assert!(
-            first_byte < answer.took / 2,
-            "{over}: {first_byte:?} of {:?}",
-            answer.took
-        );
+on_each_server_and_runtime! {
+    /// Whatever its length.
+    async fn a_stream_leaves_the_connection_trusted(server: &impl Server) {
+        let function = start(server).await;
+        for over in OVER {
+            // Longer than `check_timeout`, which what is left after the handler may take.
+            let answer = function.invoke(&format!("/?over={over}&rows=20000&nap=60")).await;
+            assert_rows(&answer, 20_000);
+            assert!(answer.took > Duration::from_millis(700), "{answer:?}");
+            let before = told(&function).await;
+            let answer = function.invoke(&format!("/?over={over}&rows=10")).await;
+            assert_rows(&answer, 10);
+            let after = told(&function).await;
+            for figure in ["opened", "checked", "stale", "discarded"] {
+                assert_eq!(before[figure], after[figure], "{over}, {figure}");
+            }
+        }
+        // The pool's, and the one that the handlers of a connection and of a lease share.
+        assert_eq!(function.proxy.connections(), 2);
+        assert_eq!(server.sessions().await.len(), 2);
+    }
+
+    async fn a_stream_that_fails_costs_nobody_else_anything(server: &impl Server) {
+        let function = start(server).await;
+        for over in OVER {
+            for _ in 0..3 {
+                let answer = function.invoke(&format!("/?over={over}&rows=100000&fail_at=50000")).await;
+                let error = answer.http().stream_error.as_ref().expect("it was torn");
+                assert!(error.message.contains("the row fails"), "{error:?}");
+                let answer = function.invoke(&format!("/?over={over}&rows=1000")).await;
+                assert_rows(&answer, 1_000);
+            }
+        }
+        assert!(server.sessions().await.len() <= 2);
+    }
+
+    async fn a_client_that_leaves_frees_the_connection_within_a_second(server: &impl Server) {
+        let function = start(server).await;
+        for over in OVER {
+            for _ in 0..3 {
+                let event = Event::get(&format!("/?over={over}&rows=1000000")).leaves_after(100_000);
+                let answer = function.sandbox.invoke(event).await;
+                assert!(answer.ok().text().len() < 10_000_000);
+                let free = async || server.sessions().await.iter().all(|session| is_idle(&session.state));
+                let freed = timeout(Duration::from_secs(1), until("the end of the query", free)).await;
+                assert!(freed.is_ok(), "{over}: {:?}", server.sessions().await);
+                function.sandbox.frozen().await;
+                let answer = function.invoke(&format!("/?over={over}&rows=1000")).await;
+                assert_rows(&answer, 1_000);
+            }
+        }
+        assert!(server.sessions().await.len() <= 2);
+    }
+
+    async fn no_connection_is_a_503(server: &impl Server) {
+        let function = start(server).await;
+        function.proxy.refuse().await;
+        for over in OVER {
+            let answer = function.sandbox.invoke(Event::get(&format!("/?over={over}&rows=10"))).await;
+            assert_eq!((answer.status(), answer.header("retry-after")), (503, Some("1")), "{answer:?}");
+            assert_eq!(answer.json()["error"], "the database is not available");
+        }
     }
 }
 
 on_each_server! {
-    async fn trusted_after_it(server: &impl Server) {
-        a_stream_of_any_length_leaves_the_connection_trusted(server, "").await;
-    }
-
-    async fn trusted_after_it_in_a_composed_runtime(server: &impl Server) {
-        a_stream_of_any_length_leaves_the_connection_trusted(server, "composed").await;
-    }
-
-    async fn torn(server: &impl Server) {
-        a_stream_that_fails_costs_nobody_else_anything(server, "").await;
-    }
-
-    async fn torn_in_a_composed_runtime(server: &impl Server) {
-        a_stream_that_fails_costs_nobody_else_anything(server, "composed").await;
-    }
-
-    async fn left(server: &impl Server) {
-        a_client_that_leaves_frees_the_connection_within_a_second(server, "").await;
-    }
-
-    async fn left_in_a_composed_runtime(server: &impl Server) {
-        a_client_that_leaves_frees_the_connection_within_a_second(server, "composed").await;
-    }
-
-    async fn a_million_rows(server: &impl Server) {
-        a_million_rows_need_no_more_memory_than_ten_thousand(server).await;
-    }
-
-    async fn no_connection_is_a_503(server: &impl Server) {
-        for run in ["", "composed"] {
-            let function = start(server, run).await;
-            function.proxy.refuse().await;
-            for over in OVER {
-                let answer = function.sandbox.invoke(Event::get(&format!("/?over={over}&rows=10"))).await;
-                assert_eq!((answer.status(), answer.header("retry-after")), (503, Some("1")), "{answer:?}");
-                assert_eq!(answer.json()["error"], "the database is not available");
-            }
+    async fn a_million_rows_need_no_more_memory_than_ten_thousand(server: &impl Server) {
+        for over in OVER {
+            let function = start(server).await;
+            assert_rows(&function.invoke(&format!("/?over={over}&rows=10000")).await, 10_000);
+            let before = peak(&function);
+            let event = Event::get(&format!("/?over={over}&rows=1000000"));
+            let answer = function.sandbox.invoke(event).await;
+            assert_rows(&answer, 1_000_000);
+            let (after, first_byte) = (peak(&function), answer.http().first_byte.expect("it was streamed"));
+            println!("{over}: peak {before} KiB, then {after} KiB; first byte {first_byte:?} of {:?}", answer.took);
+            assert!(after < before + 4 * 1024, "{over}: {before} KiB, then {after} KiB");
+            assert!(first_byte < answer.took / 2, "{over}: {first_byte:?} of {:?}", answer.took);
         }
     }
 }

@@ -13,8 +13,13 @@ use sqlx::{Connection as _, MySqlConnection, PgConnection};
 /// The default `connect_timeout`, and what a busy machine may add.
 const IN_TIME: Duration = Duration::from_secs(6);
 
+/// Those that would be a 503 are errors too, and so can be read.
+const ERRORS: &str = "errors";
+
 async fn sandbox(url: Option<&str>) -> Sandbox {
-    let builder = Sandbox::builder(env!("CARGO_BIN_EXE_function")).timeout(Duration::from_secs(10));
+    let builder = Sandbox::builder(env!("CARGO_BIN_EXE_function"))
+        .env("RUN", ERRORS)
+        .timeout(Duration::from_secs(10));
     match url {
         Some(url) => builder.env("DATABASE_URL", url).start().await,
         None => builder.start().await,
@@ -31,7 +36,7 @@ async fn error(sandbox: &Sandbox, path: &str) -> (String, Duration) {
 }
 
 async fn names_a_server_that_is_down(server: &impl Server, path: &str) {
-    let function = Function::start(server).await;
+    let function = Function::start_with(server, &[("RUN", ERRORS)]).await;
     server.stop().await;
     function.proxy.refuse().await;
     for _ in 0..2 {
@@ -72,7 +77,7 @@ on_each_server! {
     }
 
     async fn the_server_is_silent(server: &impl Server) {
-        let function = Function::start(server).await;
+        let function = Function::start_with(server, &[("RUN", ERRORS)]).await;
         function.proxy.black_hole_new(true);
         let (message, took) = error(&function.sandbox, "/add").await;
         assert!(message.contains("no answer in time"), "{message}");
@@ -86,6 +91,7 @@ on_each_server! {
         server.stop().await;
         let sandbox = Sandbox::builder(env!("CARGO_BIN_EXE_function"))
             .env("DATABASE_URL", server.url())
+            .env("RUN", ERRORS)
             .timeout(Duration::from_secs(3))
             .start()
             .await;
@@ -143,7 +149,7 @@ async fn the_url_is_unset_or_malformed() {
 
 /// `held` takes every connection that the server has for the user of the function.
 async fn waits_for_a_connection<C>(server: &impl Server, held: Vec<C>) {
-    let function = Function::start(server).await;
+    let function = Function::start_with(server, &[("RUN", ERRORS)]).await;
     let (message, took) = error(&function.sandbox, "/add").await;
     assert!(message.contains("no connection left"), "{message}");
     assert!(!message.contains("(1 try"), "{message}");

@@ -1,12 +1,19 @@
 //! The function under test: what a user would deploy, with a route for each thing that a handler
 //! can do.
 //!
-//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN=lambda_http` runs it without
-//! `reuse_db::run`.
+//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN` says how it is run: by
+//! `reuse_db::run`, or `composed` of the same parts, with other settings of a `Runner` (`errors`,
+//! `own-response`, `metrics`), or by `lambda_http` alone.
 
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use lambda_http::tower::ServiceBuilder;
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
+use lambda_runtime::layers::TracingLayer;
+use reuse_db::{AfterResponse, Runner, ServiceUnavailable, SnapStart, until_shutdown};
 use serde_json::{Value, json};
 
 /// The handlers, once for each database: they differ in SQL only.
@@ -210,6 +217,10 @@ macro_rules! handlers {
             pub(crate) async fn route(request: Request) -> Result<Response<Body>, Error> {
                 match request.uri().path() {
                     "/add" => add(request).await,
+                    "/wrapped" => match first::two().await {
+                        Ok(session) => answer(200, 0, session),
+                        Err(error) => Err(super::wrapped(&word(&request, "how"), error)),
+                    },
                     "/end" if word(&request, "how") == "cut-off" => {
                         let cut = timeout(Duration::from_millis(50), end(request)).await;
                         assert!(cut.is_err(), "the handler was cut off");
@@ -300,6 +311,38 @@ fn failure() -> Error {
     format!("the handler failed at {}", now()).into()
 }
 
+/// The error of a handler, as its author may have it.
+fn wrapped(how: &str, error: sqlx::Error) -> Error {
+    match how {
+        "text" => error.to_string().into(),
+        "other" => {
+            drop(error);
+            failure()
+        }
+        "enum" => Failure::Database(error).into(),
+        "io" => std::io::Error::other(Failure::Database(error)).into(),
+        _ => error.into(),
+    }
+}
+
+#[derive(Debug)]
+enum Failure {
+    Database(sqlx::Error),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the handler's own words")
+    }
+}
+
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let Self::Database(error) = self;
+        Some(error)
+    }
+}
+
 fn stats() -> Value {
     let stats = reuse_db::stats();
     json!({
@@ -317,8 +360,40 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    let handler = service_fn(route);
     match std::env::var("RUN").as_deref() {
-        Ok("lambda_http") => lambda_http::run(service_fn(route)).await,
-        _ => reuse_db::run(service_fn(route)).await,
+        Ok("lambda_http") => lambda_http::run(handler).await,
+        Ok("composed") => {
+            let service = ServiceBuilder::new()
+                .layer(ServiceUnavailable::new())
+                .service(handler);
+            let runtime = lambda_http::runtime_concurrent(service)
+                .layer(TracingLayer::new())
+                .layer(AfterResponse::new())
+                .register_snapstart_resource(Arc::new(SnapStart));
+            until_shutdown(runtime.run_concurrent()).await
+        }
+        Ok("errors") => {
+            Runner::new()
+                .without_service_unavailable()
+                .run(handler)
+                .await
+        }
+        Ok("own-response") => {
+            let response = |error: &reuse_db::Error| {
+                let mut response = Response::new(format!("{:?}: {error}", error.kind()));
+                *response.status_mut() = lambda_http::http::StatusCode::TOO_MANY_REQUESTS;
+                response
+            };
+            Runner::new()
+                .service_unavailable(response)
+                .run(handler)
+                .await
+        }
+        Ok("metrics") => {
+            let after = AfterResponse::new().embedded_metrics("bench");
+            Runner::new().after_response(after).run(handler).await
+        }
+        _ => reuse_db::run(handler).await,
     }
 }

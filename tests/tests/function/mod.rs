@@ -6,6 +6,7 @@
 #[macro_use]
 pub(crate) mod server;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use reuse_db_tests::lambda::{Answer, Event, Sandbox};
@@ -17,6 +18,11 @@ use server::Server;
 /// Longer than `verify_after`: a connection that was idle for this long is checked before it is
 /// used.
 pub(crate) const LONG: Duration = Duration::from_millis(1_100);
+
+thread_local! {
+    /// How the functions of this test are run, unless it says so itself; each test has a thread.
+    pub(crate) static RUN: Cell<&'static str> = const { Cell::new("") };
+}
 
 /// The function in a sandbox, behind a proxy to its server.
 pub(crate) struct Function {
@@ -73,6 +79,7 @@ impl Function {
         let proxy = Proxy::start(server.addr()).await;
         let mut builder = Sandbox::builder(program)
             .env("DATABASE_URL", server.url_at(proxy.port()))
+            .env("RUN", RUN.get())
             .timeout(Duration::from_secs(10));
         for (name, value) in env {
             builder = builder.env(name, value);

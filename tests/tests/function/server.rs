@@ -98,16 +98,40 @@ macro_rules! on_each_server {
 
                 async fn test($server: &impl Server) $body
 
-                #[tokio::test]
-                async fn on_postgres() {
-                    test(&<reuse_db_tests::servers::Postgres as Server>::launch().await).await;
-                }
-
-                #[tokio::test]
-                async fn on_mariadb() {
-                    test(&<reuse_db_tests::servers::Mariadb as Server>::launch().await).await;
-                }
+                $crate::on!(on_postgres, Postgres, "");
+                $crate::on!(on_mariadb, Mariadb, "");
             }
         )*
+    };
+}
+
+/// A test for each server, and one for a function whose runtime is composed of our public parts.
+#[macro_export]
+macro_rules! on_each_server_and_runtime {
+    ($($(#[$attribute:meta])* async fn $test:ident($server:ident: &impl Server) $body:block)*) => {
+        $(
+            $(#[$attribute])*
+            mod $test {
+                use super::*;
+
+                async fn test($server: &impl Server) $body
+
+                $crate::on!(on_postgres, Postgres, "");
+                $crate::on!(on_mariadb, Mariadb, "");
+                $crate::on!(composed, Postgres, "composed");
+            }
+        )*
+    };
+}
+
+/// The function `test` as a test on one server, with a way to run the function.
+#[macro_export]
+macro_rules! on {
+    ($name:ident, $server:ident, $run:literal) => {
+        #[tokio::test]
+        async fn $name() {
+            $crate::function::RUN.set($run);
+            test(&<reuse_db_tests::servers::$server as Server>::launch().await).await;
+        }
     };
 }
