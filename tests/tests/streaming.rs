@@ -1,5 +1,6 @@
 //! Rows are streamed in flat memory, and the connection is settled when the stream ends: whole, torn,
 //! or left by its client.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod function;
 
