@@ -13,6 +13,7 @@ mod forms;
 mod generics;
 mod in_macro_rules;
 mod jobs;
+mod leased;
 mod names;
 mod nested;
 mod of_a_user;
