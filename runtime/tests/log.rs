@@ -2,6 +2,7 @@
 //!
 //! In a process of its own: whoever comes by an event while the subscriber is being set may turn the
 //! event off for good.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
