@@ -10,10 +10,13 @@
 //! |---|---|---|
 //! | for a connection to be free, to be checked or to be opened, retries included | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
 //! | one check before an invocation or after a failure; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
-//! | for all that is owed after a response, before the freeze | [`AfterResponse::limit`], and 50 ms before the invocation's deadline | 500 ms |
+//! | for all that is owed after a response, before the freeze, and for a stream whose client has left | [`AfterResponse::limit`], and 50 ms before the invocation's deadline | 500 ms |
+//! | a pool's connection whose query was cut off, to read the rest of it; then it is closed | half of [`Source::check_timeout`] | 250 ms |
 //! | BEGIN | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
 //! | COMMIT | 29 s, and 50 ms before the invocation's deadline | |
-//! | [`shutdown`] | 300 ms | |
+//! | [`shutdown`], and with it before a snapshot ([`SnapStart`]) | 300 ms | |
+//! | registering the extension for SIGTERM ([`until_shutdown`]) | 2 s | |
+//! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
 //! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
 //! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |
 //!
@@ -26,8 +29,43 @@
 //! - [`Connect`]: what can be kept; [`Handle`] and [`Finish`]: what a `&mut` parameter is made of it.
 //! - [`Parked`] and its [`Lease`], [`Shared`] and its [`SharedLease`]: the statics, and one invocation's hold on what they keep.
 //! - [`Outcome`]: what a handler's result says; [`Refuse`]: how it says that there was no connection.
-//! - [`run`], [`AfterResponse`], [`shutdown`]: the sandbox's life.
-//! - [`stats`]: figures. Events go to `tracing`, with the target `reuse_db`.
+//! - [`run`], [`run_with_streaming_response`], [`run_events`], and [`Runner`] with settings: the sandbox's life.
+//! - [`AfterResponse`], [`ServiceUnavailable`], [`Streamed`], [`until_shutdown`], [`SnapStart`]: the parts that they are made of,
+//!   for a runtime of your own:
+//!
+//! ```no_run
+//! # async fn handler(_: lambda_http::Request) -> Result<lambda_http::Response<String>, lambda_http::Error> { Ok(lambda_http::Response::new(String::new())) }
+//! # async fn start() -> Result<(), lambda_http::Error> {
+//! use lambda_http::tower::ServiceBuilder;
+//! use std::sync::Arc;
+//!
+//! let service = ServiceBuilder::new().layer(reuse_db::ServiceUnavailable::new()).service_fn(handler);
+//! let runtime = lambda_http::runtime_concurrent(service)
+//!     .layer(lambda_http::lambda_runtime::layers::TracingLayer::new())
+//!     .layer(reuse_db::AfterResponse::new())
+//!     .register_snapstart_resource(Arc::new(reuse_db::SnapStart));
+//! reuse_db::until_shutdown(runtime.run_concurrent()).await
+//! # }
+//! ```
+//!
+//! # Logs and figures
+//!
+//! Events go to `tracing`, with the target `reuse_db`; none holds a password.
+//!
+//! | event | level | when | fields |
+//! |---|---|---|---|
+//! | `opened` | debug | a connection was opened | `took`, `tries` |
+//! | `reused` | debug | an invocation got one that was open | `idle`; or `took`, if it had to wait |
+//! | `checked` | debug | a doubtful one answered | `took`, `idle` |
+//! | `stale` | debug | a doubtful one did not, and is replaced | `took`, `idle`, `error` |
+//! | `retried` | debug | connecting failed and is tried again | `error`, `pause`, `tries`, `took` |
+//! | `discarded` | debug | one was dropped after an invocation | `reason` |
+//! | `closed` | debug | one was closed politely | `took` |
+//! | `refused` | warn | an invocation got none | `error`, `took` |
+//! | `not warmed` | warn | none could be opened in INIT | `error` |
+//!
+//! [`stats`] has the figures of the process, [`Parked::stats`] and [`Shared::stats`] those of one static;
+//! [`AfterResponse::embedded_metrics`] prints them for CloudWatch.
 
 mod after_response;
 mod by_value;

@@ -52,13 +52,19 @@ fn a_user_gets_no_second_version_of_anything() {
     );
     let ours: Vec<_> = duplicates.difference(&without).collect();
     assert!(ours.is_empty(), "{ours:?}");
-    // It brings nothing but itself.
+    // It brings nothing but itself, and what tokio needs to hear of SIGTERM.
     let more = with
         .difference(&without)
         .filter_map(|package| package.split(' ').next());
     assert_eq!(
         more.collect::<Vec<_>>(),
-        ["reuse-db", "reuse-db-macros", "with"]
+        [
+            "errno",
+            "reuse-db",
+            "reuse-db-macros",
+            "signal-hook-registry",
+            "with"
+        ]
     );
 }
 
