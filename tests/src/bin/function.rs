@@ -3,7 +3,8 @@
 //!
 //! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN` says how it is run: by
 //! `reuse_db::run`, or `composed` of the same parts, with other settings of a `Runner` (`errors`,
-//! `own-response`, `metrics`), or by `lambda_http` alone.
+//! `own-response`, `metrics`, `own-shutdown`), or by `lambda_http` alone. `INIT` says what it does
+//! before: it may `warm` a connection, or `lease` one.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -360,8 +361,17 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    match std::env::var("INIT").as_deref() {
+        Ok("warm") => {
+            postgres::ADD_DB.warm().await;
+            postgres::OWN_POOL_POOL.warm().await;
+        }
+        // Behind our back: it is in a snapshot, unless that is prevented.
+        Ok("lease") => drop(postgres::ADD_DB.lease().await?),
+        _ => {}
+    }
     let handler = service_fn(route);
-    match std::env::var("RUN").as_deref() {
+    let result = match std::env::var("RUN").as_deref() {
         Ok("lambda_http") => lambda_http::run(handler).await,
         Ok("composed") => {
             let service = ServiceBuilder::new()
@@ -394,6 +404,12 @@ async fn main() -> Result<(), Error> {
             let after = AfterResponse::new().embedded_metrics("bench");
             Runner::new().after_response(after).run(handler).await
         }
+        Ok("own-shutdown") => {
+            lambda_runtime::spawn_graceful_shutdown_handler(reuse_db::shutdown).await;
+            Runner::new().without_shutdown().run(handler).await
+        }
         _ => reuse_db::run(handler).await,
-    }
+    };
+    println!("after the run: {result:?}");
+    result
 }

@@ -102,6 +102,9 @@ async fn register(
     else {
         return refused("an extension has a name");
     };
+    if !control.terms.extensions {
+        return refused("no extension can be registered");
+    }
     let events = body["events"].as_array().into_iter().flatten();
     let id = control.register(
         name,

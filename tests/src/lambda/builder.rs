@@ -21,6 +21,7 @@ impl Builder {
             timeout: Duration::from_secs(3),
             concurrency: 1,
             freezing: true,
+            extensions: true,
         };
         let lambda = [
             ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
@@ -67,6 +68,12 @@ impl Builder {
     /// are never frozen.
     pub fn freezing(mut self, freezing: bool) -> Self {
         self.terms.freezing = freezing;
+        self
+    }
+
+    /// Whether extensions can be registered: yes unless set.
+    pub fn extensions(mut self, extensions: bool) -> Self {
+        self.terms.extensions = extensions;
         self
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Terms {
     pub(super) timeout: Duration,
     pub(super) concurrency: usize,
     pub(super) freezing: bool,
+    pub(super) extensions: bool,
 }
 
 /// Knows who has asked for what, and so when to deliver, to freeze, to thaw and to kill one

@@ -9,7 +9,7 @@ pub(crate) mod server;
 use std::cell::Cell;
 use std::time::Duration;
 
-use reuse_db_tests::lambda::{Answer, Event, Sandbox};
+use reuse_db_tests::lambda::{Answer, Builder, Event, Sandbox};
 use reuse_db_tests::proxy::Proxy;
 use serde_json::Value;
 
@@ -76,6 +76,16 @@ impl Function {
         server: &impl Server,
         env: &[(&str, &str)],
     ) -> Self {
+        Self::start_sandbox(program, server, env, |builder| builder).await
+    }
+
+    /// With a sandbox as `change` makes it.
+    pub(crate) async fn start_sandbox(
+        program: &str,
+        server: &impl Server,
+        env: &[(&str, &str)],
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let proxy = Proxy::start(server.addr()).await;
         let mut builder = Sandbox::builder(program)
             .env("DATABASE_URL", server.url_at(proxy.port()))
@@ -85,7 +95,7 @@ impl Function {
             builder = builder.env(name, value);
         }
         Self {
-            sandbox: builder.start().await,
+            sandbox: change(builder).start().await,
             proxy,
         }
     }
