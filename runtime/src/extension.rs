@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http_body_util::BodyExt as _;
 use lambda_http::http::Request;
 use lambda_runtime_api_client::PooledClient;
 use lambda_runtime_api_client::body::Body;
@@ -23,36 +24,42 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Must be done before the first event is asked for, which ends the initialization.
 pub(crate) async fn register() -> Result<(), BoxError> {
-    let identifier = timeout(LIMIT, identifier()).await??;
+    let client = PooledClient::builder().build();
+    let identifier = timeout(LIMIT, identifier(&client)).await??;
     // Lambda takes the extension for ready, and later for idle, while it asks for its next event.
     // None comes: it has asked for none.
     tokio::spawn(async move {
+        let mut client = client;
         loop {
-            if let Err(error) = next(&identifier).await {
+            if let Err(error) = next(&client, &identifier).await {
                 tracing::debug!(target: "reuse_db", %error, "the extension asks again for its next event");
             }
             sleep(PAUSE).await;
+            client = PooledClient::builder().build();
         }
     });
     Ok(())
 }
 
-async fn identifier() -> Result<String, BoxError> {
+async fn identifier(client: &PooledClient) -> Result<String, BoxError> {
     let request = Request::post("/2020-01-01/extension/register")
         .header("Lambda-Extension-Name", NAME)
         .header("Content-Type", "application/json")
         .body(Body::from(r#"{"events":[]}"#))?;
-    let response = PooledClient::builder().build().call(request).await?;
+    let response = client.call(request).await?;
     let status = response.status();
     let identifier = response.headers().get("Lambda-Extension-Identifier");
     let identifier = identifier.ok_or_else(|| format!("Lambda answered {status}"))?;
-    Ok(identifier.to_str()?.to_owned())
+    let identifier = identifier.to_str()?.to_owned();
+    // Read to its end, so that its connection can be used again.
+    response.into_body().collect().await?;
+    Ok(identifier)
 }
 
-async fn next(identifier: &str) -> Result<(), BoxError> {
+async fn next(client: &PooledClient, identifier: &str) -> Result<(), BoxError> {
     let request = Request::get("/2020-01-01/extension/event/next")
         .header("Lambda-Extension-Identifier", identifier)
         .body(Body::empty())?;
-    let response = PooledClient::builder().build().call(request).await?;
+    let response = client.call(request).await?;
     Err(format!("Lambda answered {}", response.status()).into())
 }

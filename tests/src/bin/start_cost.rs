@@ -1,8 +1,8 @@
 //! What a cold start costs: the time from the start of the process to its first response, with
 //! `reuse_db::run` and the attribute, beside `lambda_http::run` and a pool in a static.
 //!
-//! `cargo run -p reuse-db-tests --bin start_cost [-- STARTS]`, 30 of each unless said, in turns, on
-//! PostgreSQL over loopback; both are built for release.
+//! `cargo run --release -p reuse-db-tests --bin start_cost [-- STARTS]`, 30 of each unless said, in turns, on
+//! PostgreSQL over loopback; both functions are built for release, and the emulator should be.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
 
