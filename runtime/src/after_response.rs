@@ -12,8 +12,9 @@ use tokio::task::futures::TaskLocalFuture;
 
 use crate::invocation::{INVOCATION, Invocation};
 use crate::metrics::Metrics;
+use crate::owed::{self, Debtor};
 use crate::registry::Work;
-use crate::{limit, owed};
+use crate::{limit, sandbox};
 
 /// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime): tells leases
 /// how much time the invocation has left, and after the response was posted waits for what is owed
@@ -33,7 +34,8 @@ use crate::{limit, owed};
 ///
 /// The wait ends after 500 ms, or 50 ms before the invocation's deadline if that is earlier;
 /// connections that are not done by then are dropped. An invocation that owes nothing does not
-/// wait.
+/// wait. Where Lambda has several served at once (`AWS_LAMBDA_MAX_CONCURRENCY`), each waits for what
+/// it owes itself; else also for what was left by tasks of the handler's own.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterResponse {
     limit: Duration,
@@ -80,6 +82,7 @@ impl<S> Layer<S> for AfterResponse {
         AfterResponseService {
             inner,
             layer: *self,
+            is_alone: sandbox::concurrency() == 1,
         }
     }
 }
@@ -89,6 +92,8 @@ impl<S> Layer<S> for AfterResponse {
 pub struct AfterResponseService<S> {
     inner: S,
     layer: AfterResponse,
+    /// Whether the sandbox serves one invocation at a time.
+    is_alone: bool,
 }
 
 impl<S> Service<LambdaInvocation> for AfterResponseService<S>
@@ -111,6 +116,7 @@ where
             future: INVOCATION.scope(Arc::clone(&known), future),
             invocation: known,
             layer: self.layer,
+            is_alone: self.is_alone,
             after: None,
         }
     }
@@ -123,6 +129,7 @@ pin_project_lite::pin_project! {
         future: TaskLocalFuture<Arc<Invocation>, F>,
         invocation: Arc<Invocation>,
         layer: AfterResponse,
+        is_alone: bool,
         // The response is out; what is owed is being done.
         after: Option<(Result<(), Error>, Work)>,
     }
@@ -135,14 +142,20 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
         let this = self.project();
         if this.after.is_none() {
             let result = ready!(this.future.poll(cx));
-            if owed::none() {
+            // Where several are served at once nothing is frozen between them.
+            let debtor = if *this.is_alone {
+                Debtor::Anybody
+            } else {
+                Debtor::Invocation(this.invocation.id)
+            };
+            if owed::none(debtor) {
                 this.layer.metrics.print();
                 return Poll::Ready(result);
             }
             let end = INVOCATION.sync_scope(Arc::clone(this.invocation), || {
                 limit::until_the_last(this.layer.limit)
             });
-            *this.after = Some((result, Box::pin(owed::done(end))));
+            *this.after = Some((result, Box::pin(owed::done(debtor, end))));
         }
         if let Some((_, work)) = this.after {
             ready!(work.as_mut().poll(cx));
@@ -169,27 +182,61 @@ mod tests {
 
     use super::*;
 
+    /// An invocation with its deadline in 300 ms.
+    fn invocation() -> LambdaInvocation {
+        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let mut context = Invocation::default();
+        context.deadline = epoch.expect("a time").as_millis() as u64 + 300;
+        let (parts, ()) = lambda_http::http::Response::new(()).into_parts();
+        LambdaInvocation {
+            parts,
+            context,
+            body: Default::default(),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_is_owed_is_given_up_before_the_deadline() {
         let mut service = AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| {
             owed::spawn(std::future::pending());
             Ok(())
         }));
-        let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let mut context = Invocation::default();
-        context.deadline = epoch.expect("a time").as_millis() as u64 + 300;
-        let (parts, ()) = lambda_http::http::Response::new(()).into_parts();
-        let invocation = LambdaInvocation {
-            parts,
-            context,
-            body: Default::default(),
-        };
         let begun = Instant::now();
-        service.call(invocation).await.expect("a response");
+        service.call(invocation()).await.expect("a response");
         assert!(
             begun.elapsed() <= Duration::from_millis(251),
             "{:?}",
             begun.elapsed()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn served_at_once_none_waits_for_what_another_owes() {
+        let (sender, ended) = tokio::sync::oneshot::channel::<()>();
+        // Left by somebody else, and not ended by whoever does not wait for it.
+        owed::spawn(async {
+            let _ = ended.await;
+        });
+        for (is_alone, waits) in [(false, false), (true, true)] {
+            let mut service =
+                AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| Ok(())));
+            service.is_alone = is_alone;
+            let begun = Instant::now();
+            service.call(invocation()).await.expect("a response");
+            assert_eq!(begun.elapsed() > Duration::ZERO, waits);
+            assert_eq!(sender.is_closed(), waits);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn served_at_once_each_waits_for_what_it_owes_itself() {
+        let mut service = AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| {
+            owed::spawn(tokio::time::sleep(Duration::from_millis(40)));
+            Ok(())
+        }));
+        service.is_alone = false;
+        let begun = Instant::now();
+        service.call(invocation()).await.expect("a response");
+        assert!(begun.elapsed() >= Duration::from_millis(40));
     }
 }

@@ -1,5 +1,6 @@
 //! What is known of the invocation that a task serves.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,8 @@ tokio::task_local! {
 /// One invocation, from its event to its response.
 #[derive(Debug)]
 pub(crate) struct Invocation {
+    /// Its own in this process.
+    pub(crate) id: u64,
     /// Its end; `None` if it is not known.
     deadline: Option<Instant>,
     /// The leases that it was refused.
@@ -35,7 +38,9 @@ pub struct Witness(#[expect(dead_code, reason = "it is only kept")] Option<Arc<(
 
 impl Invocation {
     pub(crate) fn new(deadline: Option<Instant>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             deadline,
             refusals: Mutex::default(),
         })
@@ -54,6 +59,11 @@ impl Invocation {
 /// The invocation of the current task, if it serves one.
 pub(crate) fn current() -> Option<Arc<Invocation>> {
     INVOCATION.try_with(Arc::clone).ok()
+}
+
+/// Which one that is.
+pub(crate) fn current_id() -> Option<u64> {
+    INVOCATION.try_with(|invocation| invocation.id).ok()
 }
 
 /// Its end, if that is known.

@@ -10,10 +10,35 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-/// The tasks, each with the runtime that it belongs to.
-static OWED: Mutex<Vec<(Id, JoinHandle<()>)>> = Mutex::new(Vec::new());
+use crate::invocation;
 
-fn owed() -> MutexGuard<'static, Vec<(Id, JoinHandle<()>)>> {
+static OWED: Mutex<Vec<Owed>> = Mutex::new(Vec::new());
+
+struct Owed {
+    runtime: Id,
+    /// The invocation that owes it, if it is known.
+    invocation: Option<u64>,
+    task: JoinHandle<()>,
+}
+
+/// Who owes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Debtor {
+    Anybody,
+    /// One of several invocations that this sandbox serves at once: none waits for another.
+    Invocation(u64),
+}
+
+impl Owed {
+    fn is_of(&self, debtor: Debtor) -> bool {
+        match debtor {
+            Debtor::Anybody => true,
+            Debtor::Invocation(id) => self.invocation == Some(id),
+        }
+    }
+}
+
+fn owed() -> MutexGuard<'static, Vec<Owed>> {
     OWED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -25,29 +50,35 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     };
     let task = runtime.spawn(work);
     let mut owed = owed();
-    owed.retain(|(_, task)| !task.is_finished());
-    owed.push((runtime.id(), task));
+    owed.retain(|owed| !owed.task.is_finished());
+    owed.push(Owed {
+        runtime: runtime.id(),
+        invocation: invocation::current_id(),
+        task,
+    });
 }
 
 /// Whether nothing is owed now.
-pub(crate) fn none() -> bool {
-    owed().iter().all(|(_, task)| task.is_finished())
+pub(crate) fn none(by: Debtor) -> bool {
+    owed()
+        .iter()
+        .all(|owed| owed.task.is_finished() || !owed.is_of(by))
 }
 
 /// Waits until everything owed in this runtime is done; what is not by `end` is ended, and its
 /// connections are dropped.
-pub(crate) async fn done(end: Instant) {
+pub(crate) async fn done(by: Debtor, end: Instant) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
     loop {
         let tasks: Vec<_> = owed()
-            .extract_if(.., |(id, _)| *id == runtime.id())
+            .extract_if(.., |owed| owed.runtime == runtime.id() && owed.is_of(by))
             .collect();
         if tasks.is_empty() {
             return;
         }
-        for (_, mut task) in tasks {
+        for Owed { mut task, .. } in tasks {
             if timeout_at(end, &mut task).await.is_err() {
                 task.abort();
                 // At its next await, where it already is: the connection is gone before the freeze.

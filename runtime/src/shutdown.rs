@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::{limit, owed, registry};
+use crate::owed::{self, Debtor};
+use crate::{limit, registry};
 
 /// How long it may take: Lambda leaves a sandbox 300 to 500 ms between SIGTERM and SIGKILL.
 const LIMIT: Duration = Duration::from_millis(300);
@@ -17,7 +18,7 @@ pub async fn shutdown() {
     for work in registry::drain() {
         owed::spawn(work);
     }
-    owed::done(limit::after(LIMIT)).await;
+    owed::done(Debtor::Anybody, limit::after(LIMIT)).await;
 }
 
 /// Runs `runtime`, which serves on Lambda, until that ends or the sandbox does: on SIGTERM (and

@@ -29,6 +29,8 @@ type Settle = Box<dyn FnOnce(bool) + Send>;
 struct Held {
     settles: Mutex<Vec<Settle>>,
     is_complete: AtomicBool,
+    /// Which owes what is left to do.
+    invocation: Option<Arc<Invocation>>,
     /// Dropped when all is settled.
     _end: oneshot::Sender<()>,
 }
@@ -40,6 +42,7 @@ impl Held {
         let held = Self {
             settles: Mutex::default(),
             is_complete: AtomicBool::new(false),
+            invocation: invocation::current(),
             _end: sender,
         };
         (Arc::new(held), end)
@@ -53,8 +56,15 @@ impl Drop for Held {
             .settles
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner);
-        for settle in settles.drain(..) {
-            settle(is_complete);
+        let mut settle_all = || {
+            for settle in settles.drain(..) {
+                settle(is_complete);
+            }
+        };
+        // It may be dropped in another task.
+        match self.invocation.take() {
+            Some(invocation) => INVOCATION.sync_scope(invocation, settle_all),
+            None => settle_all(),
         }
     }
 }
@@ -133,7 +143,6 @@ where
             });
             Ok(response.map(|body| StreamedBody {
                 part: Part::Streamed(body),
-                invocation: invocation::current(),
                 held: Some(held),
             }))
         })
@@ -144,7 +153,6 @@ where
 pub struct StreamedBody<B> {
     /// Dropped first: it may hold a connection of what is settled after it.
     part: Part<B>,
-    invocation: Option<Arc<Invocation>>,
     held: Option<Arc<Held>>,
 }
 
@@ -166,7 +174,6 @@ impl<B> From<String> for StreamedBody<B> {
     fn from(text: String) -> Self {
         Self {
             part: Part::Whole(Some(text.into())),
-            invocation: None,
             held: None,
         }
     }
@@ -186,7 +193,8 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
-        let frame = match (&mut this.part, &this.invocation) {
+        let invocation = this.held.as_ref().and_then(|held| held.invocation.as_ref());
+        let frame = match (&mut this.part, invocation) {
             (Part::Whole(text), _) => {
                 return Poll::Ready(text.take().map(|text| Ok(Frame::data(text))));
             }

@@ -45,10 +45,11 @@ fn connections(pid: i32, port: u16) -> usize {
     sockets.lines().filter(is_open).count()
 }
 
-on_each_server! {
+on_each_server_and_runtime! {
     async fn thirty_two_at_once(server: &impl Server) {
         let sandbox = Sandbox::builder(env!("CARGO_BIN_EXE_crowd"))
             .env("DATABASE_URL", server.url())
+            .env("RUN", function::RUN.get())
             .timeout(Duration::from_secs(60))
             .concurrency(AT_ONCE)
             .freezing(false)

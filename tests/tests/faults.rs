@@ -39,7 +39,7 @@ async fn survives(server: &impl Server, path: &str, fault: impl AsyncFn(&Functio
     }
 }
 
-on_each_server! {
+on_each_server_and_runtime! {
     async fn the_server_ends_the_session(server: &impl Server) {
         survives(server, "/add", async |_| assert_eq!(server.end_sessions().await, 1)).await;
     }

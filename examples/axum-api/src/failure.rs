@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use lambda_http::tracing;
 
 #[derive(Debug)]
 pub(crate) enum Failure {

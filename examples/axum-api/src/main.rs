@@ -8,10 +8,11 @@ mod notes;
 
 use axum::Router;
 use axum::routing::{get, post};
-use lambda_http::Error;
+use lambda_http::{Error, tracing};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
     let router = Router::new()
         .route("/notes", get(notes::list).post(notes::add))
         .route("/notes/{id}", get(notes::read).delete(notes::remove))

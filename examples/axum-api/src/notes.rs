@@ -76,6 +76,9 @@ pub(crate) async fn copy(
     #[db] transaction: &mut Transaction<'_, Postgres>,
     Json(copies): Json<Copies>,
 ) -> Result<StatusCode, Failure> {
+    if copies.count < 1 {
+        return Err(Failure::Unacceptable("one copy at least"));
+    }
     for n in 0..copies.count {
         if n == 10 {
             return Err(Failure::Unacceptable("no more than ten copies at once"));

@@ -91,6 +91,7 @@ async fn what_cannot_be_done_is_told_and_leaves_nothing_behind() {
         ("POST", "/notes/99/copies", json!({ "count": 1 }), 404),
         // Ten have been made by then, and are rolled back.
         ("POST", copies.as_str(), json!({ "count": 11 }), 422),
+        ("POST", copies.as_str(), json!({ "count": 0 }), 422),
         ("PUT", "/notes", Value::Null, 405),
     ] {
         let answer = api.send(method, path, body).await;

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use csv::Writer;
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt as _, Empty, StreamBody};
 use lambda_http::Error;
 use lambda_http::http::HeaderValue;
 use tokio_stream::{Stream, StreamExt as _};
@@ -16,6 +16,10 @@ pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/csv;
 
 /// What is gathered before it is sent; a piece for each row would cost more than the row.
 const PIECE: usize = 16 * 1024;
+
+pub(crate) fn nothing() -> CsvBody {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
 
 pub(crate) fn csv_body<const N: usize>(
     header: [&'static str; N],

@@ -8,7 +8,8 @@ mod csv_body;
 
 use async_stream::try_stream;
 use csv_body::{CsvBody, csv_body};
-use lambda_http::{Error, Request, Response, service_fn};
+use lambda_http::http::StatusCode;
+use lambda_http::{Error, Request, Response, service_fn, tracing};
 use reuse_db::{Lease, Outcome, Source, reuse_db};
 use sqlx::{PgConnection, PgPool};
 use tokio_stream::{Stream, StreamExt as _};
@@ -64,11 +65,16 @@ async fn route(request: Request) -> Result<Response<CsvBody>, Error> {
     match request.uri().path() {
         "/pool" => over_a_pool(request).await,
         "/connection" => over_a_connection(request).await,
-        path => Err(format!("there is no {path}").into()),
+        _ => {
+            let mut response = Response::new(csv_body::nothing());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            Ok(response)
+        }
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
     reuse_db::run_with_streaming_response(service_fn(route)).await
 }

@@ -369,7 +369,7 @@ async fn nothing_is_lost_however_it_is_settled_and_ended() {
                     let (one, two) = (bench.leased().await, bench.leased().await);
                     one.settle(outcome);
                     two.settle(outcome);
-                    owed::done(Instant::now() + end_after).await;
+                    owed::done(owed::Debtor::Anybody, Instant::now() + end_after).await;
                     settled().await;
                     let (idle, owed, permits) = bench.depot.counts();
                     let what = format!("{outcome:?} {gate:?} {close:?} {end_after:?}");
@@ -393,7 +393,11 @@ async fn what_is_not_done_in_time_is_dropped_at_once() {
     let bench = Bench::new(SOURCE);
     set(|world| world.check = Gate::Never);
     bench.leased().await.settle(Outcome::Failure);
-    owed::done(Instant::now() + Duration::from_millis(10)).await;
+    owed::done(
+        owed::Debtor::Anybody,
+        Instant::now() + Duration::from_millis(10),
+    )
+    .await;
     bench.assert_at_rest(0);
 }
 

@@ -1,5 +1,6 @@
 //! What sqlx's errors mean for connecting.
 
+use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use crate::{Error, Kind, Source};
@@ -105,7 +106,26 @@ pub(super) fn malformed(error: &sqlx::Error, source: &Source) -> Error {
 /// An error of connecting, sorted into what may pass and what will not.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        Self::connect(kind(&error), error)
+        match ours(error) {
+            Ok(error) => *error,
+            Err(error) => Self::connect(kind(&error), error),
+        }
+    }
+}
+
+/// The error of ours that was made an error of sqlx, as it was: one that will not pass would else look
+/// like one of the network.
+fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {
+    match error {
+        sqlx::Error::Io(error)
+            if error
+                .get_ref()
+                .is_some_and(<dyn StdError + Send + Sync>::is::<Error>) =>
+        {
+            error.downcast().map(Box::new).map_err(sqlx::Error::Io)
+        }
+        sqlx::Error::Configuration(cause) => cause.downcast().map_err(sqlx::Error::Configuration),
+        error => Err(error),
     }
 }
 
@@ -121,6 +141,8 @@ impl From<Error> for sqlx::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -132,6 +154,23 @@ mod tests {
         assert_eq!(of_code(Some("3D000"), None), Kind::Rejected);
         assert_eq!(of_code(Some("08004"), Some(1040)), Kind::Saturated);
         assert_eq!(of_code(Some("28000"), Some(1045)), Kind::Rejected);
+    }
+
+    #[test]
+    fn an_error_of_ours_is_the_same_after_it_was_one_of_sqlx() {
+        let error = Error::rejected("no such user").after("host".into(), 1, Duration::ZERO);
+        let (text, error) = (error.to_string(), Error::from(sqlx::Error::from(error)));
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (Some(Kind::Rejected), text)
+        );
+        let error = Error::from(sqlx::Error::from(Source::env("X").problem("is empty")));
+        assert!(
+            matches!(error, Error::Variable { name: "X", .. }),
+            "{error:?}"
+        );
+        let other = sqlx::Error::Io(ErrorKind::ConnectionRefused.into());
+        assert_eq!(Error::from(other).kind(), Some(Kind::Unavailable));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A function for many invocations at once, with leases that nest and leases side by side.
 
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
+use reuse_db::{AfterResponse, until_shutdown};
 use serde_json::json;
 
 /// What the sandbox may have open: more than it serves at once, so that nested leases cannot wait for
@@ -116,5 +117,10 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    reuse_db::run(service_fn(route)).await
+    let handler = service_fn(route);
+    if std::env::var("RUN").is_ok_and(|run| run == "composed") {
+        let runtime = lambda_http::runtime_concurrent(handler).layer(AfterResponse::new());
+        return until_shutdown(runtime.run_concurrent()).await;
+    }
+    reuse_db::run(handler).await
 }
