@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use function::Function;
 use function::server::Server;
-use reuse_db_tests::lambda::{Answer, Event};
+use reuse_db_tests::lambda::{Answer, Builder, Event};
 use reuse_db_tests::wait::until;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -17,7 +17,9 @@ use tokio::time::timeout;
 const OVER: [&str; 2] = ["pool", "lease"];
 
 async fn start(server: &impl Server) -> Function {
-    Function::start_program(env!("CARGO_BIN_EXE_streaming"), server, &[]).await
+    // A million rows take longer than other invocations.
+    let change = |sandbox: Builder| sandbox.timeout(Duration::from_secs(120));
+    Function::start_sandbox(env!("CARGO_BIN_EXE_streaming"), server, &[], change).await
 }
 
 /// The rows from 1 to `count`, and no other.
@@ -59,10 +61,13 @@ on_each_server_and_runtime! {
     async fn a_stream_leaves_the_connection_trusted(server: &impl Server) {
         let function = start(server).await;
         for over in OVER {
-            // Longer than `check_timeout`, which what is left after the handler may take.
-            let answer = function.invoke(&format!("/?over={over}&rows=20000&nap=60")).await;
+            // Longer than `check_timeout`, which what is left after the handler may take, and than
+            // `verify_after`, in which the connection was used all the time.
+            let answer = function
+                .invoke(&format!("/?over={over}&rows=20000&nap=120"))
+                .await;
             assert_rows(&answer, 20_000);
-            assert!(answer.took > Duration::from_millis(700), "{answer:?}");
+            assert!(answer.took > Duration::from_millis(1_200), "{answer:?}");
             let before = told(&function).await;
             let answer = function.invoke(&format!("/?over={over}&rows=10")).await;
             assert_rows(&answer, 10);
