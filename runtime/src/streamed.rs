@@ -1,17 +1,17 @@
 //! What a response that is streamed holds on to until its end.
 
-use std::error::Error as StdError;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+mod body;
 
-use bytes::Bytes;
-use http_body::{Body, Frame};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
 use lambda_http::http::Response;
 use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Request};
 use tokio::sync::oneshot;
+
+pub use body::StreamedBody;
 
 use crate::invocation::{self, INVOCATION, Invocation};
 use crate::owed;
@@ -141,161 +141,10 @@ where
             owed::spawn(async {
                 let _ = end.await;
             });
-            Ok(response.map(|body| StreamedBody {
-                part: Part::Streamed(body),
-                held: Some(held),
-            }))
+            Ok(response.map(|body| StreamedBody::new(body, held)))
         })
     }
 }
 
-/// The body of a response that [`Streamed`] makes: the handler's, and what is settled at its end.
-pub struct StreamedBody<B> {
-    /// Dropped first: it may hold a connection of what is settled after it.
-    part: Part<B>,
-    held: Option<Arc<Held>>,
-}
-
-enum Part<B> {
-    Streamed(B),
-    /// In place of what the handler would have answered.
-    Whole(Option<Bytes>),
-}
-
-impl<B> StreamedBody<B> {
-    fn is_complete(&self) {
-        if let Some(held) = &self.held {
-            held.is_complete.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl<B> From<String> for StreamedBody<B> {
-    fn from(text: String) -> Self {
-        Self {
-            part: Part::Whole(Some(text.into())),
-            held: None,
-        }
-    }
-}
-
-impl<B> Body for StreamedBody<B>
-where
-    B: Body + Unpin,
-    B::Data: Into<Bytes>,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-{
-    type Data = Bytes;
-    type Error = Box<dyn StdError + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = &mut *self;
-        let invocation = this.held.as_ref().and_then(|held| held.invocation.as_ref());
-        let frame = match (&mut this.part, invocation) {
-            (Part::Whole(text), _) => {
-                return Poll::Ready(text.take().map(|text| Ok(Frame::data(text))));
-            }
-            (Part::Streamed(body), None) => Pin::new(body).poll_frame(cx),
-            (Part::Streamed(body), Some(invocation)) => {
-                INVOCATION.sync_scope(Arc::clone(invocation), || Pin::new(body).poll_frame(cx))
-            }
-        };
-        let frame = ready!(frame);
-        if frame.is_none() {
-            this.is_complete();
-        }
-        Poll::Ready(frame.map(|frame| match frame {
-            Ok(frame) => Ok(frame.map_data(Into::into)),
-            Err(error) => Err(error.into()),
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let is_end = match &self.part {
-            Part::Streamed(body) => body.is_end_stream(),
-            Part::Whole(text) => text.is_none(),
-        };
-        if is_end {
-            // It may not be asked for more.
-            self.is_complete();
-        }
-        is_end
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        match &self.part {
-            Part::Streamed(body) => body.size_hint(),
-            Part::Whole(text) => {
-                let bytes = text.as_ref().map_or(0, Bytes::len);
-                http_body::SizeHint::with_exact(bytes as u64)
-            }
-        }
-    }
-}
-
-impl<B> std::fmt::Debug for StreamedBody<B> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamedBody").finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is settled, told whether the stream was complete and which invocation it is of.
-    fn settled(end: impl FnOnce(Arc<Held>)) -> Vec<(bool, Option<u64>)> {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (held, _end) = INVOCATION.sync_scope(Invocation::new(None), Held::new);
-        for _ in 0..2 {
-            let seen = Arc::clone(&seen);
-            let record = move |is_complete| {
-                let mut seen = seen.lock().expect("nobody panics with it");
-                seen.push((is_complete, invocation::current_id()));
-            };
-            HELD.sync_scope(Arc::clone(&held), || settle(record));
-        }
-        let before = seen.lock().expect("nobody panics with it").len();
-        assert_eq!(before, 0, "the stream has not ended");
-        end(held);
-        let mut seen = seen.lock().expect("nobody panics with it");
-        std::mem::take(&mut seen)
-    }
-
-    fn body(held: Arc<Held>) -> StreamedBody<String> {
-        StreamedBody {
-            part: Part::Streamed("rows".to_owned()),
-            held: Some(held),
-        }
-    }
-
-    #[test]
-    fn a_body_that_is_read_to_its_end_is_complete_and_one_that_is_left_is_not() {
-        let read = settled(|held| {
-            let mut body = body(held);
-            let mut cx = Context::from_waker(std::task::Waker::noop());
-            let mut next = || Pin::new(&mut body).poll_frame(&mut cx);
-            assert!(matches!(next(), Poll::Ready(Some(Ok(_)))));
-            assert!(matches!(next(), Poll::Ready(None)));
-        });
-        assert!(
-            matches!(read[..], [(true, Some(_)), (true, Some(_))]),
-            "{read:?}"
-        );
-        let left = settled(|held| drop(body(held)));
-        assert!(
-            matches!(left[..], [(false, Some(_)), (false, Some(_))]),
-            "{left:?}"
-        );
-    }
-
-    #[test]
-    fn without_a_stream_it_is_settled_at_once() {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        settle(move |is_complete| sender.send(is_complete).unwrap_or(()));
-        assert_eq!(receiver.try_recv(), Ok(true));
-    }
-}
+mod tests;
