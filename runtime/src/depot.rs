@@ -39,12 +39,14 @@ struct State<C> {
 
 struct Idle<C> {
     connection: C,
+    opened: Moment,
     since: Moment,
 }
 
 /// A connection in somebody's hands, with the permit to have it.
 pub(crate) struct Held<C> {
     pub(crate) connection: C,
+    opened: Moment,
     depot: Arc<Depot<C>>,
     permit: OwnedSemaphorePermit,
     counters: &'static Counters,
@@ -99,6 +101,7 @@ impl<C: Connect> Depot<C> {
         tracing::debug!(target: "reuse_db", idle = ?idle.age(), "reused");
         Some(Held {
             connection: idle.connection,
+            opened: idle.opened,
             depot: Arc::clone(self),
             permit,
             counters,
@@ -114,19 +117,21 @@ impl<C: Connect> Depot<C> {
         let Ok(Ok(permit)) = permit else {
             return Err(self.no_permit(begun.elapsed()));
         };
-        let connection = match self.sound_idle(end, counters).await {
-            Some(connection) => {
+        let (connection, opened) = match self.sound_idle(end, counters).await {
+            Some(idle) => {
                 counters.add(Count::Reused);
                 tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "reused");
-                connection
+                (idle.connection, idle.opened)
             }
             None => {
                 self.keep_another();
-                connecting::open(&self.source, end, counters).await?
+                let connection = connecting::open(&self.source, end, counters).await?;
+                (connection, Moment::now())
             }
         };
         Ok(Held {
             connection,
+            opened,
             depot: self,
             permit,
             counters,
@@ -153,10 +158,15 @@ impl<C: Connect> Depot<C> {
     }
 
     /// The newest idle connection that is trusted or passes its check.
-    async fn sound_idle(&self, end: Instant, counters: &Counters) -> Option<C> {
+    async fn sound_idle(&self, end: Instant, counters: &Counters) -> Option<Idle<C>> {
         while let Some(mut idle) = self.newest_idle(end).await {
+            if is_too_old(idle.opened, &self.source) {
+                // Not closed politely: that would take time, and a permit.
+                discarded(TOO_OLD, counters);
+                continue;
+            }
             if idle.is_trusted(&self.source) {
-                return Some(idle.connection);
+                return Some(idle);
             }
             counters.add(Count::Checked);
             let (begun, age) = (Instant::now(), idle.age());
@@ -166,7 +176,7 @@ impl<C: Connect> Depot<C> {
             match check {
                 Ok(Ok(())) => {
                     tracing::debug!(target: "reuse_db", idle = ?age, ?took, "checked");
-                    return Some(idle.connection);
+                    return Some(idle);
                 }
                 Ok(Err(error)) => {
                     tracing::debug!(target: "reuse_db", idle = ?age, ?took, %error, "stale");
@@ -231,12 +241,27 @@ impl<C: Connect> Depot<C> {
 
 impl<C> Idle<C> {
     fn is_trusted(&self, source: &Source) -> bool {
-        self.age() < source.verify_after
+        self.age() < source.verify_after && !is_too_old(self.opened, source)
     }
 
+    /// For how long it has been idle.
     fn age(&self) -> Duration {
         Moment::now().since(self.since)
     }
+}
+
+/// Whether a connection is past its [`max_lifetime`](Source::max_lifetime).
+fn is_too_old(opened: Moment, source: &Source) -> bool {
+    source
+        .max_lifetime
+        .is_some_and(|most| Moment::now().since(opened) >= most)
+}
+
+const TOO_OLD: &str = "older than `max_lifetime`";
+
+fn discarded(reason: &str, counters: &Counters) {
+    tracing::debug!(target: "reuse_db", reason, "discarded");
+    counters.add(Count::Discarded);
 }
 
 impl<C: Connect> Held<C> {
@@ -266,8 +291,7 @@ impl<C: Connect> Held<C> {
 
     /// Drops the connection, which closes it without waiting for anybody.
     pub(crate) fn discard(self, reason: &str) {
-        tracing::debug!(target: "reuse_db", reason, "discarded");
-        self.counters.add(Count::Discarded);
+        discarded(reason, self.counters);
     }
 
     async fn park_when_checked(mut self, owed: Owed<C>) {
@@ -294,6 +318,7 @@ impl<C: Connect> Held<C> {
     fn park(self, since: Moment) {
         let Self {
             connection,
+            opened,
             depot,
             permit,
             counters,
@@ -302,11 +327,16 @@ impl<C: Connect> Held<C> {
         if state.ended {
             return;
         }
-        state.idle.push(Idle { connection, since });
-        let excess = if state.idle.len() > state.keep {
-            Some(state.idle.remove(0))
+        let idle = Idle {
+            connection,
+            opened,
+            since,
+        };
+        let excess = if is_too_old(opened, &depot.source) {
+            Some(idle)
         } else {
-            None
+            state.idle.push(idle);
+            (state.idle.len() > state.keep).then(|| state.idle.remove(0))
         };
         drop(state);
         match excess {

@@ -19,6 +19,7 @@
 //! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
 //! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
 //! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |
+//! | a connection's age | [`Source::max_lifetime`] | none |
 //!
 //! The deadline is known to what runs in the task of the invocation, under [`run`] or the
 //! [`AfterResponse`] layer.

@@ -44,7 +44,42 @@ pub(crate) fn is_snap_start() -> bool {
     var("AWS_LAMBDA_INITIALIZATION_TYPE").is_ok_and(|kind| kind == "snap-start")
 }
 
+/// Which function, and which sandbox of it, holds a session: `shop/1a2b3c4d`, the second half being the
+/// end of the name of its log stream. `None` off Lambda.
+pub(crate) fn session_name() -> Option<String> {
+    let function = Some(function()).filter(|function| !function.is_empty())?;
+    let stream = var("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or_default();
+    Some(session_name_of(&function, &stream))
+}
+
+/// PostgreSQL takes 63 bytes, and a function's name has up to 64.
+fn session_name_of(function: &str, stream: &str) -> String {
+    let function: String = function.chars().take(54).collect();
+    let mut end: Vec<char> = stream
+        .chars()
+        .rev()
+        .take_while(char::is_ascii_alphanumeric)
+        .take(8)
+        .collect();
+    end.reverse();
+    format!("{function}/{}", String::from_iter(end))
+}
+
 /// The function's name; empty off Lambda.
 pub(crate) fn function() -> String {
     var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_named_after_function_and_sandbox() {
+        let stream = "2026/01/31/[$LATEST]0123456789abcdef0123456789abcdef";
+        assert_eq!(session_name_of("shop", stream), "shop/89abcdef");
+        assert_eq!(session_name_of("shop", "2026/01/31/[7]12ab"), "shop/12ab");
+        assert_eq!(session_name_of("shop", ""), "shop/");
+        assert_eq!(session_name_of(&"x".repeat(64), stream).len(), 63);
+    }
 }

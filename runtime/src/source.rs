@@ -29,6 +29,7 @@ pub struct Source {
     pub(crate) check_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) idle_session_timeout: Option<Duration>,
+    pub(crate) max_lifetime: Option<Duration>,
     pub(crate) on_connect: Option<&'static str>,
 }
 
@@ -51,6 +52,7 @@ impl Source {
             check_timeout: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(5),
             idle_session_timeout: Some(Duration::from_secs(300)),
+            max_lifetime: None,
             on_connect: None,
         }
     }
@@ -118,6 +120,16 @@ impl Source {
     #[must_use]
     pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
         self.idle_session_timeout = if idle.is_zero() { None } else { Some(idle) };
+        self
+    }
+
+    /// How old a connection may become, by the monotonic and by the wall clock: an older one is closed
+    /// after the response, or replaced when it is leased next, whichever comes first. For the
+    /// connections of a pool too, whose age is that of the monotonic clock; not for other values that
+    /// are shared. Default: none.
+    #[must_use]
+    pub const fn max_lifetime(mut self, age: Duration) -> Self {
+        self.max_lifetime = Some(age);
         self
     }
 
@@ -206,6 +218,7 @@ impl std::fmt::Debug for Source {
             .field("check_timeout", &self.check_timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("idle_session_timeout", &self.idle_session_timeout)
+            .field("max_lifetime", &self.max_lifetime)
             .field("on_connect", &self.on_connect.map(|_| "…"))
             .finish()
     }

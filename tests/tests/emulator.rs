@@ -334,3 +334,13 @@ async fn responses_can_be_streamed() {
         Some("torn")
     );
 }
+
+#[tokio::test]
+async fn a_client_can_leave_in_the_middle_of_a_stream() {
+    let sandbox = plain().env("PLAIN_STREAMING", "1").start().await;
+    let answer = sandbox.invoke(Event::get("/").leaves_after(1)).await;
+    assert_eq!(answer.ok().text(), "first ");
+    let answer = sandbox.invoke(Event::get("/")).await;
+    assert_eq!(answer.ok().text(), "first second");
+    assert_eq!(sandbox.starts(), 1);
+}

@@ -20,14 +20,23 @@ fn install_drivers() {
 }
 
 #[cfg(feature = "postgres")]
-fn with_idle_session_timeout(mut options: AnyConnectOptions, source: &Source) -> AnyConnectOptions {
+fn with_start_up_parameters(mut options: AnyConnectOptions, source: &Source) -> AnyConnectOptions {
     let url = &mut options.database_url;
+    if !url.scheme().starts_with("postgres") {
+        return options;
+    }
+    let says = |url: &url::Url, name| url.query().is_some_and(|query| query.contains(name));
     if let Some((name, value)) = super::postgres::idle_session_timeout(source)
-        && url.scheme().starts_with("postgres")
-        && !url.query().is_some_and(|query| query.contains(name))
+        && !says(url, name)
     {
         url.query_pairs_mut()
             .append_pair(&format!("options[{name}]"), &value);
+    }
+    if let Some(value) = super::postgres::session_name()
+        && !says(url, "application_name")
+    {
+        url.query_pairs_mut()
+            .append_pair("application_name", &value);
     }
     options
 }
@@ -43,7 +52,7 @@ impl Driver for Any {
         let options =
             AnyConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
         #[cfg(feature = "postgres")]
-        let options = with_idle_session_timeout(options, source);
+        let options = with_start_up_parameters(options, source);
         Ok(options)
     }
 

@@ -61,14 +61,19 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
         .min_connections(0)
         .acquire_timeout(source.connect_timeout.min(limit::FAR))
         .idle_timeout(None)
-        .max_lifetime(None)
+        .max_lifetime(source.max_lifetime)
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move { connection::set_up::<DB>(connection, &source).await })
         })
         .before_acquire(move |connection, meta| {
             let idle = ages.idle_for(meta.idle_for);
+            // sqlx looks at it on release only.
+            let is_too_old = source.max_lifetime.is_some_and(|most| meta.age >= most);
             Box::pin(async move {
+                if is_too_old {
+                    return Ok(false);
+                }
                 if idle >= source.verify_after {
                     ping(connection, source.check_timeout).await?;
                 }
@@ -170,6 +175,29 @@ mod tests {
         turn::monotonic(Duration::from_secs(60));
         turn::wall(Duration::from_secs(60));
         assert!(ages.idle_for(Duration::ZERO) > Duration::from_secs(59));
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn a_connection_past_its_lifetime_is_replaced() {
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+            .or("sqlite::memory:")
+            .on_connect("create table notes (text)")
+            .max_connections(1);
+        for (age, is_kept) in [(Duration::from_millis(100), false), (Duration::MAX, true)] {
+            let pool = open::<sqlx::Sqlite>(&source.max_lifetime(age))
+                .await
+                .expect("a pool");
+            let note = sqlx::query("insert into notes values ('a note')");
+            note.execute(&pool).await.expect("a note");
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            let notes: i64 = sqlx::query_scalar("select count(*) from notes")
+                .fetch_one(&pool)
+                .await
+                .expect("a count");
+            // A database in memory is as old as its connection.
+            assert_eq!(notes == 1, is_kept, "{age:?}");
+        }
     }
 
     #[cfg(feature = "sqlite")]

@@ -8,15 +8,20 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres, Row as _};
 
 use super::{Driver, driver, errors};
-use crate::{Error, Source};
+use crate::{Error, Source, sandbox};
 
 driver!(Postgres, PgConnection);
 
 impl Driver for Postgres {
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
         errors::expect_scheme(url, Self::URL_SCHEMES, source)?;
-        let options =
+        let mut options =
             PgConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))?;
+        if options.get_application_name().is_none()
+            && let Some(name) = session_name()
+        {
+            options = options.application_name(&name);
+        }
         Ok(match idle_session_timeout(source) {
             Some(setting)
                 if !options
@@ -62,6 +67,14 @@ pub(super) fn is_transaction_open(answer: Result<bool, sqlx::Error>) -> Result<b
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => Ok(true),
         Err(error) => Err(error),
     }
+}
+
+/// What a session is called, unless the environment says it for libpq and for sqlx.
+pub(super) fn session_name() -> Option<String> {
+    if std::env::var_os("PGAPPNAME").is_some() {
+        return None;
+    }
+    sandbox::session_name()
 }
 
 /// The targets that refused our start-up parameter.
