@@ -61,6 +61,16 @@ pub trait Connect: Sized + Send + 'static {
     /// Any error means that it cannot be used any more.
     fn check(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// The same, and that the other side takes writes, for a source that needs them
+    /// ([`Source::read_write`]). Default: [`check`](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// Any error means that it cannot be used any more.
+    fn check_writer(&mut self) -> impl Future<Output = Result<(), Error>> + Send {
+        self.check()
+    }
+
     /// Whether something may be queued, unread or open that must not be frozen: then
     /// [`rest`](Self::rest) is run before it is kept. Default: `false`.
     fn unfinished(&self) -> bool {
@@ -83,5 +93,14 @@ pub trait Connect: Sized + Send + 'static {
     fn close(self) -> impl Future<Output = ()> + Send {
         drop(self);
         std::future::ready(())
+    }
+}
+
+/// The check that `source` asks for.
+pub(crate) async fn check<C: Connect>(kept: &mut C, source: &Source) -> Result<(), Error> {
+    if source.read_write {
+        kept.check_writer().await
+    } else {
+        kept.check().await
     }
 }

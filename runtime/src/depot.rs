@@ -10,6 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock::Moment;
+use crate::connect::check;
 use crate::registry::{Keeper, Work};
 use crate::stats::{Count, Counters};
 use crate::{Connect, Error, Outcome, Source, connecting, limit, owed};
@@ -171,7 +172,11 @@ impl<C: Connect> Depot<C> {
             counters.add(Count::Checked);
             let (begun, age) = (Instant::now(), idle.age());
             let end_of_check = limit::after(self.source.check_timeout);
-            let check = timeout_at(end_of_check.min(end), idle.connection.check()).await;
+            let check = timeout_at(
+                end_of_check.min(end),
+                check(&mut idle.connection, &self.source),
+            )
+            .await;
             let took = begun.elapsed();
             match check {
                 Ok(Ok(())) => {
@@ -297,7 +302,8 @@ impl<C: Connect> Held<C> {
     async fn park_when_checked(mut self, owed: Owed<C>) {
         self.counters.add(Count::Checked);
         let begun = Instant::now();
-        match timeout(self.depot.source.check_timeout, self.connection.check()).await {
+        let source = &self.depot.source;
+        match timeout(source.check_timeout, check(&mut self.connection, source)).await {
             Ok(Ok(())) => {
                 tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "checked");
                 self.park(owed.since);

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::clock::Moment;
+use crate::connect::check;
 use crate::registry::{Keeper, Way, Work};
 use crate::stats::{Count, Counters};
 use crate::{Connect, Error, Outcome, Source, Stats, connecting, limit, owed, streamed};
@@ -239,7 +240,7 @@ impl<S: Connect + Sync> Single<S> {
         counters.add(Count::Checked);
         let begun = Instant::now();
         let end_of_check = end.min(limit::after(self.source.check_timeout));
-        let check = timeout_at(end_of_check, value.check())
+        let check = timeout_at(end_of_check, check(&mut value, &self.source))
             .await
             .unwrap_or_else(|_| Err(Error::unsound("no answer in time")));
         let took = begun.elapsed();

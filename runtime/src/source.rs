@@ -30,6 +30,7 @@ pub struct Source {
     pub(crate) connect_timeout: Duration,
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) read_write: bool,
     pub(crate) on_connect: Option<&'static str>,
 }
 
@@ -53,6 +54,7 @@ impl Source {
             connect_timeout: Duration::from_secs(5),
             idle_session_timeout: Some(Duration::from_secs(300)),
             max_lifetime: None,
+            read_write: false,
             on_connect: None,
         }
     }
@@ -130,6 +132,17 @@ impl Source {
     #[must_use]
     pub const fn max_lifetime(mut self, age: Duration) -> Self {
         self.max_lifetime = Some(age);
+        self
+    }
+
+    /// The database is written to: a connection whose server has become read-only, as a writer does
+    /// that was demoted in a failover, does not pass its check, after a failure (PostgreSQL's error
+    /// 25006, MySQL's 1290 and 1836) or before an invocation. The next one is opened by the host's
+    /// name, and so at the new writer. Checks ask for it in the same round trip; a connection that was
+    /// just opened is not asked. Default: not asked.
+    #[must_use]
+    pub const fn read_write(mut self) -> Self {
+        self.read_write = true;
         self
     }
 
@@ -219,6 +232,7 @@ impl std::fmt::Debug for Source {
             .field("connect_timeout", &self.connect_timeout)
             .field("idle_session_timeout", &self.idle_session_timeout)
             .field("max_lifetime", &self.max_lifetime)
+            .field("read_write", &self.read_write)
             .field("on_connect", &self.on_connect.map(|_| "…"))
             .finish()
     }

@@ -103,6 +103,34 @@ impl Driver for Any {
         }
     }
 
+    async fn check_writer(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        match connection.backend_name() {
+            #[cfg(feature = "postgres")]
+            "PostgreSQL" => {
+                let answer = sqlx::raw_sql(super::postgres::NO_TRANSACTION_AND_READ_ONLY)
+                    .fetch_one(&mut *connection)
+                    .await;
+                let is_read_only = answer
+                    .as_ref()
+                    .is_ok_and(|row| sqlx::Row::try_get(row, 1).unwrap_or(false));
+                let no_transaction = answer.and_then(|row| sqlx::Row::try_get(&row, 0));
+                if super::postgres::is_transaction_open(no_transaction)? {
+                    sqlx::raw_sql("rollback").execute(&mut *connection).await?;
+                    return Self::check(connection).await;
+                }
+                errors::expect_writes(is_read_only)
+            }
+            #[cfg(feature = "mysql")]
+            "MySQL" => {
+                let answer = sqlx::raw_sql(super::mysql::ROLLBACK_AND_READ_ONLY)
+                    .fetch_one(connection)
+                    .await?;
+                errors::expect_writes(sqlx::Row::try_get::<i64, _>(&answer, 0)? != 0)
+            }
+            _ => Self::check(connection).await,
+        }
+    }
+
     async fn rest(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         match connection.backend_name() {
             "SQLite" => Self::check(connection).await,

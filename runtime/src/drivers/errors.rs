@@ -113,6 +113,16 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// A server that was the writer once.
+pub(super) fn expect_writes(is_read_only: bool) -> Result<(), sqlx::Error> {
+    if is_read_only {
+        return Err(sqlx::Error::Protocol(
+            "the server has become read-only".into(),
+        ));
+    }
+    Ok(())
+}
+
 /// The error of ours that was made an error of sqlx, as it was: one that will not pass would else look
 /// like one of the network.
 fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {

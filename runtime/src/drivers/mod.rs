@@ -50,6 +50,13 @@ trait Driver: Database {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// The same, and that the server takes writes.
+    fn check_writer(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        Self::check(connection)
+    }
+
     /// See [`Connect::rest`](crate::Connect::rest).
     fn rest(
         connection: &mut Self::Connection,
@@ -71,6 +78,11 @@ macro_rules! driver {
 
             async fn check(&mut self) -> Result<(), $crate::Error> {
                 let result = <$database as $crate::drivers::Driver>::check(self).await;
+                $crate::drivers::connection::without_transaction(self, result)
+            }
+
+            async fn check_writer(&mut self) -> Result<(), $crate::Error> {
+                let result = <$database as $crate::drivers::Driver>::check_writer(self).await;
                 $crate::drivers::connection::without_transaction(self, result)
             }
 
@@ -108,6 +120,12 @@ macro_rules! driver {
                     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 }
                 Ok(())
+            }
+
+            async fn check_writer(&mut self) -> Result<(), $crate::Error> {
+                self.check().await?;
+                let mut connection = self.acquire().await.map_err($crate::Error::unsound)?;
+                $crate::Connect::check_writer(&mut *connection).await
             }
 
             /// A connection on its way back is pinged by sqlx, which also rolls back what is open

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use sqlx::mysql::MySqlConnectOptions;
-use sqlx::{AssertSqlSafe, Database, MySql, MySqlConnection};
+use sqlx::{AssertSqlSafe, Database, MySql, MySqlConnection, Row as _};
 
 use super::{Driver, driver, errors};
 use crate::{Error, Source};
@@ -35,7 +35,18 @@ impl Driver for MySql {
             .await
             .map(drop)
     }
+
+    async fn check_writer(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        let answer = sqlx::raw_sql(ROLLBACK_AND_READ_ONLY)
+            .fetch_one(connection)
+            .await?;
+        errors::expect_writes(answer.try_get::<i64, _>(0)? != 0)
+    }
 }
+
+/// A ROLLBACK, and whether the server takes no writes: a replica, or an engine that was told so.
+pub(super) const ROLLBACK_AND_READ_ONLY: &str =
+    "rollback; select cast(@@global.read_only or @@global.innodb_read_only as signed)";
 
 /// Makes the server end an idle session by itself.
 pub(super) fn wait_timeout(source: &Source) -> Option<String> {

@@ -54,7 +54,26 @@ impl Driver for Postgres {
         }
         Ok(())
     }
+
+    async fn check_writer(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let answer = sqlx::raw_sql(NO_TRANSACTION_AND_READ_ONLY)
+            .fetch_one(&mut *connection)
+            .await;
+        let is_read_only = answer
+            .as_ref()
+            .is_ok_and(|row| row.try_get(1).unwrap_or(false));
+        if is_transaction_open(answer.and_then(|row| row.try_get(0)))? {
+            // It may be a read-only one.
+            sqlx::raw_sql("rollback").execute(&mut *connection).await?;
+            return Self::check(connection).await;
+        }
+        errors::expect_writes(is_read_only)
+    }
 }
+
+/// The same, and whether the server is a standby, or was told to take no writes.
+pub(super) const NO_TRANSACTION_AND_READ_ONLY: &str =
+    "select now() = statement_timestamp(), current_setting('transaction_read_only') = 'on'";
 
 /// A sign of life that finds a transaction which a handler began with SQL of its own, and of which
 /// sqlx knows nothing: outside one, the transaction's time is the statement's own.

@@ -181,6 +181,29 @@ macro_rules! handlers {
                 answer(200, sum, 0)
             }
 
+            const WRITER: Source = Source::env("DATABASE_URL").read_write();
+
+            /// What it needs of the server is known to its source.
+            #[reuse_db(source = WRITER)]
+            pub(crate) async fn write(db: &mut $connection) -> Result<Response<Body>, Error> {
+                sqlx::query("insert into notes (text) values ('written')")
+                    .execute(&mut *db)
+                    .await?;
+                answer(200, 0, sqlx::query_scalar($session).fetch_one(db).await?)
+            }
+
+            const WRITING_POOL: Source = POOL.read_write();
+
+            #[reuse_db(source = WRITING_POOL)]
+            pub(crate) async fn write_to_a_pool(
+                pool: &Pool<$database>,
+            ) -> Result<Response<Body>, Error> {
+                sqlx::query("insert into notes (text) values ('written')")
+                    .execute(pool)
+                    .await?;
+                answer(200, 0, sqlx::query_scalar($session).fetch_one(pool).await?)
+            }
+
             /// Three handlers in two modules, of the same connection and source.
             pub(crate) mod first {
                 use super::*;
@@ -229,6 +252,8 @@ macro_rules! handlers {
                     }
                     "/end" => end(request).await,
                     "/note" => note(request).await,
+                    "/write" => write().await,
+                    "/write-to-a-pool" => write_to_a_pool().await,
                     "/idle-limit" => idle_limit().await,
                     "/pool" => pool(request).await,
                     "/own-pool" => own_pool(request).await,

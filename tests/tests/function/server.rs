@@ -17,12 +17,14 @@ pub(crate) trait Server: Sized {
     /// Those of the function.
     async fn sessions(&self) -> Vec<Session>;
     async fn end_sessions(&self) -> usize;
+    /// From now on it takes no writes of the function's, whose sessions go on.
+    async fn demote(&self);
     /// A number, asked for by the user of the function.
     async fn number(&self, sql: &str) -> i64;
 }
 
 macro_rules! server {
-    ($server:ty, $connection:ty) => {
+    ($server:ty, $connection:ty, demote: [$($demote:literal),+]) => {
         impl Server for $server {
             async fn launch() -> Self {
                 let server = Self::start().await;
@@ -69,6 +71,10 @@ macro_rules! server {
                 self.end_sessions().await
             }
 
+            async fn demote(&self) {
+                $(self.execute($demote).await;)+
+            }
+
             async fn number(&self, sql: &str) -> i64 {
                 let mut app = <$connection>::connect(&self.url())
                     .await
@@ -84,8 +90,11 @@ macro_rules! server {
     };
 }
 
-server!(Postgres, PgConnection);
-server!(Mariadb, MySqlConnection);
+server!(Postgres, PgConnection, demote: [
+    "alter system set default_transaction_read_only = on",
+    "select pg_reload_conf()"
+]);
+server!(Mariadb, MySqlConnection, demote: ["set global read_only = 1"]);
 
 /// A test for each server.
 #[macro_export]
