@@ -12,7 +12,7 @@ use http_body::{Body, Frame};
 use super::Held;
 use crate::invocation::INVOCATION;
 
-/// The body of a response that [`Streamed`] makes: the handler's, and what is settled at its end.
+/// The body of a response that [`Streamed`](crate::Streamed) makes: the handler's, and what is settled at its end.
 pub struct StreamedBody<B> {
     /// Dropped first: it may hold a connection of what is settled after it.
     part: Part<B>,
