@@ -46,6 +46,7 @@ pub(crate) fn is_snap_start() -> bool {
 
 /// Which function, and which sandbox of it, holds a session: `shop/1a2b3c4d`, the second half being the
 /// end of the name of its log stream. `None` off Lambda.
+#[cfg(feature = "postgres")]
 pub(crate) fn session_name() -> Option<String> {
     let function = Some(function()).filter(|function| !function.is_empty())?;
     let stream = var("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or_default();
@@ -53,6 +54,7 @@ pub(crate) fn session_name() -> Option<String> {
 }
 
 /// PostgreSQL takes 63 bytes, and a function's name has up to 64.
+#[cfg(any(feature = "postgres", test))]
 fn session_name_of(function: &str, stream: &str) -> String {
     let function: String = function.chars().take(54).collect();
     let mut end: Vec<char> = stream

@@ -114,6 +114,7 @@ impl From<sqlx::Error> for Error {
 }
 
 /// A server that was the writer once.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn expect_writes(is_read_only: bool) -> Result<(), sqlx::Error> {
     if is_read_only {
         return Err(sqlx::Error::Protocol(
