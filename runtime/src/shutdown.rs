@@ -15,10 +15,14 @@ const LIMIT: Duration = Duration::from_millis(300);
 /// [`run`](crate::run) calls it when the sandbox ends; call it in a graceful shutdown of your own.
 /// Statics stay usable: the next lease opens a new connection.
 pub async fn shutdown() {
-    for work in registry::drain() {
-        owed::spawn(work);
+    let end = limit::after(LIMIT);
+    // What is owed to a connection may park it: the second round closes that.
+    for _ in 0..2 {
+        for work in registry::drain() {
+            owed::spawn(work);
+        }
+        owed::done(Debtor::Anybody, end).await;
     }
-    owed::done(Debtor::Anybody, limit::after(LIMIT)).await;
 }
 
 /// Runs `runtime`, which serves on Lambda, until that ends or the sandbox does: on SIGTERM (and
@@ -94,5 +98,38 @@ pub(crate) fn terminated() -> impl Future<Output = ()> {
 pub(crate) async fn terminated() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::fake::{Fake, GATES, Gate, SOURCE, alive, set};
+    use crate::{Lease, Outcome, Parked};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_idle_and_what_is_being_checked_is_closed_in_time() {
+        static DB: Parked<Fake> = Parked::new(SOURCE);
+        for (check, close) in GATES
+            .iter()
+            .flat_map(|a| GATES.iter().map(move |b| (*a, *b)))
+        {
+            let idle = DB.lease().await.expect("a lease");
+            let failed = DB.lease().await.expect("a lease");
+            set(|world| (world.check, world.close) = (check, close));
+            Lease::settle(idle, Outcome::Success);
+            Lease::settle(failed, Outcome::Failure);
+            let begun = Instant::now();
+            shutdown().await;
+            assert_eq!(alive(), 0, "check {check:?}, close {close:?}");
+            // The timers' resolution.
+            let most = LIMIT + Duration::from_millis(1);
+            assert!(begun.elapsed() <= most, "check {check:?}, close {close:?}");
+            assert!(DB.lease().await.is_ok(), "it stays usable");
+            set(|world| (world.check, world.close) = (Gate::Ok, Gate::Ok));
+            shutdown().await;
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 mod function;
 
+use std::time::Duration;
+
 use function::Function;
 use function::server::Server;
-use reuse_db_tests::lambda::Builder;
+use reuse_db_tests::lambda::{Builder, Event, Sandbox};
+use reuse_db_tests::proxy::Proxy;
 use reuse_db_tests::servers::Postgres;
 use reuse_db_tests::wait::until;
 
@@ -36,6 +39,11 @@ async fn one_that_cannot_be_warmed_serves_when_it_can_be() {
     let function = Function::start_with(&server, &[("INIT", "warm")]).await;
     function.sandbox.frozen().await;
     assert!(function.proxy.connections() > 0, "it was tried");
+    assert!(
+        function.sandbox.output().contains("not warmed"),
+        "it is logged: {:?}",
+        function.sandbox
+    );
     server.start_again().await;
     assert_eq!(function.add(7).await.stat("opened"), 1);
     assert_eq!(function.sandbox.starts(), 1);
@@ -82,4 +90,25 @@ async fn no_connection_is_in_a_snapshot() {
         );
         assert_eq!(server.sessions().await.len(), 1);
     }
+}
+
+/// What is owed to a connection parks it while the others are being closed already.
+#[tokio::test]
+async fn nor_one_that_was_being_checked() {
+    let server = <Postgres as Server>::launch().await;
+    let proxy = Proxy::start(server.addr()).await;
+    proxy.delay(Duration::from_millis(10));
+    let sandbox = Sandbox::builder(env!("CARGO_BIN_EXE_function"))
+        .env("DATABASE_URL", server.url_at(proxy.port()))
+        .env("INIT", "fail")
+        .snap_start()
+        .start()
+        .await;
+    sandbox.frozen().await;
+    assert_eq!(proxy.connections(), 1);
+    until("the end of what was opened", async || {
+        server.sessions().await.is_empty()
+    })
+    .await;
+    sandbox.invoke(Event::get("/add?n=1")).await.ok();
 }

@@ -4,7 +4,7 @@
 //! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN` says how it is run: by
 //! `reuse_db::run`, or `composed` of the same parts, with other settings of a `Runner` (`errors`,
 //! `own-response`, `metrics`, `own-shutdown`), or by `lambda_http` alone. `INIT` says what it does
-//! before: it may `warm` a connection, or `lease` one.
+//! before: it may `warm` a connection, `lease` one, or `fail` with one.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -14,7 +14,9 @@ use std::time::{Duration, SystemTime};
 use lambda_http::tower::ServiceBuilder;
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use lambda_runtime::layers::TracingLayer;
-use reuse_db::{AfterResponse, Runner, ServiceUnavailable, SnapStart, until_shutdown};
+use reuse_db::{
+    AfterResponse, Lease, Outcome, Runner, ServiceUnavailable, SnapStart, until_shutdown,
+};
 use serde_json::{Value, json};
 
 /// The handlers, once for each database: they differ in SQL only.
@@ -388,11 +390,17 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
 async fn main() -> Result<(), Error> {
     match std::env::var("INIT").as_deref() {
         Ok("warm") => {
+            lambda_http::tracing::init_default_subscriber();
             postgres::ADD_DB.warm().await;
             postgres::OWN_POOL_POOL.warm().await;
         }
         // Behind our back: it is in a snapshot, unless that is prevented.
         Ok("lease") => drop(postgres::ADD_DB.lease().await?),
+        Ok("fail") => {
+            let mut lease = postgres::ADD_DB.lease().await?;
+            Lease::open(&mut lease).await?;
+            Lease::settle(lease, Outcome::Failure);
+        }
         _ => {}
     }
     let handler = service_fn(route);
