@@ -48,17 +48,19 @@ async fn main() {
 /// Builds a function of this package for release.
 fn built(program: &str) -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--bin", program])
-        .current_dir(package)
-        .status()
-        .expect("cargo starts");
-    assert!(status.success(), "{program} is not built");
     let target = std::env::current_exe().expect("a path");
     let target = target
         .ancestors()
         .nth(2)
         .expect("target/PROFILE/start_cost");
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet", "--bin", program])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(package)
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "{program} is not built");
     target.join("release").join(program)
 }
 
