@@ -82,7 +82,10 @@ on_each_server_and_runtime! {
     async fn a_server_that_is_silent_is_not_waited_for(server: &impl Server) {
         let function = Function::start(server).await;
         function.add(1).await;
-        function.invoke("/own-pool?n=1").await.ok();
+        // A pool waits for a connection that is on its way back to it, in the ping of its release.
+        function.invoke("/own-pool?n=1&how=last-words").await.ok();
+        function.proxy.stall_after("last words");
+        function.invoke("/own-pool?n=1&how=last-words").await.ok();
         function.proxy.black_hole();
         let status = function.sandbox.shutdown().await;
         assert_eq!(status.code(), Some(0), "not killed: {:?}", function.sandbox);

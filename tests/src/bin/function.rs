@@ -170,7 +170,7 @@ macro_rules! handlers {
                 answer(200, sum, session)
             }
 
-            /// A pool by value.
+            /// A pool by value, with one more query if `how` says so.
             #[reuse_db(source = POOL)]
             pub(crate) async fn own_pool(
                 request: Request,
@@ -180,6 +180,9 @@ macro_rules! handlers {
                     .bind(number(&request, "n"))
                     .fetch_one(&pool)
                     .await?;
+                if word(&request, "how") == "last-words" {
+                    sqlx::query("select 'last words'").execute(&pool).await?;
+                }
                 answer(200, sum, 0)
             }
 
