@@ -1,6 +1,5 @@
 //! What a by-value parameter can be: a clone of what is shared, or a lease.
 
-use crate::depot::Depot;
 use crate::wrong_type::told;
 use crate::{Connect, Error, Handle, Lease, Outcome, Shared, SharedLease, connecting};
 
@@ -70,11 +69,7 @@ impl<H: Handle> Shared<Lease<H>> {
     ///
     /// Those of [`Parked::lease`](crate::Parked::lease).
     pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
-        let depot = self.way.find(&self.source, Depot::<H::Connection>::new)?;
-        depot
-            .lease(&self.counters)
-            .await
-            .map(|held| Lease::new(held, self.source.connect_timeout))
+        Lease::take(&self.way, &self.source, &self.counters).await
     }
 
     /// See [`Parked::warm`](crate::Parked::warm).

@@ -8,6 +8,8 @@ use lambda_runtime_api_client::PooledClient;
 use lambda_runtime_api_client::body::Body;
 use tokio::time::{sleep, timeout};
 
+use crate::BoxError;
+
 /// Unique among the extensions of a function.
 const NAME: &str = "reuse-db";
 
@@ -16,8 +18,6 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 /// After the connection to Lambda's API was lost, as it is when a snapshot is restored.
 const PAUSE: Duration = Duration::from_secs(1);
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Registers an internal extension that wants no events. Lambda sends SIGTERM only to a sandbox that
 /// has an extension (AWS, "Lambda Extensions API", "Shutdown phase"); else it kills at once.

@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use crate::depot::Held;
-use crate::{Error, Handle, Outcome, limit};
+use crate::depot::{Depot, Held};
+use crate::registry::Way;
+use crate::stats::Counters;
+use crate::{Error, Handle, Outcome, Source, limit};
 
 /// One invocation's hold on a connection.
 ///
 /// [`settle`](Self::settle) parks the connection. Dropped without that, after a panic or in a
 /// cancelled future, an opened lease drops the connection, since nobody knows its state: it is never
 /// used again. One that was not opened parks it.
+///
+/// A handler that takes it by value can move it into the body of a streamed response, which settles
+/// it at its end.
 #[must_use = "a lease that is dropped drops its connection: settle it"]
 pub struct Lease<H: Handle> {
     /// `None` only while it is being dropped.
@@ -22,12 +27,19 @@ pub struct Lease<H: Handle> {
 }
 
 impl<H: Handle> Lease<H> {
-    pub(crate) fn new(held: Held<H::Connection>, open_timeout: Duration) -> Self {
-        Self {
+    /// From the depot that a static leads to.
+    pub(crate) async fn take(
+        way: &Way,
+        source: &Source,
+        counters: &'static Counters,
+    ) -> Result<Self, Error> {
+        let depot = way.find(source, Depot::<H::Connection>::new)?;
+        let held = depot.lease(counters).await?;
+        Ok(Self {
             held: Some(held),
-            open_timeout,
+            open_timeout: source.connect_timeout,
             is_opened: false,
-        }
+        })
     }
 
     /// Makes the handler's argument from the connection: the connection itself, or a transaction

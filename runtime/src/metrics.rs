@@ -1,5 +1,6 @@
 //! The figures as a line that CloudWatch understands.
 
+use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -31,7 +32,8 @@ impl Metrics {
             let now = stats();
             now.since(printed.replace(now).unwrap_or_default())
         };
-        println!("{}", since.embedded_metrics(namespace));
+        // Not `println!`, which panics where the log cannot be written.
+        let _ = writeln!(std::io::stdout(), "{}", since.embedded_metrics(namespace));
     }
 }
 

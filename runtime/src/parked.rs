@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 
-use crate::depot::Depot;
 use crate::registry::Way;
 use crate::stats::Counters;
 use crate::{Error, Handle, Lease, Source, Stats, connecting};
@@ -71,11 +70,7 @@ impl<H: Handle> Parked<H> {
     /// [`connect_timeout`](Source::connect_timeout), [`Error::Variable`] if it is not said where to
     /// connect, [`Error::NoRuntime`] outside tokio.
     pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
-        let depot = self.way.find(&self.source, Depot::<H::Connection>::new)?;
-        depot
-            .lease(&self.counters)
-            .await
-            .map(|held| Lease::new(held, self.source.connect_timeout))
+        Lease::take(&self.way, &self.source, &self.counters).await
     }
 
     /// Opens a connection now, before the first invocation needs it: to be awaited in `main`, ahead

@@ -1,6 +1,5 @@
 //! In place of the `run` functions of lambda_http and lambda_runtime.
 
-use crate::Runner;
 use std::fmt::Debug;
 
 use bytes::Bytes;
@@ -10,6 +9,8 @@ use lambda_http::http::Response;
 use lambda_http::lambda_runtime::{Diagnostic, IntoFunctionResponse};
 use lambda_http::{Error, IntoResponse, LambdaEvent, Request, Service};
 use serde::{Deserialize, Serialize};
+
+use crate::Runner;
 
 /// Serves the handler, in place of `lambda_http::run`, and takes what that takes, as long as it is
 /// `Clone + Send + 'static` too: `service_fn(handler)`, an axum `Router`.

@@ -164,10 +164,16 @@ impl Runner {
     }
 
     fn http<S>(&self, service: S) -> Either<<ServiceUnavailable as Layer<S>>::Service, S> {
-        match &self.service_unavailable {
-            Some(layer) => Either::Left(layer.layer(service)),
-            None => Either::Right(service),
-        }
+        let Some(layer) = self.service_unavailable.clone() else {
+            return Either::Right(service);
+        };
+        #[cfg(feature = "local")]
+        let layer = if sandbox::is_lambda() {
+            layer
+        } else {
+            layer.told()
+        };
+        Either::Left(layer.layer(service))
     }
 
     async fn serve<S>(self, runtime: Runtime<S>) -> Result<(), Error>

@@ -53,6 +53,19 @@ impl ServiceUnavailable {
     }
 }
 
+#[cfg(feature = "local")]
+impl ServiceUnavailable {
+    /// Tells the cause on the standard error, too: off Lambda somebody is developing, perhaps without
+    /// a subscriber.
+    pub(crate) fn told(self) -> Self {
+        let response = self.response;
+        Self::with(move |error| {
+            eprintln!("the handler got no connection: {error}");
+            response(error)
+        })
+    }
+}
+
 impl Default for ServiceUnavailable {
     fn default() -> Self {
         Self::new()

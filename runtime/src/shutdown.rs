@@ -30,8 +30,8 @@ pub async fn shutdown() {
 /// `main` can end.
 ///
 /// Lambda sends SIGTERM only to a sandbox that has an extension; so this registers an internal one
-/// by the name of `reuse-db`, which wants no events. Where that is refused, or `runtime` is not run
-/// on Lambda or not on Unix, it serves as it would alone.
+/// by the name of `reuse-db`, which wants no events. Where that is refused, or takes longer than 2 s, a
+/// warning is logged, and it serves all the same; off Lambda, or not on Unix, it is as `runtime` alone.
 ///
 /// [`run`](crate::run) does this; it is for those who build their own runtime:
 ///
@@ -57,20 +57,17 @@ where
     if crate::sandbox::is_lambda() {
         // Listened to before it can be sent.
         let terminated = terminated();
-        match crate::extension::register().await {
-            Ok(()) => {
-                return tokio::select! {
-                    result = runtime => result,
-                    () = terminated => {
-                        shutdown().await;
-                        Ok(())
-                    }
-                };
-            }
-            Err(error) => {
-                tracing::warn!(target: "reuse_db", %error, "no extension: connections are not closed when the sandbox ends");
-            }
+        if let Err(error) = crate::extension::register().await {
+            // Somebody else may send it, and it does not end the process by itself any more.
+            tracing::warn!(target: "reuse_db", %error, "no extension: Lambda will not tell that the sandbox ends");
         }
+        return tokio::select! {
+            result = runtime => result,
+            () = terminated => {
+                shutdown().await;
+                Ok(())
+            }
+        };
     }
     runtime.await
 }

@@ -4,6 +4,7 @@
 //! - [`lambda`]: runs a function binary as Lambda does, freezing the process between invocations;
 //! - [`servers`]: private PostgreSQL and MariaDB servers;
 //! - [`proxy`]: stands on the wire between the two, counts round trips and breaks connections;
+//! - [`query`]: what a request asks a function under test for;
 //! - [`wait`]: waiting for an event, with a limit;
 //! - [`snapshots`]: functions with the attribute, and what it makes of them.
 //!
@@ -18,6 +19,7 @@
 mod host;
 pub mod lambda;
 pub mod proxy;
+pub mod query;
 pub mod servers;
 pub mod snapshots;
 pub mod wait;

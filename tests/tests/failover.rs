@@ -59,8 +59,16 @@ on_each_server! {
         one_invocation_fails_and_no_more(server, "/write-to-a-pool").await;
     }
 
+    async fn the_same_of_any_connection(server: &impl Server) {
+        one_invocation_fails_and_no_more(server, "/write-to-any").await;
+    }
+
     async fn after_a_long_freeze_none_fails(server: &impl Server) {
         none_fails_after_a_long_freeze(server, "/write").await;
+    }
+
+    async fn nor_with_a_pool(server: &impl Server) {
+        none_fails_after_a_long_freeze(server, "/write-to-a-pool").await;
     }
 
     /// So it is the source that makes the difference.

@@ -17,7 +17,7 @@ async fn name(server: &Postgres, env: &[(&str, &str)], path: &str) -> String {
 #[tokio::test]
 async fn a_session_is_named_after_its_function_and_sandbox() {
     let server = <Postgres as Server>::launch().await;
-    for path in ["/add?n=1", "/own-pool?n=1"] {
+    for path in ["/add?n=1", "/own-pool?n=1", "/write-to-any"] {
         // The emulator's log stream is `2026/01/01/[$LATEST]bench`.
         assert_eq!(name(&server, &[], path).await, "bench/bench", "{path}");
     }
@@ -29,6 +29,10 @@ async fn unless_it_has_a_name_of_the_users_own() {
     let url = format!("{}?application_name=mine", server.url());
     assert_eq!(
         name(&server, &[("DATABASE_URL", &url)], "/add?n=1").await,
+        "mine"
+    );
+    assert_eq!(
+        name(&server, &[("DATABASE_URL", &url)], "/write-to-any").await,
         "mine"
     );
     assert_eq!(

@@ -13,9 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reuse_db_tests::lambda::{Event, Sandbox};
 use reuse_db_tests::servers::{Mariadb, Postgres};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -25,6 +25,8 @@ struct Visits {
     process: Child,
     address: String,
     folder: tempfile::TempDir,
+    /// What else it writes to its standard error.
+    lines: Lines<BufReader<ChildStderr>>,
 }
 
 impl Visits {
@@ -57,11 +59,19 @@ impl Visits {
             process,
             address,
             folder,
+            lines,
         }
     }
 
     /// The body of `GET /`.
     async fn get(&self) -> String {
+        let answer = self.request().await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        answer.split("\r\n\r\n").nth(1).expect("a body").to_owned()
+    }
+
+    /// The whole answer to `GET /`.
+    async fn request(&self) -> String {
         let mut stream = TcpStream::connect(&self.address).await.expect("it listens");
         let request = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream
@@ -73,8 +83,7 @@ impl Visits {
             .await
             .expect("in time")
             .expect("it answers");
-        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-        answer.split("\r\n\r\n").nth(1).expect("a body").to_owned()
+        answer
     }
 
     /// Ctrl-C, and how long the end took.
@@ -135,6 +144,26 @@ async fn counts_in_mariadb() {
     let visits = Visits::start(Some(&server.url())).await;
     assert_eq!(visits.get().await, answer(1, 0));
     assert_eq!(visits.get().await, answer(2, 1));
+}
+
+/// To the client as on Lambda; and to the developer.
+#[tokio::test]
+async fn without_a_database_it_says_so() {
+    let server = Postgres::start().await;
+    server.stop().await;
+    let mut visits = Visits::start(Some(&server.url())).await;
+    let answer = visits.request().await;
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains("retry-after: 1"), "{answer}");
+    let line = timeout(LIMIT, visits.lines.next_line())
+        .await
+        .expect("in time");
+    let line = line.expect("a line").expect("a line");
+    assert!(
+        line.contains(&server.addr().to_string()) && line.contains("Connection refused"),
+        "{line}"
+    );
+    assert!(!line.contains("s3cret"), "{line}");
 }
 
 #[tokio::test]

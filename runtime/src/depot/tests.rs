@@ -1,9 +1,15 @@
 //! The depot's promises, with a fake connection that does at each await what the test says.
 
+mod interleavings;
+mod lifetime;
+
+use std::task::{Context, Waker};
+
 use super::*;
 use crate::clock::turn;
 use crate::fake::{Fake, GATES, Gate, SOURCE, World, alive, set};
 use crate::invocation::{INVOCATION, Invocation};
+use crate::{Outcome, owed};
 
 struct Bench {
     depot: Arc<Depot<Fake>>,
@@ -71,40 +77,6 @@ async fn the_newest_first_and_no_more_than_keep() {
     bench.assert_at_rest(2);
     assert_eq!(bench.counters.read().closed, 1);
     assert_eq!(bench.leased().await.connection.number, 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_that_became_too_old_is_closed_after_the_response() {
-    let bench = Bench::new(SOURCE.max_lifetime(Duration::from_secs(60)));
-    bench.leased().await.settle(Outcome::Success);
-    let held = bench.leased().await;
-    turn::wall(Duration::from_secs(61));
-    held.settle(Outcome::Success);
-    settled().await;
-    bench.assert_at_rest(0);
-    let stats = bench.counters.read();
-    assert_eq!((stats.closed, stats.discarded), (1, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_that_became_too_old_while_idle_is_replaced_without_a_check() {
-    // However much it is trusted, and by either clock.
-    for turn in [turn::wall, turn::monotonic] {
-        let source = SOURCE.verify_after(Duration::MAX);
-        let bench = Bench::new(source.max_lifetime(Duration::from_secs(60)));
-        bench.leased().await.settle(Outcome::Success);
-        turn(Duration::from_secs(59));
-        bench.leased().await.settle(Outcome::Success);
-        assert_eq!(bench.counters.read().opened, 1, "used since, and as old");
-        turn(Duration::from_secs(2));
-        bench.leased().await.settle(Outcome::Success);
-        settled().await;
-        bench.assert_at_rest(1);
-        let stats = bench.counters.read();
-        assert_eq!((stats.opened, stats.discarded, stats.checked), (2, 1, 0));
-        drop(bench);
-        assert_eq!(alive(), 0);
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -348,91 +320,6 @@ async fn connecting_gives_up_in_time_with_the_real_cause_and_no_secret() {
         bench.assert_at_rest(1);
         drop(std::mem::take(&mut bench.depot.state().idle));
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_is_lost_wherever_a_lease_is_cut_off() {
-    for connect in GATES {
-        for check in GATES {
-            for doubtful in [false, true] {
-                for cut_after in [0, 10, 30, 510, 530, 6_000].map(Duration::from_millis) {
-                    set(|world| (world.connect, world.check) = (Gate::Ok, Gate::Ok));
-                    let bench = Bench::new(SOURCE);
-                    bench.leased().await.settle(Outcome::Success);
-                    set(|world| (world.connect, world.check) = (connect, check));
-                    if doubtful {
-                        turn::wall(Duration::from_secs(60));
-                    }
-                    let what = format!("{connect:?} {check:?} {doubtful} {cut_after:?}");
-                    if let Ok(Ok(held)) = timeout(cut_after, bench.lease()).await {
-                        assert_eq!(bench.depot.counts().2, SOURCE.max_connections - 1, "{what}");
-                        held.settle(Outcome::Success);
-                    }
-                    settled().await;
-                    let (idle, owed, permits) = bench.depot.counts();
-                    assert_eq!(
-                        (owed, permits, alive()),
-                        (0, SOURCE.max_connections, idle),
-                        "{what}"
-                    );
-                    assert!(idle <= 1, "{what}");
-                    drop(bench);
-                    assert_eq!(alive(), 0, "{what}");
-                }
-            }
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn nothing_is_lost_however_it_is_settled_and_ended() {
-    for outcome in [Outcome::Success, Outcome::Refusal, Outcome::Failure] {
-        for gate in GATES {
-            for close in GATES {
-                for end_after in [0, 10, 30, 600].map(Duration::from_millis) {
-                    set(|world| {
-                        *world = World {
-                            connect: Gate::Ok,
-                            check: gate,
-                            rest: gate,
-                            close,
-                            unfinished: true,
-                        }
-                    });
-                    let bench = Bench::new(SOURCE);
-                    let (one, two) = (bench.leased().await, bench.leased().await);
-                    one.settle(outcome);
-                    two.settle(outcome);
-                    owed::done(owed::Debtor::Anybody, Instant::now() + end_after).await;
-                    settled().await;
-                    let (idle, owed, permits) = bench.depot.counts();
-                    let what = format!("{outcome:?} {gate:?} {close:?} {end_after:?}");
-                    assert_eq!(
-                        (owed, permits, alive()),
-                        (0, SOURCE.max_connections, idle),
-                        "{what}"
-                    );
-                    assert!(idle <= 1, "{what}");
-                    drop(bench);
-                    assert_eq!(alive(), 0, "{what}");
-                }
-            }
-        }
-    }
-}
-
-/// The freeze may come right after.
-#[tokio::test(start_paused = true)]
-async fn what_is_not_done_in_time_is_dropped_at_once() {
-    let bench = Bench::new(SOURCE);
-    set(|world| world.check = Gate::Never);
-    bench.leased().await.settle(Outcome::Failure);
-    owed::done(
-        owed::Debtor::Anybody,
-        Instant::now() + Duration::from_millis(10),
-    )
-    .await;
-    bench.assert_at_rest(0);
 }
 
 #[test]

@@ -123,9 +123,10 @@ impl Driver for Any {
             #[cfg(feature = "mysql")]
             "MySQL" => {
                 let answer = sqlx::raw_sql(super::mysql::ROLLBACK_AND_READ_ONLY)
-                    .fetch_one(connection)
+                    .fetch_all(connection)
                     .await?;
-                errors::expect_writes(sqlx::Row::try_get::<i64, _>(&answer, 0)? != 0)
+                let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
+                errors::expect_writes(sqlx::Row::try_get::<i64, _>(row, 0)? != 0)
             }
             _ => Self::check(connection).await,
         }

@@ -37,10 +37,12 @@ impl Driver for MySql {
     }
 
     async fn check_writer(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+        // To the end of the answer, which one row would not be.
         let answer = sqlx::raw_sql(ROLLBACK_AND_READ_ONLY)
-            .fetch_one(connection)
+            .fetch_all(connection)
             .await?;
-        errors::expect_writes(answer.try_get::<i64, _>(0)? != 0)
+        let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
+        errors::expect_writes(row.try_get::<i64, _>(0)? != 0)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The body that settles what it holds when it ends.
 
-use std::error::Error as StdError;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 
 use super::Held;
+use crate::BoxError;
 use crate::invocation::INVOCATION;
 
 /// The body of a response that [`Streamed`](crate::Streamed) makes: the handler's, and what is settled at its end.
@@ -53,10 +53,10 @@ impl<B> Body for StreamedBody<B>
 where
     B: Body + Unpin,
     B::Data: Into<Bytes>,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     type Data = Bytes;
-    type Error = Box<dyn StdError + Send + Sync>;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -1,7 +1,8 @@
 //! A function for many invocations at once, with leases that nest and leases side by side.
 
-use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
+use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db::{AfterResponse, until_shutdown};
+use reuse_db_tests::query::{number, word};
 use serde_json::json;
 
 /// What the sandbox may have open: more than it serves at once, so that nested leases cannot wait for
@@ -99,9 +100,7 @@ handlers! {
 }
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {
-    let query = request.query_string_parameters();
-    let how = query.first("how").unwrap_or_default();
-    let n = query.first("n").unwrap_or_default().parse()?;
+    let (how, n) = (&word(&request, "how"), number(&request, "n"));
     let value = match std::env::var("DATABASE_URL") {
         Ok(url) if url.starts_with("mysql") => mysql::route(how, n).await?,
         _ => postgres::route(how, n).await?,

@@ -12,9 +12,10 @@ use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use lambda_http::tower::ServiceBuilder;
-use lambda_http::{Error, Request, RequestExt as _, Response, service_fn};
+use lambda_http::{Error, Request, Response, service_fn};
 use lambda_runtime::layers::TracingLayer;
 use reuse_db::{AfterResponse, ServiceUnavailable, SnapStart, Streamed, until_shutdown};
+use reuse_db_tests::query::number;
 use serde_json::json;
 use tokio::time::sleep;
 use tokio_stream::{Stream, StreamExt as _};
@@ -30,10 +31,11 @@ macro_rules! handlers {
         mod $module {
             use lambda_http::{Error, Request, Response};
             use reuse_db::{Lease, Outcome, Source, reuse_db};
+            use reuse_db_tests::query::{number, word};
             use sqlx::{Pool, $connection, $database};
             use tokio_stream::StreamExt as _;
 
-            use super::{Rows, number, streamed, word};
+            use super::{Rows, streamed};
 
             const POOL: Source = Source::env("DATABASE_URL").max_connections(1);
 
@@ -155,18 +157,6 @@ fn told(session: i64) -> Result<Response<Rows>, Error> {
     });
     let whole = Full::from(told.to_string()).map_err(|never| match never {});
     Ok(Response::new(whole.boxed_unsync()))
-}
-
-fn number(request: &Request, name: &str) -> i64 {
-    word(request, name).parse().unwrap_or(0)
-}
-
-fn word(request: &Request, name: &str) -> String {
-    request
-        .query_string_parameters()
-        .first(name)
-        .unwrap_or_default()
-        .to_owned()
 }
 
 async fn route(request: Request) -> Result<Response<Rows>, Error> {

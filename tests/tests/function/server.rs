@@ -99,25 +99,27 @@ server!(Mariadb, MySqlConnection, demote: ["set global read_only = 1"]);
 /// A test for each server.
 #[macro_export]
 macro_rules! on_each_server {
-    ($($(#[$attribute:meta])* async fn $test:ident($server:ident: &impl Server) $body:block)*) => {
-        $(
-            $(#[$attribute])*
-            mod $test {
-                use super::*;
-
-                async fn test($server: &impl Server) $body
-
-                $crate::on!(on_postgres, Postgres, "");
-                $crate::on!(on_mariadb, Mariadb, "");
-            }
-        )*
+    ($($tests:tt)*) => {
+        $crate::on_each! { { on_postgres Postgres "", on_mariadb Mariadb "" } $($tests)* }
     };
 }
 
 /// A test for each server, and one for a function whose runtime is composed of our public parts.
 #[macro_export]
 macro_rules! on_each_server_and_runtime {
-    ($($(#[$attribute:meta])* async fn $test:ident($server:ident: &impl Server) $body:block)*) => {
+    ($($tests:tt)*) => {
+        $crate::on_each! {
+            { on_postgres Postgres "", on_mariadb Mariadb "", composed Postgres "composed" }
+            $($tests)*
+        }
+    };
+}
+
+/// A module for each test, with the test on each of the places: a name, a server, and a way to run
+/// the function.
+#[macro_export]
+macro_rules! on_each {
+    ($places:tt $($(#[$attribute:meta])* async fn $test:ident($server:ident: &impl Server) $body:block)*) => {
         $(
             $(#[$attribute])*
             mod $test {
@@ -125,22 +127,22 @@ macro_rules! on_each_server_and_runtime {
 
                 async fn test($server: &impl Server) $body
 
-                $crate::on!(on_postgres, Postgres, "");
-                $crate::on!(on_mariadb, Mariadb, "");
-                $crate::on!(composed, Postgres, "composed");
+                $crate::on!($places);
             }
         )*
     };
 }
 
-/// The function `test` as a test on one server, with a way to run the function.
+/// The function `test` as a test on each of the places.
 #[macro_export]
 macro_rules! on {
-    ($name:ident, $server:ident, $run:literal) => {
-        #[tokio::test]
-        async fn $name() {
-            $crate::function::RUN.set($run);
-            test(&<reuse_db_tests::servers::$server as Server>::launch().await).await;
-        }
+    ({ $($name:ident $server:ident $run:literal),* }) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                $crate::function::RUN.set($run);
+                test(&<reuse_db_tests::servers::$server as Server>::launch().await).await;
+            }
+        )*
     };
 }

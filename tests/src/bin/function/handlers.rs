@@ -1,23 +1,4 @@
-//! The function under test: what a user would deploy, with a route for each thing that a handler
-//! can do.
-//!
-//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN` says how it is run: by
-//! `reuse_db::run`, or `composed` of the same parts, with other settings of a `Runner` (`errors`,
-//! `own-response`, `metrics`, `own-shutdown`), or by `lambda_http` alone. `INIT` says what it does
-//! before: it may `warm` a connection, `lease` one, or `fail` with one.
-
-use std::error::Error as StdError;
-use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-
-use lambda_http::tower::ServiceBuilder;
-use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
-use lambda_runtime::layers::TracingLayer;
-use reuse_db::{
-    AfterResponse, Lease, Outcome, Runner, ServiceUnavailable, SnapStart, until_shutdown,
-};
-use serde_json::{Value, json};
+//! What a handler can do, a route for each.
 
 /// The handlers, once for each database: they differ in SQL only.
 macro_rules! handlers {
@@ -25,15 +6,16 @@ macro_rules! handlers {
         $module:ident, $database:ident, $connection:ident,
         session: $session:literal, add: $add:literal, nap: $nap:literal, long_nap: $long_nap:literal, idle_limit: $idle_limit:literal
     ) => {
-        mod $module {
+        pub(crate) mod $module {
             use std::time::Duration;
 
             use lambda_http::{Body, Error, Request, Response};
             use reuse_db::{Source, reuse_db};
+            use reuse_db_tests::query::{number, word};
             use sqlx::{Connection as _, Pool, Transaction, $connection, $database};
             use tokio::time::timeout;
 
-            use super::{answer, number, word};
+            use crate::answer::{self, answer};
 
             /// Two statements, whose answers tell whether they are this invocation's.
             #[reuse_db]
@@ -61,7 +43,7 @@ macro_rules! handlers {
                         let _: String = sqlx::query_scalar("select 'last words'")
                             .fetch_one(&mut *db)
                             .await?;
-                        Err(super::failure())
+                        Err(answer::failure())
                     }
                     "panic" => panic!("the handler panics"),
                     "cut" => {
@@ -105,7 +87,7 @@ macro_rules! handlers {
                         sqlx::raw_sql("insert into notes (text) values ('begun')")
                             .execute(&mut *db)
                             .await?;
-                        Err(super::failure())
+                        Err(answer::failure())
                     }
                     status => {
                         let _: String = sqlx::query_scalar("select 'last words'")
@@ -127,7 +109,7 @@ macro_rules! handlers {
                     .await?;
                 let session: i64 = sqlx::query_scalar($session).fetch_one(&mut **db).await?;
                 match word(&request, "how").as_str() {
-                    "fail" => Err(super::failure()),
+                    "fail" => Err(answer::failure()),
                     "panic" => panic!("the handler panics"),
                     status => answer(
                         status.parse().unwrap_or(200),
@@ -248,7 +230,7 @@ macro_rules! handlers {
                     "/add" => add(request).await,
                     "/wrapped" => match first::two().await {
                         Ok(session) => answer(200, 0, session),
-                        Err(error) => Err(super::wrapped(&word(&request, "how"), error)),
+                        Err(error) => Err(answer::wrapped(&word(&request, "how"), error)),
                     },
                     "/end" if word(&request, "how") == "cut-off" => {
                         let cut = timeout(Duration::from_millis(50), end(request)).await;
@@ -262,18 +244,18 @@ macro_rules! handlers {
                     "/idle-limit" => idle_limit().await,
                     "/pool" => pool(request).await,
                     "/own-pool" => own_pool(request).await,
-                    "/one-after-the-other" => super::sessions(&[
+                    "/one-after-the-other" => answer::sessions(&[
                         first::one().await?,
                         first::two().await?,
                         second::three().await?,
                     ]),
                     "/two-at-once" => {
                         let (one, two) = tokio::join!(first::one(), first::two());
-                        super::sessions(&[one?, two?])
+                        answer::sessions(&[one?, two?])
                     }
                     "/two-at-once-keep-one" => {
                         let (one, two) = tokio::join!(kept_alone(), kept_alone());
-                        super::sessions(&[one?, two?])
+                        answer::sessions(&[one?, two?])
                     }
                     path => Err(format!("no route {path}").into()),
                 }
@@ -298,154 +280,4 @@ handlers! {
     nap: "select sleep(0.3)",
     long_nap: "select sleep(5)",
     idle_limit: "select cast(@@session.wait_timeout as char)"
-}
-
-fn number(request: &Request, name: &str) -> i64 {
-    word(request, name).parse().unwrap_or(0)
-}
-
-fn word(request: &Request, name: &str) -> String {
-    request
-        .query_string_parameters()
-        .first(name)
-        .unwrap_or_default()
-        .to_owned()
-}
-
-fn answer(status: u16, sum: i64, session: i64) -> Result<Response<Body>, Error> {
-    json_response(
-        status,
-        &json!({ "sum": sum, "session": session, "ended": now(), "stats": stats() }),
-    )
-}
-
-fn sessions(sessions: &[i64]) -> Result<Response<Body>, Error> {
-    json_response(200, &json!({ "sessions": sessions, "stats": stats() }))
-}
-
-fn json_response(status: u16, body: &Value) -> Result<Response<Body>, Error> {
-    let response = Response::builder()
-        .status(status)
-        .header("content-type", "application/json");
-    Ok(response.body(body.to_string().into())?)
-}
-
-/// The handler's end, in milliseconds of the Unix epoch.
-fn now() -> u64 {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    u64::try_from(now.as_millis()).unwrap_or(0)
-}
-
-fn failure() -> Error {
-    format!("the handler failed at {}", now()).into()
-}
-
-/// The error of a handler, as its author may have it.
-fn wrapped(how: &str, error: sqlx::Error) -> Error {
-    match how {
-        "text" => error.to_string().into(),
-        "other" => {
-            drop(error);
-            failure()
-        }
-        "enum" => Failure::Database(error).into(),
-        "io" => std::io::Error::other(Failure::Database(error)).into(),
-        _ => error.into(),
-    }
-}
-
-#[derive(Debug)]
-enum Failure {
-    Database(sqlx::Error),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the handler's own words")
-    }
-}
-
-impl StdError for Failure {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        let Self::Database(error) = self;
-        Some(error)
-    }
-}
-
-fn stats() -> Value {
-    let stats = reuse_db::stats();
-    json!({
-        "opened": stats.opened, "reused": stats.reused, "checked": stats.checked, "stale": stats.stale,
-        "discarded": stats.discarded, "closed": stats.closed, "refused": stats.refused, "retried": stats.retried,
-    })
-}
-
-async fn route(request: Request) -> Result<Response<Body>, Error> {
-    match std::env::var("DATABASE_URL") {
-        Ok(url) if url.starts_with("mysql") => mysql::route(request).await,
-        _ => postgres::route(request).await,
-    }
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    match std::env::var("INIT").as_deref() {
-        Ok("warm") => {
-            lambda_http::tracing::init_default_subscriber();
-            postgres::ADD_DB.warm().await;
-            postgres::OWN_POOL_POOL.warm().await;
-        }
-        // Behind our back: it is in a snapshot, unless that is prevented.
-        Ok("lease") => drop(postgres::ADD_DB.lease().await?),
-        Ok("fail") => {
-            let mut lease = postgres::ADD_DB.lease().await?;
-            Lease::open(&mut lease).await?;
-            Lease::settle(lease, Outcome::Failure);
-        }
-        _ => {}
-    }
-    let handler = service_fn(route);
-    let result = match std::env::var("RUN").as_deref() {
-        Ok("lambda_http") => lambda_http::run(handler).await,
-        Ok("composed") => {
-            let service = ServiceBuilder::new()
-                .layer(ServiceUnavailable::new())
-                .service(handler);
-            let runtime = lambda_http::runtime_concurrent(service)
-                .layer(TracingLayer::new())
-                .layer(AfterResponse::new())
-                .register_snapstart_resource(Arc::new(SnapStart));
-            until_shutdown(runtime.run_concurrent()).await
-        }
-        Ok("errors") => {
-            Runner::new()
-                .without_service_unavailable()
-                .run(handler)
-                .await
-        }
-        Ok("own-response") => {
-            let response = |error: &reuse_db::Error| {
-                let mut response = Response::new(format!("{:?}: {error}", error.kind()));
-                *response.status_mut() = lambda_http::http::StatusCode::TOO_MANY_REQUESTS;
-                response
-            };
-            Runner::new()
-                .service_unavailable(response)
-                .run(handler)
-                .await
-        }
-        Ok("metrics") => {
-            let after = AfterResponse::new().embedded_metrics("bench");
-            Runner::new().after_response(after).run(handler).await
-        }
-        Ok("own-shutdown") => {
-            lambda_runtime::spawn_graceful_shutdown_handler(reuse_db::shutdown).await;
-            Runner::new().without_shutdown().run(handler).await
-        }
-        _ => reuse_db::run(handler).await,
-    };
-    println!("after the run: {result:?}");
-    result
 }

@@ -1,0 +1,152 @@
+//! A connection in somebody's hands, and its way back.
+
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
+
+use super::{Depot, Idle, discarded, is_too_old};
+use crate::clock::Moment;
+use crate::connect::check;
+use crate::stats::{Count, Counters};
+use crate::{Connect, Outcome, owed};
+
+/// A connection in somebody's hands, with the permit to have it.
+pub(crate) struct Held<C> {
+    pub(crate) connection: C,
+    pub(super) opened: Moment,
+    pub(super) depot: Arc<Depot<C>>,
+    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) counters: &'static Counters,
+}
+
+impl<C: Connect> Held<C> {
+    /// Parks the connection: at once if nothing is unfinished after a success, else when what is
+    /// owed to it has been done, in the background. Never awaits.
+    pub(crate) fn settle(self, outcome: Outcome) {
+        if Handle::try_current().is_err() {
+            return self.discard("settled outside a runtime");
+        }
+        if outcome != Outcome::Failure && !self.connection.unfinished() {
+            return self.park(Moment::now());
+        }
+        let owed = Owed::new(&self.depot);
+        if outcome == Outcome::Failure {
+            return owed::spawn(self.park_when_checked(owed));
+        }
+        // Mostly there is nothing to do after all, which the first poll tells.
+        let mut work = Box::pin(self.park_when_at_rest(owed));
+        if work
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+        {
+            owed::spawn(work);
+        }
+    }
+
+    /// Drops the connection, which closes it without waiting for anybody.
+    pub(crate) fn discard(self, reason: &str) {
+        discarded(reason, self.counters);
+    }
+
+    async fn park_when_checked(mut self, owed: Owed<C>) {
+        self.counters.add(Count::Checked);
+        let begun = Instant::now();
+        let source = &self.depot.source;
+        match timeout(source.check_timeout, check(&mut self.connection, source)).await {
+            Ok(Ok(())) => {
+                tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "checked");
+                self.park(owed.since);
+            }
+            Ok(Err(error)) => self.discard(&error.to_string()),
+            Err(_) => self.discard("no answer to the check after a failure"),
+        }
+    }
+
+    async fn park_when_at_rest(mut self, owed: Owed<C>) {
+        match timeout(self.depot.source.check_timeout, self.connection.rest()).await {
+            Ok(Ok(())) => self.park(owed.since),
+            Ok(Err(error)) => self.discard(&error.to_string()),
+            Err(_) => self.discard("not at rest in time"),
+        }
+    }
+
+    fn park(self, since: Moment) {
+        let Self {
+            connection,
+            opened,
+            depot,
+            permit,
+            counters,
+        } = self;
+        let mut state = depot.state();
+        if state.ended {
+            return;
+        }
+        let idle = Idle {
+            connection,
+            opened,
+            since,
+        };
+        let excess = if is_too_old(opened, &depot.source) {
+            Some(idle)
+        } else {
+            state.idle.push(idle);
+            (state.idle.len() > state.keep).then(|| state.idle.remove(0))
+        };
+        drop(state);
+        match excess {
+            // The permit is kept until the connection is closed, so that no more than
+            // `max_connections` are open.
+            Some(idle) => owed::spawn(close(
+                idle.connection,
+                Arc::clone(&depot),
+                Some(permit),
+                counters,
+            )),
+            None => drop(permit),
+        }
+        depot.returned.notify_waiters();
+    }
+}
+
+/// Closes a connection, politely as long as that takes no longer than a check may.
+pub(super) async fn close<C: Connect>(
+    connection: C,
+    depot: Arc<Depot<C>>,
+    permit: Option<OwnedSemaphorePermit>,
+    counters: &Counters,
+) {
+    counters.add(Count::Closed);
+    let begun = Instant::now();
+    let closed = timeout(depot.source.check_timeout, connection.close()).await;
+    tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), politely = closed.is_ok(), "closed");
+    drop(permit);
+}
+
+/// Counts a connection as owed something, until dropped.
+struct Owed<C: Connect> {
+    depot: Arc<Depot<C>>,
+    /// The connection's age counts from here: a freeze may come before it is parked.
+    since: Moment,
+}
+
+impl<C: Connect> Owed<C> {
+    fn new(depot: &Arc<Depot<C>>) -> Self {
+        depot.state().owed += 1;
+        Self {
+            depot: Arc::clone(depot),
+            since: Moment::now(),
+        }
+    }
+}
+
+impl<C: Connect> Drop for Owed<C> {
+    fn drop(&mut self) {
+        self.depot.state().owed -= 1;
+        self.depot.returned.notify_waiters();
+    }
+}
