@@ -5,6 +5,7 @@
 //! - [`servers`]: private PostgreSQL and MariaDB servers;
 //! - [`proxy`]: stands on the wire between the two, counts round trips and breaks connections;
 //! - [`query`]: what a request asks a function under test for;
+//! - [`stress`]: spikes, faults and long runs, at length or in short;
 //! - [`wait`]: waiting for an event, with a limit;
 //! - [`snapshots`]: functions with the attribute, and what it makes of them.
 //!
@@ -22,4 +23,5 @@ pub mod proxy;
 pub mod query;
 pub mod servers;
 pub mod snapshots;
+pub mod stress;
 pub mod wait;

@@ -1,0 +1,50 @@
+//! The long runs: `cargo run --release -p reuse-db-tests --bin stress [-- [short] PART…]`, where the
+//! parts are `fleet`, `faults`, `jitter` and `soak`; all of them unless said.
+
+#![expect(clippy::expect_used, reason = "a tool fails with a message")]
+
+use std::path::Path;
+use std::process::Command;
+
+use reuse_db_tests::stress::{Length, Programs, faults, fleet, jitter, soak};
+
+#[tokio::main]
+async fn main() {
+    let mut parts: Vec<String> = std::env::args().skip(1).collect();
+    let length = if parts.iter().any(|part| part == "short") {
+        Length::Short
+    } else {
+        Length::Long
+    };
+    parts.retain(|part| part != "short");
+    if parts.is_empty() {
+        parts = ["fleet", "faults", "jitter", "soak"]
+            .map(String::from)
+            .to_vec();
+    }
+    let programs = built();
+    for part in parts {
+        let report = match part.as_str() {
+            "fleet" => fleet::run(&programs, length).await,
+            "faults" => faults::run(&programs, length).await,
+            "jitter" => jitter::run(&programs, length).await,
+            "soak" => soak::run(&programs, length).await,
+            other => format!("no part `{other}`: there are fleet, faults, jitter, soak"),
+        };
+        println!("\n# {part}\n\n{report}");
+    }
+}
+
+/// Builds the functions of this package for release.
+fn built() -> Programs {
+    let this = std::env::current_exe().expect("a path");
+    let target = this.ancestors().nth(2).expect("target/PROFILE/stress");
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet", "--bins", "--target-dir"])
+        .arg(target)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "the functions are not built");
+    Programs::in_folder(target.join("release"))
+}
