@@ -89,6 +89,12 @@ pub trait Connect: Sized + Send + 'static {
         self.check()
     }
 
+    /// Signs in with the credentials of now whenever it opens a connection of its own from here on.
+    #[doc(hidden)]
+    fn renew(&self, _source: &Source) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Closes it politely. Default: drops it.
     fn close(self) -> impl Future<Output = ()> + Send {
         drop(self);

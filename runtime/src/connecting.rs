@@ -5,12 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::stats::{Count, Counters};
-use crate::{Connect, Error, Source, invocation, sandbox};
-
-/// The longest pause before the second try; it doubles with every try.
-const BASE: Duration = Duration::from_millis(25);
-/// The longest pause between any two tries.
-const CAP: Duration = Duration::from_secs(1);
+use crate::{Connect, Error, Kind, Source, invocation, limit, sandbox};
 
 /// Opens a connection. Refusals that pass are tried again, with full jitter, until `end`; the error
 /// is the last real cause, never "timed out" when something else is known.
@@ -20,24 +15,40 @@ pub(crate) async fn open<C: Connect>(
     counters: &Counters,
 ) -> Result<C, Error> {
     let begun = Instant::now();
-    let mut tries = 0;
+    let mut source = *source;
+    let mut has_asked_again = false;
     let mut last = None;
     let result = loop {
-        tries += 1;
-        let error = match timeout_at(end, C::connect(source)).await {
+        let tries = source.tries + 1;
+        let end_of_try = limit::after(source.attempt_timeout);
+        let error = match timeout_at(end_of_try.min(end), C::connect(&source)).await {
             Ok(Ok(connection)) => break Ok(connection),
             Ok(Err(error)) => error,
-            Err(_) => break Err(last.unwrap_or_else(|| Error::unavailable("no answer in time"))),
+            Err(_) if end <= end_of_try => break Err(last.unwrap_or_else(silence)),
+            Err(_) => {
+                source.silent += 1;
+                silence()
+            }
         };
-        let pause = jitter(tries);
-        if !error.passes() || Instant::now() + pause >= end {
+        let pause = match error.kind() {
+            _ if error.passes() => jitter(tries, &source),
+            // It may have been rotated since it was asked for.
+            Some(Kind::Rejected) if source.credentials.is_some() && !has_asked_again => {
+                has_asked_again = true;
+                Duration::ZERO
+            }
+            _ => break Err(error),
+        };
+        if Instant::now() + pause >= end {
             break Err(error);
         }
         tracing::debug!(target: "reuse_db", %error, ?pause, tries, took = ?begun.elapsed(), "retried");
         counters.add(Count::Retried);
         last = Some(error);
+        source.tries = tries;
         sleep(pause).await;
     };
+    let tries = source.tries + 1;
     counters.add_time(Count::ConnectingNanos, begun.elapsed());
     match result {
         Ok(connection) => {
@@ -47,6 +58,10 @@ pub(crate) async fn open<C: Connect>(
         }
         Err(error) => Err(error.after(source.target(), tries, begun.elapsed())),
     }
+}
+
+fn silence() -> Error {
+    Error::unavailable("no answer in time")
 }
 
 /// Opens what the first invocation will need. A failure has been logged, as a refusal, and is not
@@ -68,41 +83,116 @@ pub(crate) fn refused(error: Error, took: Duration, counters: &Counters) -> Erro
     invocation::remember(error)
 }
 
-/// A random pause between nothing and 25 ms, 50 ms, 100 ms … 1 s: sandboxes that were refused
-/// together do not come back together ("full jitter", AWS Architecture Blog, "Exponential Backoff
-/// And Jitter").
+/// A random pause between nothing and 25 ms, 50 ms, 100 ms … 1 s, unless the source says otherwise:
+/// sandboxes that were refused together do not come back together ("full jitter", AWS Architecture
+/// Blog, "Exponential Backoff And Jitter").
 ///
 /// The operating system is asked each time: a generator's state would be the same in every sandbox
 /// restored from one snapshot.
-fn jitter(tries: u32) -> Duration {
-    let most = BASE.saturating_mul(1 << (tries - 1).min(16)).min(CAP);
+fn jitter(tries: u32, source: &Source) -> Duration {
+    let most = source.retry_base.saturating_mul(1 << (tries - 1).min(16));
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    most.min(source.retry_cap)
+        .min(limit::FAR)
+        .mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+    use crate::Credentials;
+
+    fn spread(tries: u32, source: &Source) -> (Duration, Duration) {
+        let mut pauses: Vec<_> = (0..200).map(|_| jitter(tries, source)).collect();
+        pauses.sort();
+        (pauses[20], pauses[199])
+    }
 
     #[test]
     fn pauses_are_spread_and_capped() {
-        for (tries, most) in [(1, 25), (2, 50), (6, 800), (7, 1000), (u32::MAX, 1000)] {
-            let pauses: Vec<_> = (0..200).map(|_| jitter(tries)).collect();
+        let default = Source::env("X");
+        let own = default
+            .retry_base(Duration::from_millis(2))
+            .retry_cap(Duration::from_millis(5));
+        for (source, tries, most) in [
+            (default, 1, 25),
+            (default, 2, 50),
+            (default, 6, 800),
+            (default, 7, 1000),
+            (default, u32::MAX, 1000),
+            (own, 1, 2),
+            (own, 2, 4),
+            (own, 3, 5),
+        ] {
+            let most = Duration::from_millis(most);
+            let (low, high) = spread(tries, &source);
             assert!(
-                pauses
-                    .iter()
-                    .all(|pause| *pause <= Duration::from_millis(most))
-            );
-            assert!(
-                pauses
-                    .iter()
-                    .any(|pause| *pause > Duration::from_millis(most / 2))
-            );
-            assert!(
-                pauses
-                    .iter()
-                    .any(|pause| *pause < Duration::from_millis(most / 2))
+                low < most / 2 && high > most / 2 && high <= most,
+                "{tries}: {low:?} {high:?}"
             );
         }
+        let endless = default.retry_base(Duration::MAX).retry_cap(Duration::MAX);
+        assert!(jitter(u32::MAX, &endless) <= limit::FAR);
+    }
+
+    /// Answers at its second address only, and to the second of its passwords.
+    #[derive(Debug)]
+    struct Picky;
+
+    impl Connect for Picky {
+        async fn connect(source: &Source) -> Result<Self, Error> {
+            if source.silent == 0 {
+                std::future::pending::<()>().await;
+            }
+            match source.current_credentials().await? {
+                Some(credentials) if credentials.password() == "2" => Ok(Self),
+                Some(_) => Err(Error::rejected("wrong password")),
+                None => Err(Error::rejected("no password")),
+            }
+        }
+
+        async fn check(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    thread_local! {
+        static ASKED: Cell<u32> = const { Cell::new(0) };
+    }
+
+    async fn rotated() -> Result<Credentials, Error> {
+        ASKED.set(ASKED.get() + 1);
+        Ok(Credentials::new("app", ASKED.get().to_string()))
+    }
+
+    async fn opened(source: Source) -> (Result<Picky, Error>, Duration) {
+        static COUNTERS: Counters = Counters::new();
+        let begun = Instant::now();
+        let end = begun + Duration::from_secs(5);
+        (open(&source, end, &COUNTERS).await, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_address_and_a_rotated_password_are_got_over() {
+        let source = Source::env("X").credentials(&rotated);
+        let (result, took) = opened(source).await;
+        assert!(result.is_ok(), "{result:?}");
+        assert_eq!(ASKED.get(), 2, "asked once more");
+        let silence = Duration::from_secs(2);
+        assert!((silence..silence * 2).contains(&took), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_rejected_twice_is_rejected() {
+        let source = Source::env("X").credentials(&rotated);
+        ASKED.set(2);
+        let (result, _) = opened(source).await;
+        assert_eq!(result.expect_err("rejected").kind(), Some(Kind::Rejected));
+        assert_eq!(ASKED.get(), 4);
+        let (result, _) = opened(Source::env("X")).await;
+        let text = result.expect_err("rejected").to_string();
+        assert!(text.contains("no password (2 tries"), "{text}");
     }
 }

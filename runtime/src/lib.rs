@@ -9,6 +9,9 @@
 //! | wait | limit | default |
 //! |---|---|---|
 //! | for a connection to be free, to be checked or to be opened, retries included | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
+//! | one try to connect: TCP, TLS, the greeting, signing in and setting up | [`Source::attempt_timeout`] | 2 s |
+//! | credentials ([`Source::credentials`]) | a part of the try | 2 s |
+//! | a pause between two tries to connect, a random part of it | [`Source::retry_base`], doubled up to [`Source::retry_cap`] | 25 ms, 1 s |
 //! | one check before an invocation or after a failure; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
 //! | for all that is owed after a response, before the freeze, and for a stream whose client has left | [`AfterResponse::limit`], and 50 ms before the invocation's deadline | 500 ms |
 //! | a pool's connection whose query was cut off, to read the rest of it; then it is closed | half of [`Source::check_timeout`] | 250 ms |
@@ -64,6 +67,7 @@
 //! | `closed` | debug | one was closed politely | `took` |
 //! | `refused` | warn | an invocation got none | `error`, `took` |
 //! | `not warmed` | warn | none could be opened in INIT | `error` |
+//! | `not renewed` | warn | a pool's credentials could not be had | `error` |
 //!
 //! [`stats`] has the figures of the process, [`Parked::stats`] and [`Shared::stats`] those of one static;
 //! [`AfterResponse::embedded_metrics`] prints them for CloudWatch.
@@ -73,6 +77,7 @@ mod by_value;
 mod clock;
 mod connect;
 mod connecting;
+mod credentials;
 mod depot;
 #[cfg(feature = "_sqlx")]
 mod drivers;
@@ -111,6 +116,7 @@ pub use reuse_db_macros::reuse_db;
 
 pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseService};
 pub use connect::Connect;
+pub use credentials::{Credentials, ProvideCredentials};
 pub use error::{BoxError, Error, Kind};
 pub use handle::{Finish, Handle};
 pub use lease::Lease;

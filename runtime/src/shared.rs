@@ -157,6 +157,10 @@ impl<S: Connect + Sync> std::fmt::Debug for SharedLease<S> {
     }
 }
 
+/// How old the credentials of what opens connections by itself may become: a third of what a token of
+/// RDS lives.
+const RENEWED_AFTER: Duration = Duration::from_secs(5 * 60);
+
 /// The one value of a `Source` in one runtime.
 struct Single<S> {
     source: Source,
@@ -166,6 +170,8 @@ struct Single<S> {
 
 struct Opened<S> {
     value: Arc<S>,
+    /// When its credentials were asked for last.
+    asked: Moment,
     used: Arc<std::sync::Mutex<Use>>,
 }
 
@@ -201,20 +207,42 @@ impl<S: Connect + Sync> Single<S> {
             )
             .after(self.source.target(), 0, begun.elapsed())
         })?;
-        if let Some(opened) = slot.take() {
-            if let Some(opened) = self.sound(opened, end, counters).await {
+        if let Some(mut opened) = slot.take() {
+            let failed = lock(&opened.used).failed;
+            if let Some(sound) = self.sound(opened, end, counters).await {
+                opened = sound;
+                self.renew(&mut opened, failed, end).await;
                 counters.add(Count::Reused);
                 tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "reused");
                 return Ok(slot.insert(opened).lease(&self.source));
             }
             counters.add(Count::Stale);
         }
+        let asked = Moment::now();
         let value = Arc::new(connecting::open::<S>(&self.source, end, counters).await?);
         let used = Arc::new(std::sync::Mutex::new(Use {
             last: Moment::now(),
             failed: false,
         }));
-        Ok(slot.insert(Opened { value, used }).lease(&self.source))
+        let opened = Opened { value, asked, used };
+        Ok(slot.insert(opened).lease(&self.source))
+    }
+
+    /// Asks for credentials again, where they may be others by now. A failure is logged: what is open
+    /// needs none.
+    async fn renew(&self, opened: &mut Opened<S>, failed: bool, end: Instant) {
+        let age = Moment::now().since(opened.asked);
+        if self.source.credentials.is_none() || (!failed && age < RENEWED_AFTER) {
+            return;
+        }
+        let end = end.min(limit::after(self.source.attempt_timeout));
+        match timeout_at(end, opened.value.renew(&self.source)).await {
+            Ok(Ok(())) => opened.asked = Moment::now(),
+            Ok(Err(error)) => tracing::warn!(target: "reuse_db", %error, "not renewed"),
+            Err(_) => {
+                tracing::warn!(target: "reuse_db", error = "no answer in time", "not renewed");
+            }
+        }
     }
 
     /// The value, if it is trusted, passes its check, or is in use by another invocation, which
@@ -232,10 +260,10 @@ impl<S: Connect + Sync> Single<S> {
         if is_trusted {
             return Some(opened);
         }
-        let Opened { value, used } = opened;
+        let Opened { value, asked, used } = opened;
         let mut value = match Arc::try_unwrap(value) {
             Ok(value) => value,
-            Err(value) => return Some(Opened { value, used }),
+            Err(value) => return Some(Opened { value, asked, used }),
         };
         counters.add(Count::Checked);
         let begun = Instant::now();
@@ -249,6 +277,7 @@ impl<S: Connect + Sync> Single<S> {
                 tracing::debug!(target: "reuse_db", ?took, "checked");
                 Some(Opened {
                     value: Arc::new(value),
+                    asked,
                     used,
                 })
             }

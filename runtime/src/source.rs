@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::credentials::{ProvideCredentials, Provider};
 use crate::{Error, sandbox};
 
 /// A pool reserves room for each; few servers take as many.
@@ -28,10 +29,19 @@ pub struct Source {
     pub(crate) verify_after: Duration,
     pub(crate) check_timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) retry_base: Duration,
+    pub(crate) retry_cap: Duration,
+    pub(crate) credentials: Option<Provider>,
+    pub(crate) transaction_pooler: bool,
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) read_write: bool,
     pub(crate) on_connect: Option<&'static str>,
+    /// Of one try to connect: how many were before it.
+    pub(crate) tries: u32,
+    /// How many of those met with silence.
+    pub(crate) silent: usize,
 }
 
 impl Source {
@@ -52,10 +62,17 @@ impl Source {
             verify_after: Duration::from_secs(1),
             check_timeout: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(2),
+            retry_base: Duration::from_millis(25),
+            retry_cap: Duration::from_secs(1),
+            credentials: None,
+            transaction_pooler: false,
             idle_session_timeout: Some(Duration::from_secs(300)),
             max_lifetime: None,
             read_write: false,
             on_connect: None,
+            tries: 0,
+            silent: 0,
         }
     }
 
@@ -114,6 +131,59 @@ impl Source {
         self
     }
 
+    /// How long one try to connect may take, from the first packet to the server's greeting, setting
+    /// up included. One that met with silence is tried again, where the host's name has several
+    /// addresses at the next of them, so that a dead one does not use up
+    /// [`connect_timeout`](Self::connect_timeout). Another address is not taken while the URL asks for the host's
+    /// name to be verified (`verify-full`, `VERIFY_IDENTITY`), as sqlx has the name from nowhere else.
+    /// Default: 2 s.
+    #[must_use]
+    pub const fn attempt_timeout(mut self, limit: Duration) -> Self {
+        self.attempt_timeout = limit;
+        self
+    }
+
+    /// The longest pause before the second try to connect; it doubles with every try, up to
+    /// [`retry_cap`](Self::retry_cap), and each pause is a random part of it (full jitter), so that
+    /// sandboxes that were refused together do not come back together. Default: 25 ms.
+    #[must_use]
+    pub const fn retry_base(mut self, pause: Duration) -> Self {
+        self.retry_base = pause;
+        self
+    }
+
+    /// The longest pause between any two tries to connect. Default: 1 s.
+    #[must_use]
+    pub const fn retry_cap(mut self, pause: Duration) -> Self {
+        self.retry_cap = pause;
+        self
+    }
+
+    /// An async function that yields the user name and the password for each new connection, in
+    /// place of those in the URL: a secret that is rotated, a token that expires.
+    ///
+    /// ```
+    /// use reuse_db::{BoxError, Credentials, Source};
+    ///
+    /// async fn secret() -> Result<Credentials, BoxError> {
+    ///     let token = /* … ask AWS … */ String::from("…");
+    ///     Ok(Credentials::new("app", token))
+    /// }
+    ///
+    /// const SOURCE: Source = Source::env("DATABASE_URL").credentials(&secret);
+    /// ```
+    ///
+    /// It is asked in each try to connect, within [`attempt_timeout`](Self::attempt_timeout); if the
+    /// server rejects what it yields, it is asked once more, at once, before the lease gives up. A
+    /// pool asks when it is opened, when an invocation finds that it was asked more than 5 min ago,
+    /// and after an invocation that failed: sqlx takes what it opens then as it was told last.
+    /// Default: none.
+    #[must_use]
+    pub const fn credentials(mut self, function: &'static dyn ProvideCredentials) -> Self {
+        self.credentials = Some(Provider(function));
+        self
+    }
+
     /// After how much idle time the server is asked to end the session by itself, so that a sandbox
     /// that was frozen for good or destroyed does not hold it for ever: PostgreSQL 14 and later by
     /// a start-up parameter (one that refuses it is connected to without), MySQL and MariaDB by
@@ -132,6 +202,35 @@ impl Source {
     #[must_use]
     pub const fn max_lifetime(mut self, age: Duration) -> Self {
         self.max_lifetime = Some(age);
+        self
+    }
+
+    /// The URL is that of a pooler in transaction mode, like PgBouncer's, which gives each transaction
+    /// whichever of its sessions is free. Nothing is asked of the session then:
+    /// [`idle_session_timeout`](Self::idle_session_timeout) is left to the pooler, and no start-up
+    /// parameter is sent that it would refuse (`options`, `extra_float_digits`; with `AnyConnection` the
+    /// latter has to be in PgBouncer's `ignore_startup_parameters`). Without this they are refused once,
+    /// which costs the first connection another, and left out from then on. For PostgreSQL.
+    ///
+    /// What a handler may write is then less, since sqlx 0.9 prepares each statement in one round trip
+    /// and runs it in the next, between which a pooler may change the session:
+    ///
+    /// | statement | PgBouncer before 1.21 | PgBouncer 1.21 and later, `max_prepared_statements` > 0 |
+    /// |---|---|---|
+    /// | `query(…)` on `&mut PgConnection` or a pool | fails: 42P05, 26000 | works |
+    /// | `query(…).persistent(false)` on the same | **may run another client's statement** | the same |
+    /// | `query(…)` in a transaction | fails: 42P05, 26000 | works |
+    /// | `query(…).persistent(false)` in a transaction | works | works |
+    /// | `raw_sql(…)` | works | works |
+    ///
+    /// So take `&mut Transaction<'_, Postgres>`, with `persistent(false)` on each query; or have no
+    /// transaction mode. The left column was found by running PgBouncer 1.18, the right one is from its
+    /// documentation. RDS Proxy keeps a prepared statement's session for its client (pinning), so that
+    /// all of it works, and nothing is shared. Default: no pooler.
+    #[must_use]
+    pub const fn transaction_pooler(mut self) -> Self {
+        self.transaction_pooler = true;
+        self.idle_session_timeout = None;
         self
     }
 
@@ -230,6 +329,11 @@ impl std::fmt::Debug for Source {
             .field("verify_after", &self.verify_after)
             .field("check_timeout", &self.check_timeout)
             .field("connect_timeout", &self.connect_timeout)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("retry_base", &self.retry_base)
+            .field("retry_cap", &self.retry_cap)
+            .field("credentials", &self.credentials.map(|_| "…"))
+            .field("transaction_pooler", &self.transaction_pooler)
             .field("idle_session_timeout", &self.idle_session_timeout)
             .field("max_lifetime", &self.max_lifetime)
             .field("read_write", &self.read_write)

@@ -5,12 +5,12 @@ use std::pin::pin;
 
 use sqlx::Connection;
 
-use super::{Driver, errors};
+use super::{Driver, address, errors};
 use crate::{Error, Source};
 
 /// Opens a connection and sets it up.
 pub(super) async fn open<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
-    let url = source.url()?;
+    let url = address::of(source).await?;
     let mut connection = match DB::Connection::connect_with(&DB::options(&url, source)?).await {
         Err(error) if DB::was_too_much(&error, source) => {
             DB::Connection::connect_with(&DB::options(&url, source)?).await?

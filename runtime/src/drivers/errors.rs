@@ -1,9 +1,9 @@
 //! What sqlx's errors mean for connecting.
 
 use std::error::Error as StdError;
-use std::io::ErrorKind;
 
-use crate::{Error, Kind, Source};
+use super::kind::kind;
+use crate::{Error, Source};
 
 /// An error in what a new connection is set up with.
 pub(super) fn set_up(error: sqlx::Error) -> Error {
@@ -14,57 +14,6 @@ pub(super) fn set_up(error: sqlx::Error) -> Error {
         ),
         other => other,
     }
-}
-
-/// What an error of sqlx means while connecting.
-fn kind(error: &sqlx::Error) -> Kind {
-    match error {
-        sqlx::Error::Io(error) => match error.kind() {
-            // A socket's path that is not ours, or cannot be one. One that is not there may be the
-            // one of a server that is starting.
-            ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => {
-                Kind::Rejected
-            }
-            _ => Kind::Unavailable,
-        },
-        sqlx::Error::Database(error) => of_code(error.code().as_deref(), number(error.as_ref())),
-        sqlx::Error::PoolTimedOut => Kind::Unavailable,
-        _ => Kind::Rejected,
-    }
-}
-
-fn of_code(code: Option<&str>, number: Option<u16>) -> Kind {
-    match (number, code) {
-        // MySQL: too many connections, of the server, of the user, of the user per hour.
-        (Some(1040 | 1203 | 1226), _) => Kind::Saturated,
-        // MySQL: the server is shutting down; the host is blocked for its many failed connections.
-        (Some(1053 | 1129), _) => Kind::Unavailable,
-        (Some(_), _) => Kind::Rejected,
-        // PostgreSQL: too many connections.
-        (None, Some("53300")) => Kind::Saturated,
-        // PostgreSQL: starting, stopping or crashed; a connection's failure, but no violation of
-        // the protocol.
-        (None, Some("57P01" | "57P02" | "57P03")) => Kind::Unavailable,
-        (None, Some(code)) if code.starts_with("08") && code != "08P01" => Kind::Unavailable,
-        // SQLite: busy, locked.
-        (None, Some("5" | "6")) => Kind::Unavailable,
-        _ => Kind::Rejected,
-    }
-}
-
-/// MySQL's own error number, which says more than its SQLSTATE.
-#[cfg(feature = "mysql")]
-fn number(error: &dyn sqlx::error::DatabaseError) -> Option<u16> {
-    Some(
-        error
-            .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?
-            .number(),
-    )
-}
-
-#[cfg(not(feature = "mysql"))]
-fn number(_: &dyn sqlx::error::DatabaseError) -> Option<u16> {
-    None
 }
 
 /// Whether the URL's scheme is one of `schemes`; the error names the variable and tells no secret.
@@ -152,20 +101,11 @@ impl From<Error> for sqlx::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn sorts_codes() {
-        assert_eq!(of_code(Some("53300"), None), Kind::Saturated);
-        assert_eq!(of_code(Some("57P03"), None), Kind::Unavailable);
-        assert_eq!(of_code(Some("08006"), None), Kind::Unavailable);
-        assert_eq!(of_code(Some("28P01"), None), Kind::Rejected);
-        assert_eq!(of_code(Some("3D000"), None), Kind::Rejected);
-        assert_eq!(of_code(Some("08004"), Some(1040)), Kind::Saturated);
-        assert_eq!(of_code(Some("28000"), Some(1045)), Kind::Rejected);
-    }
+    use crate::Kind;
 
     #[test]
     fn an_error_of_ours_is_the_same_after_it_was_one_of_sqlx() {

@@ -1,7 +1,9 @@
 //! sqlx's connections, pools and transactions as what can be kept.
 
+mod address;
 mod connection;
 mod errors;
+mod kind;
 mod pool;
 mod transaction;
 
@@ -132,6 +134,10 @@ macro_rules! driver {
             /// on it.
             fn unfinished(&self) -> bool {
                 u32::try_from(self.num_idle()).is_ok_and(|idle| idle < self.size())
+            }
+
+            async fn renew(&self, source: &$crate::Source) -> Result<(), $crate::Error> {
+                $crate::drivers::pool::renew(self, source).await
             }
 
             async fn close(self) {

@@ -1,51 +1,87 @@
 //! A sqlx pool, set up for Lambda.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
-use sqlx::{Connection, Database, Pool};
-use tokio::time::{Instant, timeout, timeout_at};
+use sqlx::{Connection, Pool};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Driver, Options, connection};
+use super::{Driver, Options, address, connection};
 use crate::clock::Moment;
 use crate::{Error, Source, limit};
 
-/// What is kept of the time for connecting to find out why a pool could not.
-const DIAGNOSIS: Duration = Duration::from_secs(1);
+/// After how long a pool that has no connection yet is asked why: it tries again and again by itself,
+/// without jitter, and does not say what it met.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A pool with one connection open, so that an error of connecting is met here, with its cause.
 pub(super) async fn open<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error> {
-    let url = source.url()?;
+    if source.tries > 0 {
+        // Only when there is something to be had.
+        probe::<DB>(source).await?;
+    }
+    let url = address::of(source).await?;
     let mut pool = lazy::<DB>(DB::options(&url, source)?, source);
-    let mut first = first_connection(&pool, source).await;
-    if first
-        .as_ref()
-        .is_err_and(|error| DB::was_too_much(error, source))
-    {
-        pool = lazy::<DB>(DB::options(&url, source)?, source);
-        first = first_connection(&pool, source).await;
+    match first_connection(&pool, source).await {
+        Err(Met::Pool(error)) if DB::was_too_much(&error, source) => {
+            pool = lazy::<DB>(DB::options(&url, source)?, source);
+            first_connection(&pool, source).await?;
+        }
+        result => result?,
     }
-    if let Err(sqlx::Error::PoolTimedOut) = first {
-        // A pool tries again and again, and does not say what it met: a connection of our own does.
-        drop(connection::open::<DB>(source).await?);
-    }
-    first?;
     Ok(pool)
 }
 
-async fn first_connection<DB: Database>(
-    pool: &Pool<DB>,
-    source: &Source,
-) -> Result<(), sqlx::Error> {
-    let end = limit::until(source.connect_timeout);
-    let left = end.saturating_duration_since(Instant::now());
-    let in_time = timeout_at(end - DIAGNOSIS.min(left / 4), async {
+/// Who met an error.
+enum Met {
+    Pool(sqlx::Error),
+    Probe(Error),
+}
+
+impl From<Met> for Error {
+    fn from(met: Met) -> Self {
+        match met {
+            Met::Pool(error) => error.into(),
+            Met::Probe(error) => error,
+        }
+    }
+}
+
+async fn first_connection<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Met> {
+    let first = async {
         // Back in the pool before the handler asks for it, or the pool would open another.
         pool.acquire().await?.return_to_pool().await;
         Ok(())
-    });
-    in_time.await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    };
+    let cause = async {
+        sleep(PATIENCE).await;
+        match probe::<DB>(source).await {
+            Err(error) => error,
+            Ok(()) => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        result = first => result.map_err(Met::Pool),
+        error = cause => Err(Met::Probe(error)),
+    }
+}
+
+/// Opens a connection and closes it again: it says what it meets.
+async fn probe<DB: Driver>(source: &Source) -> Result<(), Error> {
+    let connection = connection::open::<DB>(source).await?;
+    // Nothing that matters was said on it.
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// New connections sign in with the credentials of now.
+pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
+    let url = address::of(source).await?;
+    pool.set_connect_options(DB::options(&url, source)?);
+    Ok(())
 }
 
 /// sqlx pings a connection whenever it is acquired and again when it is released, neither with a

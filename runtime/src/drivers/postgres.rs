@@ -3,7 +3,6 @@
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres, Row as _};
 
@@ -21,6 +20,9 @@ impl Driver for Postgres {
             && let Some(name) = session_name()
         {
             options = options.application_name(&name);
+        }
+        if is_plain(source) {
+            options = options.extra_float_digits(None);
         }
         Ok(match idle_session_timeout(source) {
             Some(setting)
@@ -96,34 +98,45 @@ pub(super) fn session_name() -> Option<String> {
     sandbox::session_name()
 }
 
-/// The targets that refused our start-up parameter.
+/// The targets that refused a start-up parameter.
 static REFUSED_BY: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Whether the server, or what is before it, is sent no start-up parameter that it may refuse: neither
+/// ours nor `extra_float_digits`, which sqlx sends for the sake of servers before PostgreSQL 12.
+fn is_plain(source: &Source) -> bool {
+    let refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
+    source.transaction_pooler || (!refused_by.is_empty() && refused_by.contains(&source.target()))
+}
 
 /// The start-up parameter that makes the server end an idle session by itself, where it is not
 /// known to be refused.
 pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, String)> {
     let idle = source.idle_session_timeout?;
-    let refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_refused = !refused_by.is_empty() && refused_by.contains(&source.target());
     // The server takes no more than this.
     let millis = idle.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
-    (!is_refused).then(|| ("idle_session_timeout", format!("{millis}ms")))
+    (!is_plain(source)).then(|| ("idle_session_timeout", format!("{millis}ms")))
 }
 
-/// Whether our start-up parameter was refused: by PostgreSQL before 14, which does not know it
-/// (42704), by PgBouncer (08P01) or by RDS Proxy (0A000). It is remembered, and said once.
+/// Whether a start-up parameter was refused: by PostgreSQL before 14, which does not know ours
+/// (42704), by RDS Proxy (0A000) or by PgBouncer, which says 08P01 to everything. It is remembered,
+/// and said once.
 pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    if source.idle_session_timeout.is_none()
-        || !matches!(code.as_deref(), Some("42704" | "08P01" | "0A000"))
-    {
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    let is_refusal = match error.code().as_deref() {
+        Some("42704" | "0A000") => source.idle_session_timeout.is_some(),
+        Some("08P01") => error.message().contains("startup parameter"),
+        _ => false,
+    };
+    if !is_refusal {
         return false;
     }
     let target = source.target();
     let mut refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
     // Another that connected at the same time may have met it first.
     if !refused_by.contains(&target) {
-        tracing::warn!(target: "reuse_db", %target, %error, "`idle_session_timeout` is refused: connecting without");
+        tracing::warn!(target: "reuse_db", %target, %error, "a start-up parameter is refused: connecting without `idle_session_timeout`");
         refused_by.push(target);
     }
     true

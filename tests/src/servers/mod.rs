@@ -6,11 +6,13 @@
 //! tests, each on its own runtime.
 
 mod mariadb;
+mod pgbouncer;
 mod postgres;
 mod session;
 mod supervised;
 
 pub use mariadb::{Mariadb, MariadbBuilder};
+pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use session::Session;
 

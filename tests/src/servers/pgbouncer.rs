@@ -1,0 +1,123 @@
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use sqlx::{Connection as _, PgConnection};
+
+use super::supervised::{Signals, Supervised, folder_of};
+use super::{PASSWORD, Postgres};
+use crate::host::{free_port, program};
+
+const USER: &str = "postgres";
+
+/// A private PgBouncer in front of a [`Postgres`], in transaction mode unless it is told otherwise.
+#[derive(Debug)]
+pub struct PgBouncer {
+    server: Supervised,
+    port: u16,
+}
+
+/// What a PgBouncer is to be like.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct PgBouncerBuilder {
+    settings: String,
+}
+
+impl PgBouncerBuilder {
+    /// Sets a parameter, as in the section `[pgbouncer]` of `pgbouncer.ini`. What is set last counts.
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push_str(&format!("{name} = {value}\n"));
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    ///
+    /// If the program is not installed, or does not start.
+    pub async fn start(self, postgres: &Postgres) -> PgBouncer {
+        let folder = folder_of(USER);
+        let (port, at) = (free_port(), folder.path());
+        let (users, ini) = (at.join("users.txt"), at.join("pgbouncer.ini"));
+        let server = postgres.addr();
+        let text = format!(
+            "[databases]\n\
+             * = host={} port={}\n\
+             [pgbouncer]\n\
+             listen_addr = 127.0.0.1\n\
+             listen_port = {port}\n\
+             unix_socket_dir =\n\
+             auth_type = scram-sha-256\n\
+             auth_file = {}\n\
+             pool_mode = transaction\n\
+             {}",
+            server.ip(),
+            server.port(),
+            users.display(),
+            self.settings
+        );
+        let names = format!("\"app\" \"{PASSWORD}\"\n\"postgres\" \"{PASSWORD}\"\n");
+        for (file, text) in [(&users, names), (&ini, text)] {
+            tokio::fs::write(file, text)
+                .await
+                .expect("the folder is ours");
+        }
+        let binary: OsString =
+            program("pgbouncer", "pgbouncer", &[PathBuf::from("/usr/sbin")]).into();
+        let signals = Signals {
+            end: "KILL",
+            stop: "INT",
+        };
+        let bouncer = PgBouncer {
+            server: Supervised::new(folder, USER, signals, vec![binary, ini.into()]),
+            port,
+        };
+        bouncer.start_again().await;
+        bouncer
+    }
+}
+
+impl PgBouncer {
+    /// Starts one with its default settings, in transaction mode.
+    pub async fn start(postgres: &Postgres) -> Self {
+        Self::builder().start(postgres).await
+    }
+
+    /// Describes one with settings of its own.
+    pub fn builder() -> PgBouncerBuilder {
+        PgBouncerBuilder::default()
+    }
+
+    /// The URL of the database `app` for the user `app`.
+    pub fn url(&self) -> String {
+        format!("postgres://app:{PASSWORD}@127.0.0.1:{}/app", self.port)
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Stops it when its clients have finished their transactions.
+    pub async fn stop(&self) {
+        self.server.stop().await;
+    }
+
+    /// Starts it again on the same port.
+    pub async fn start_again(&self) {
+        // The default parameter that it refuses is left out; the pool's one connection is not taken.
+        let url = format!(
+            "postgres://postgres:{PASSWORD}@127.0.0.1:{}/pgbouncer",
+            self.port
+        );
+        self.server
+            .start(async || match PgConnection::connect(&url).await {
+                Ok(admin) => admin.close().await,
+                // It serves, and says no.
+                Err(sqlx::Error::Database(_)) => Ok(()),
+                Err(error) => Err(error),
+            })
+            .await;
+    }
+}

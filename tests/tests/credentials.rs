@@ -1,0 +1,185 @@
+//! Passwords that change while connections are kept.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod function;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use function::server::Server;
+use reuse_db::{
+    BoxError, Connect, Credentials, Lease, Outcome, Parked, Shared, SharedLease, Source,
+};
+use reuse_db_tests::servers::{Mariadb, Postgres};
+use sqlx::any::install_default_drivers;
+use sqlx::{AnyConnection, Executor, MySqlConnection, MySqlPool, PgConnection, PgPool};
+use tokio::sync::{Mutex as Turn, MutexGuard};
+
+/// What the function for credentials yields, one after the other; the last for ever.
+static SECRETS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+async fn secret() -> Result<Credentials, BoxError> {
+    ASKED.fetch_add(1, Ordering::Relaxed);
+    let mut secrets = SECRETS.lock().map_err(|_| "a test has failed")?;
+    let password = if secrets.len() > 1 {
+        secrets.remove(0)
+    } else {
+        secrets[0]
+    };
+    Ok(Credentials::new("app", password))
+}
+
+/// The function's credentials are those of one test at a time.
+async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Turn<()> = Turn::const_new(());
+    TURN.lock().await
+}
+
+fn secrets(yielded: &[&'static str]) {
+    ASKED.store(0, Ordering::Relaxed);
+    *SECRETS.lock().expect("nobody panics with it") = yielded.to_vec();
+}
+
+fn asked() -> usize {
+    ASKED.load(Ordering::Relaxed)
+}
+
+/// The server's URL, with a password that is of no use.
+fn source(server: &impl Server) -> Source {
+    let url = server.url().replace("s3cret", "n0ne");
+    Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or(url.leak())
+        .credentials(&secret)
+}
+
+async fn ask<C: Connect>(db: &'static Parked<C>) -> Result<(), reuse_db::Error>
+where
+    for<'c> &'c mut C: Executor<'c>,
+{
+    let mut lease = db.lease().await?;
+    let result = Lease::open(&mut lease).await?.execute("select 1").await;
+    Lease::settle(
+        lease,
+        if result.is_ok() {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        },
+    );
+    result.map(drop).map_err(Into::into)
+}
+
+async fn a_connection_goes_on<C: Connect>(server: &impl Server, rotate: impl AsyncFn(&'static str))
+where
+    for<'c> &'c mut C: Executor<'c>,
+{
+    let _turn = turn().await;
+    secrets(&["s3cret"]);
+    let db: &'static Parked<C> = Box::leak(Box::new(Parked::new(source(server))));
+    ask(db).await.expect("the first");
+    rotate("n3w").await;
+    ask(db).await.expect("the session goes on");
+    assert_eq!(asked(), 1, "for the one connection");
+
+    // The function still has the old one when it is asked first.
+    secrets(&["s3cret", "n3w"]);
+    assert_eq!(server.end_sessions().await, 1);
+    tokio::time::sleep(function::LONG).await;
+    ask(db).await.expect("asked once more");
+    assert_eq!((asked(), db.stats().refused), (2, 0));
+
+    secrets(&["wr0ng"]);
+    server.end_sessions().await;
+    tokio::time::sleep(function::LONG).await;
+    let error = ask(db).await.expect_err("no such password").to_string();
+    assert!(
+        error.contains("rejected") && !error.contains("wr0ng"),
+        "{error}"
+    );
+    assert_eq!(asked(), 2, "and not for ever");
+    secrets(&["n3w"]);
+    ask(db).await.expect("nothing is remembered");
+}
+
+async fn a_pool_goes_on<P>(server: &impl Server, rotate: impl AsyncFn(&'static str))
+where
+    P: Connect + Sync,
+    for<'p> &'p P: Executor<'p>,
+{
+    let _turn = turn().await;
+    secrets(&["s3cret"]);
+    let db: &'static Shared<P> = Box::leak(Box::new(Shared::new(source(server))));
+    let ask = async || {
+        let lease = db.lease().await.expect("a pool");
+        let result = SharedLease::get(&lease).execute("select 1").await.map(drop);
+        SharedLease::settle(
+            lease,
+            if result.is_ok() {
+                Outcome::Success
+            } else {
+                Outcome::Failure
+            },
+        );
+        result
+    };
+    ask().await.expect("the first");
+    rotate("n3w").await;
+    secrets(&["n3w"]);
+    ask().await.expect("the session goes on");
+    assert_eq!(asked(), 0);
+    // Its connection is gone, and the pool knows the old password only.
+    server.end_sessions().await;
+    tokio::time::sleep(function::LONG).await;
+    assert!(ask().await.is_err());
+    ask().await.expect("asked after a failure");
+    assert_eq!(asked(), 1);
+}
+
+async fn rotate_postgres(server: &Postgres, password: &str) {
+    server
+        .execute(&format!("alter role app password '{password}'"))
+        .await;
+}
+
+async fn rotate_mariadb(server: &Mariadb, password: &str) {
+    server
+        .execute(&format!("alter user app@'%' identified by '{password}'"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_connection_to_postgres() {
+    let server = <Postgres as Server>::launch().await;
+    let rotate = async |password| rotate_postgres(&server, password).await;
+    a_connection_goes_on::<PgConnection>(&server, rotate).await;
+}
+
+#[tokio::test]
+async fn a_connection_to_mariadb() {
+    let server = <Mariadb as Server>::launch().await;
+    let rotate = async |password| rotate_mariadb(&server, password).await;
+    a_connection_goes_on::<MySqlConnection>(&server, rotate).await;
+}
+
+#[tokio::test]
+async fn a_connection_to_any() {
+    install_default_drivers();
+    let server = <Postgres as Server>::launch().await;
+    let rotate = async |password| rotate_postgres(&server, password).await;
+    a_connection_goes_on::<AnyConnection>(&server, rotate).await;
+}
+
+#[tokio::test]
+async fn a_pool_of_postgres() {
+    let server = <Postgres as Server>::launch().await;
+    let rotate = async |password| rotate_postgres(&server, password).await;
+    a_pool_goes_on::<PgPool>(&server, rotate).await;
+}
+
+#[tokio::test]
+async fn a_pool_of_mariadb() {
+    let server = <Mariadb as Server>::launch().await;
+    let rotate = async |password| rotate_mariadb(&server, password).await;
+    a_pool_goes_on::<MySqlPool>(&server, rotate).await;
+}
