@@ -1,5 +1,8 @@
 //! What can be kept.
 
+use std::time::Duration;
+
+use crate::guard::Load;
 use crate::{Error, Source};
 
 /// A connection, pool or client that can be kept across invocations.
@@ -87,6 +90,23 @@ pub trait Connect: Sized + Send + 'static {
     /// example.
     fn rest(&mut self) -> impl Future<Output = Result<(), Error>> + Send {
         self.check()
+    }
+
+    /// How full the other side is; `None` if it does not say.
+    #[doc(hidden)]
+    fn load(&mut self) -> impl Future<Output = Result<Option<Load>, Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Ends up to `most` sessions of other sandboxes of this function that have been idle for `idle`,
+    /// the oldest first, and says how many.
+    #[doc(hidden)]
+    fn reap(
+        &mut self,
+        _idle: Duration,
+        _most: u64,
+    ) -> impl Future<Output = Result<u64, Error>> + Send {
+        std::future::ready(Ok(0))
     }
 
     /// Signs in with the credentials of now whenever it opens a connection of its own from here on.

@@ -1,5 +1,6 @@
 //! The connections of one `Source` in one runtime: idle, leased, or owed something.
 
+mod guarded;
 mod held;
 
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Moment;
 use crate::connect::check;
+use crate::guard::Watch;
 use crate::registry::{Keeper, Work};
 use crate::stats::{Count, Counters};
 use crate::{Connect, Error, Source, connecting, limit};
@@ -37,6 +39,8 @@ struct State<C> {
     keep: usize,
     /// How many connections are being brought to rest, checked or closed.
     owed: usize,
+    /// When the guard asks next.
+    watch: Watch,
     /// The runtime has ended: nothing is parked any more.
     ended: bool,
 }
@@ -57,6 +61,7 @@ impl<C: Connect> Depot<C> {
                 idle: Vec::with_capacity(keep.min(64) + 1),
                 keep,
                 owed: 0,
+                watch: Watch::default(),
                 ended: false,
             }),
             returned: Notify::new(),

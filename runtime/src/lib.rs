@@ -65,6 +65,10 @@
 //! | `retried` | debug | connecting failed and is tried again | `error`, `pause`, `tries`, `took` |
 //! | `discarded` | debug | one was dropped after an invocation | `reason` |
 //! | `closed` | debug | one was closed politely | `took` |
+//! | `counted` | debug | a guard asked how full the server is | `used`, `most`, `ours`, `took` |
+//! | `made room` | info | the server is nearly full: this sandbox closes its connections | `used`, `most` |
+//! | `reaped` | info | idle sessions of other sandboxes were ended | `ended` |
+//! | `not reaped` | warn | they could not be: a right is missing | `error` |
 //! | `refused` | warn | an invocation got none | `error`, `took` |
 //! | `not warmed` | warn | none could be opened in INIT | `error` |
 //! | `not renewed` | warn | a pool's credentials could not be had | `error` |
@@ -86,6 +90,7 @@ mod error;
 mod extension;
 #[cfg(test)]
 mod fake;
+mod guard;
 mod handle;
 mod invocation;
 mod lease;
@@ -118,6 +123,7 @@ pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseServic
 pub use connect::Connect;
 pub use credentials::{Credentials, ProvideCredentials};
 pub use error::{BoxError, Error, Kind};
+pub use guard::Guard;
 pub use handle::{Finish, Handle};
 pub use lease::Lease;
 pub use outcome::Outcome;
@@ -136,6 +142,7 @@ pub use streamed::{Streamed, StreamedBody, StreamedService};
 /// What the attribute's expansion uses besides the public items. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::guard::Load;
     pub use crate::lend::{
         lease, lease_owned, lease_shared, open, settle, settle_owned, suits_many, suits_one,
     };

@@ -53,6 +53,19 @@ pub(crate) fn session_name() -> Option<String> {
     Some(session_name_of(&function, &stream))
 }
 
+/// The beginning of the names of the locks by which this function's sessions are known. `None` off
+/// Lambda.
+#[cfg(feature = "mysql")]
+pub(crate) fn lock_name() -> Option<String> {
+    // A server takes 64 bytes: there is room for a session's number.
+    let name: String = function()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .take(32)
+        .collect();
+    (!name.is_empty()).then(|| format!("reuse-db/{name}"))
+}
+
 /// PostgreSQL takes 63 bytes, and a function's name has up to 64.
 #[cfg(any(feature = "postgres", test))]
 fn session_name_of(function: &str, stream: &str) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::credentials::{ProvideCredentials, Provider};
-use crate::{Error, sandbox};
+use crate::{Error, Guard, sandbox};
 
 /// A pool reserves room for each; few servers take as many.
 const MOST_CONNECTIONS: usize = 10_000;
@@ -37,6 +37,7 @@ pub struct Source {
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) read_write: bool,
+    pub(crate) guard: Option<Guard>,
     pub(crate) on_connect: Option<&'static str>,
     /// Of one try to connect: how many were before it.
     pub(crate) tries: u32,
@@ -70,6 +71,7 @@ impl Source {
             idle_session_timeout: Some(Duration::from_secs(300)),
             max_lifetime: None,
             read_write: false,
+            guard: None,
             on_connect: None,
             tries: 0,
             silent: 0,
@@ -337,6 +339,7 @@ impl std::fmt::Debug for Source {
             .field("idle_session_timeout", &self.idle_session_timeout)
             .field("max_lifetime", &self.max_lifetime)
             .field("read_write", &self.read_write)
+            .field("guard", &self.guard)
             .field("on_connect", &self.on_connect.map(|_| "…"))
             .finish()
     }

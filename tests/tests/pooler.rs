@@ -1,6 +1,5 @@
 //! PgBouncer in transaction mode, and what each handle can do behind it: the table of
 //! [`Source::transaction_pooler`].
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use reuse_db::{Lease, Outcome, Parked, Shared, SharedLease, Source};
 use reuse_db_tests::servers::{PgBouncer, Postgres};
@@ -111,7 +110,7 @@ async fn named_statements_fail() {
     let error = ask().await.expect_err("the name is taken");
     let code = error
         .as_database_error()
-        .and_then(|error| error.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .map(String::from);
     assert_eq!(code.as_deref(), Some("42P05"), "{error}");
 }

@@ -29,6 +29,12 @@ impl<C: Connect> Held<C> {
         if Handle::try_current().is_err() {
             return self.discard("settled outside a runtime");
         }
+        if outcome != Outcome::Failure
+            && let Some(guard) = self.depot.guard_on_duty()
+        {
+            let owed = Owed::new(&self.depot);
+            return owed::spawn(self.park_or_make_room(owed, guard));
+        }
         if outcome != Outcome::Failure && !self.connection.unfinished() {
             return self.park(Moment::now());
         }
@@ -74,7 +80,7 @@ impl<C: Connect> Held<C> {
         }
     }
 
-    fn park(self, since: Moment) {
+    pub(super) fn park(self, since: Moment) {
         let Self {
             connection,
             opened,
@@ -128,14 +134,14 @@ pub(super) async fn close<C: Connect>(
 }
 
 /// Counts a connection as owed something, until dropped.
-struct Owed<C: Connect> {
+pub(super) struct Owed<C: Connect> {
     depot: Arc<Depot<C>>,
     /// The connection's age counts from here: a freeze may come before it is parked.
-    since: Moment,
+    pub(super) since: Moment,
 }
 
 impl<C: Connect> Owed<C> {
-    fn new(depot: &Arc<Depot<C>>) -> Self {
+    pub(super) fn new(depot: &Arc<Depot<C>>) -> Self {
         depot.state().owed += 1;
         Self {
             depot: Arc::clone(depot),

@@ -16,8 +16,11 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::time::Duration;
+
 use sqlx::{Connection, Database};
 
+use crate::guard::Load;
 use crate::{Error, Source};
 
 /// How one connects to a database.
@@ -59,6 +62,22 @@ trait Driver: Database {
         Self::check(connection)
     }
 
+    /// How full the server is.
+    fn load(
+        _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Option<Load>, sqlx::Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Ends sessions of other sandboxes, no more than `most`, and says how many.
+    fn reap(
+        _connection: &mut Self::Connection,
+        _idle: Duration,
+        _most: u64,
+    ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send {
+        std::future::ready(Ok(0))
+    }
+
     /// See [`Connect::rest`](crate::Connect::rest).
     fn rest(
         connection: &mut Self::Connection,
@@ -97,6 +116,20 @@ macro_rules! driver {
             async fn rest(&mut self) -> Result<(), $crate::Error> {
                 let result = <$database as $crate::drivers::Driver>::rest(self).await;
                 $crate::drivers::connection::without_transaction(self, result)
+            }
+
+            async fn load(&mut self) -> Result<Option<$crate::__private::Load>, $crate::Error> {
+                let load = <$database as $crate::drivers::Driver>::load(self).await;
+                load.map_err($crate::Error::unsound)
+            }
+
+            async fn reap(
+                &mut self,
+                idle: std::time::Duration,
+                most: u64,
+            ) -> Result<u64, $crate::Error> {
+                let ended = <$database as $crate::drivers::Driver>::reap(self, idle, most).await;
+                ended.map_err($crate::Error::unsound)
             }
 
             async fn close(self) {

@@ -1,12 +1,14 @@
 //! MySQL and MariaDB.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::mysql::MySqlConnectOptions;
 use sqlx::{AssertSqlSafe, Database, MySql, MySqlConnection, Row as _};
 
 use super::{Driver, driver, errors};
-use crate::{Error, Source};
+use crate::guard::Load;
+use crate::{Error, Source, sandbox};
 
 driver!(MySql, MySqlConnection);
 
@@ -17,7 +19,12 @@ impl Driver for MySql {
     }
 
     fn set_up(source: &Source) -> Option<String> {
-        wait_timeout(source)
+        let mark = || source.reaps().and(sandbox::lock_name());
+        match (wait_timeout(source), mark()) {
+            (Some(timeout), Some(name)) => Some(format!("{timeout}; {}", mark_as(&name))),
+            (None, Some(name)) => Some(mark_as(&name)),
+            (timeout, None) => timeout,
+        }
     }
 
     async fn execute(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -44,6 +51,90 @@ impl Driver for MySql {
         let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
         errors::expect_writes(row.try_get::<i64, _>(0)? != 0)
     }
+
+    async fn load(connection: &mut MySqlConnection) -> Result<Option<Load>, sqlx::Error> {
+        let answer = sqlx::raw_sql(LOAD).fetch_all(connection).await?;
+        let [status, row] = answer.as_slice() else {
+            return Err(sqlx::Error::RowNotFound);
+        };
+        let connected = status.try_get::<String, _>(1)?.parse().unwrap_or(0);
+        let count = |n| {
+            row.try_get::<i64, _>(n)
+                .map(|count| count.try_into().unwrap_or(0))
+        };
+        let server = Load {
+            used: connected,
+            most: count(0)?,
+            ours: count(2)?,
+        };
+        let user = Load {
+            used: server.ours,
+            most: count(1)?,
+            ours: server.ours,
+        };
+        // What is nearer to its limit tells.
+        let is_user_limited = user.most > 0
+            && u128::from(user.used) * u128::from(server.most)
+                > u128::from(server.used) * u128::from(user.most);
+        Ok(Some(if is_user_limited { user } else { server }))
+    }
+
+    async fn reap(
+        connection: &mut MySqlConnection,
+        idle: Duration,
+        most: u64,
+    ) -> Result<u64, sqlx::Error> {
+        let Some(name) = sandbox::lock_name() else {
+            return Ok(0);
+        };
+        let turn: Option<i64> = sqlx::raw_sql(AssertSqlSafe(format!(
+            "select get_lock('{name}/reaper', 0)"
+        )))
+        .fetch_all(&mut *connection)
+        .await?
+        .first()
+        .map_or(Ok(None), |row| row.try_get(0))?;
+        if turn != Some(1) {
+            return Ok(0);
+        }
+        let sql = format!(
+            "select cast(p.id as signed) from information_schema.processlist p \
+             left join information_schema.innodb_trx t on t.trx_mysql_thread_id = p.id \
+             where p.user = substring_index(user(), '@', 1) and p.db <=> database() \
+                and p.command = 'Sleep' and p.time >= {} and t.trx_id is null \
+                and p.id <> connection_id() and is_used_lock(concat('{name}/', p.id)) = p.id \
+             order by p.time desc limit {most}",
+            idle.as_secs()
+        );
+        let sessions = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(&mut *connection)
+            .await?;
+        let mut ended = 0;
+        for session in sessions {
+            let kill = format!("kill {}", session.try_get::<i64, _>(0)?);
+            // One that has just ended by itself is no session any more (1094).
+            let result = sqlx::raw_sql(AssertSqlSafe(kill))
+                .execute(&mut *connection)
+                .await;
+            ended += u64::from(result.is_ok());
+        }
+        let release = format!("do release_lock('{name}/reaper')");
+        sqlx::raw_sql(AssertSqlSafe(release))
+            .execute(connection)
+            .await?;
+        Ok(ended)
+    }
+}
+
+/// A limit of 0 is none. Other users' sessions are in the list for those only who may see them.
+const LOAD: &str = "show global status like 'Threads_connected'; \
+    select cast(@@max_connections as signed), cast(@@max_user_connections as signed), \
+        (select count(*) from information_schema.processlist \
+            where user = substring_index(user(), '@', 1))";
+
+/// Says whose the session is: its function holds the lock, under the session's number.
+fn mark_as(name: &str) -> String {
+    format!("do get_lock(concat('{name}/', connection_id()), 0)")
 }
 
 /// A ROLLBACK, and whether the server takes no writes: a replica, or an engine that was told so.

@@ -2,11 +2,13 @@
 
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres, Row as _};
 
 use super::{Driver, driver, errors};
+use crate::guard::Load;
 use crate::{Error, Source, sandbox};
 
 driver!(Postgres, PgConnection);
@@ -71,7 +73,64 @@ impl Driver for Postgres {
         }
         errors::expect_writes(is_read_only)
     }
+
+    async fn load(connection: &mut PgConnection) -> Result<Option<Load>, sqlx::Error> {
+        // To the end of the answer, which one row would not be.
+        let answer = sqlx::raw_sql(LOAD).fetch_all(connection).await?;
+        let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
+        let count = |n| {
+            row.try_get::<i64, _>(n)
+                .map(|count| count.try_into().unwrap_or(0))
+        };
+        Ok(Some(Load {
+            used: count(0)?,
+            most: count(1)?,
+            ours: count(2)?,
+        }))
+    }
+
+    async fn reap(
+        connection: &mut PgConnection,
+        idle: Duration,
+        most: u64,
+    ) -> Result<u64, sqlx::Error> {
+        let sql = format!(
+            "{OUR_IDLE_SESSIONS} and state_change < now() - interval '{} s' \
+             order by state_change limit {most}) as oldest",
+            idle.as_secs()
+        );
+        let answer = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(connection)
+            .await?;
+        let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(row.try_get::<i64, _>(0)?.try_into().unwrap_or(0))
+    }
 }
+
+/// Of another user's session no more is seen than whose it is and in which database: it counts as a
+/// client's. The server's own processes have no user, or no database.
+const LOAD: &str = "\
+    select count(*), \
+        current_setting('max_connections')::int8 \
+            - current_setting('superuser_reserved_connections')::int8 \
+            - coalesce(current_setting('reserved_connections', true), '0')::int8, \
+        count(*) filter (where usename = current_user \
+            and split_part(application_name, '/', 1) = split_part(current_setting('application_name'), '/', 1)) \
+    from pg_stat_activity \
+    where usesysid is not null and datid is not null \
+        and coalesce(backend_type, 'client backend') = 'client backend'";
+
+/// Ends the sessions of this function, user and database that are in no transaction, if nobody else is
+/// about to: the lock is held until the statement has ended.
+const OUR_IDLE_SESSIONS: &str = "\
+    with turn as materialized (select pg_try_advisory_xact_lock(hashtext('reuse-db'), \
+        hashtext(current_user || split_part(current_setting('application_name'), '/', 1))) as is_ours) \
+    select count(*) filter (where pg_terminate_backend(pid)) from (\
+        select pid from pg_stat_activity \
+        where (select is_ours from turn) and pid <> pg_backend_pid() \
+            and usename = current_user and datname = current_database() and state = 'idle' \
+            and current_setting('application_name') like '%/%' \
+            and split_part(application_name, '/', 1) = split_part(current_setting('application_name'), '/', 1)";
 
 /// The same, and whether the server is a standby, or was told to take no writes.
 pub(super) const NO_TRANSACTION_AND_READ_ONLY: &str =
