@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use crate::guard::Load;
 use crate::{Connect, Error, Source};
 
 /// What a fake does when awaited.
@@ -35,13 +36,25 @@ pub(crate) struct World {
     pub(crate) check: Gate,
     pub(crate) rest: Gate,
     pub(crate) close: Gate,
+    pub(crate) load: Gate,
+    pub(crate) reap: Gate,
     pub(crate) unfinished: bool,
 }
 
-thread_local! {
-    static WORLD: RefCell<World> = const {
-        RefCell::new(World { connect: Gate::Ok, check: Gate::Ok, rest: Gate::Ok, close: Gate::Ok, unfinished: false })
+impl World {
+    pub(crate) const SOUND: Self = Self {
+        connect: Gate::Ok,
+        check: Gate::Ok,
+        rest: Gate::Ok,
+        close: Gate::Ok,
+        load: Gate::Ok,
+        reap: Gate::Ok,
+        unfinished: false,
     };
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = const { RefCell::new(World::SOUND) };
     static ALIVE: Cell<usize> = const { Cell::new(0) };
     static NEXT: Cell<usize> = const { Cell::new(0) };
 }
@@ -87,6 +100,21 @@ impl Connect for Fake {
 
     async fn rest(&mut self) -> Result<(), Error> {
         world().rest.pass().await
+    }
+
+    /// A full server.
+    async fn load(&mut self) -> Result<Option<Load>, Error> {
+        world().load.pass().await?;
+        Ok(Some(Load {
+            used: 10,
+            most: 10,
+            ours: 3,
+        }))
+    }
+
+    async fn reap(&mut self, _: Duration, most: u64) -> Result<u64, Error> {
+        world().reap.pass().await?;
+        Ok(most)
     }
 
     async fn close(self) {

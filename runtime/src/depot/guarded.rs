@@ -38,24 +38,20 @@ impl<C: Connect> Held<C> {
         self.give_up_all().await;
     }
 
-    /// Closes this connection and all that are idle.
+    /// Closes this connection and all that are idle, each with a permit, so that nobody opens another in
+    /// its place before.
     async fn give_up_all(self) {
         let (depot, counters) = (Arc::clone(&self.depot), self.counters);
+        let mut all = vec![(self.connection, self.permit)];
         let idle = std::mem::take(&mut depot.state().idle);
-        let end = Instant::now() + depot.source.check_timeout;
-        close(
-            self.connection,
-            Arc::clone(&depot),
-            Some(self.permit),
-            counters,
-        )
-        .await;
         for idle in idle {
-            if Instant::now() < end {
-                close(idle.connection, Arc::clone(&depot), None, counters).await;
-            } else {
-                discarded("the server is nearly full", counters);
+            match Arc::clone(&depot.permits).try_acquire_owned() {
+                Ok(permit) => all.push((idle.connection, permit)),
+                Err(_) => discarded("the server is nearly full", counters),
             }
+        }
+        for (connection, permit) in all {
+            close(connection, Arc::clone(&depot), Some(permit), counters).await;
         }
     }
 }
