@@ -74,6 +74,16 @@ pub trait Connect: Sized + Send + 'static {
         self.check()
     }
 
+    /// Checks it after a failed invocation, as `source` says, and takes back what that invocation has set
+    /// in the session: nothing of it is for the next one. Default: only checks it.
+    ///
+    /// # Errors
+    ///
+    /// Any error means that it cannot be used any more.
+    fn reset(&mut self, source: &Source) -> impl Future<Output = Result<(), Error>> + Send {
+        check(self, source)
+    }
+
     /// Whether something may be queued, unread or open that must not be frozen: then
     /// [`rest`](Self::rest) is run before it is kept. Default: `false`.
     fn unfinished(&self) -> bool {

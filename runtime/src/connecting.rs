@@ -110,8 +110,9 @@ mod tests {
         (pauses[20], pauses[199])
     }
 
+    /// Of what the peers do wrong (see the tests' `peers`).
     #[test]
-    fn pauses_are_spread_and_capped() {
+    fn row_08_pauses_are_spread_and_capped() {
         let default = Source::env("X");
         let own = default
             .retry_base(Duration::from_millis(2))

@@ -182,8 +182,9 @@ mod tests {
         assert_eq!(load(17).excess(guard.share(0)), 17);
     }
 
+    /// Of what the peers do wrong (see the tests' `peers`).
     #[test]
-    fn nobody_is_reaped_while_a_handler_thinks() {
+    fn row_05_nobody_is_reaped_while_a_handler_thinks() {
         let reap = |secs| Guard::new().reap(Duration::from_secs(secs)).reap;
         assert_eq!(
             [0, 9, 60].map(reap),

@@ -149,21 +149,21 @@ async fn rotate_mariadb(server: &Mariadb, password: &str) {
 }
 
 #[tokio::test]
-async fn a_connection_to_postgres() {
+async fn row_09_a_connection_to_postgres() {
     let server = <Postgres as Server>::launch().await;
     let rotate = async |password| rotate_postgres(&server, password).await;
     a_connection_goes_on::<PgConnection>(&server, rotate).await;
 }
 
 #[tokio::test]
-async fn a_connection_to_mariadb() {
+async fn row_09_a_connection_to_mariadb() {
     let server = <Mariadb as Server>::launch().await;
     let rotate = async |password| rotate_mariadb(&server, password).await;
     a_connection_goes_on::<MySqlConnection>(&server, rotate).await;
 }
 
 #[tokio::test]
-async fn a_connection_to_any() {
+async fn row_09_a_connection_to_any() {
     install_default_drivers();
     let server = <Postgres as Server>::launch().await;
     let rotate = async |password| rotate_postgres(&server, password).await;
@@ -171,14 +171,14 @@ async fn a_connection_to_any() {
 }
 
 #[tokio::test]
-async fn a_pool_of_postgres() {
+async fn row_09_a_pool_of_postgres() {
     let server = <Postgres as Server>::launch().await;
     let rotate = async |password| rotate_postgres(&server, password).await;
     a_pool_goes_on::<PgPool>(&server, rotate).await;
 }
 
 #[tokio::test]
-async fn a_pool_of_mariadb() {
+async fn row_09_a_pool_of_mariadb() {
     let server = <Mariadb as Server>::launch().await;
     let rotate = async |password| rotate_mariadb(&server, password).await;
     a_pool_goes_on::<MySqlPool>(&server, rotate).await;

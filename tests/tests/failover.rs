@@ -51,7 +51,7 @@ async fn none_fails_after_a_long_freeze<S: Server>(old: &S, path: &str) {
 }
 
 on_each_server! {
-    async fn an_invocation_that_meets_it_fails_and_the_next_writes(server: &impl Server) {
+    async fn row_12_an_invocation_that_meets_it_fails_and_the_next_writes(server: &impl Server) {
         one_invocation_fails_and_no_more(server, "/write").await;
     }
 

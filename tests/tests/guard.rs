@@ -73,7 +73,7 @@ async fn makes_room<C>(server: &impl Server, others: Vec<C>) {
 }
 
 #[tokio::test]
-async fn it_lets_go_of_its_own_on_postgres() {
+async fn row_04_it_lets_go_of_its_own_on_postgres() {
     let server = ten_in_postgres().await;
     let mut others = Vec::new();
     for _ in 0..5 {
@@ -87,7 +87,7 @@ async fn it_lets_go_of_its_own_on_postgres() {
 }
 
 #[tokio::test]
-async fn it_lets_go_of_its_own_on_mariadb() {
+async fn row_04_it_lets_go_of_its_own_on_mariadb() {
     let server = ten_in_mariadb().await;
     let mut others = Vec::new();
     for _ in 0..5 {
@@ -102,7 +102,7 @@ async fn it_lets_go_of_its_own_on_mariadb() {
 
 /// A limit of the user's own, which is nearer than the server's.
 #[tokio::test]
-async fn a_users_own_limit_counts_on_mariadb() {
+async fn row_04_a_users_own_limit_counts_on_mariadb() {
     let server = Mariadb::start().await;
     server
         .execute("alter user app@'%' with max_user_connections 10")
@@ -188,7 +188,7 @@ async fn others_in_postgres(server: &Postgres) -> (Vec<PgConnection>, Vec<i64>) 
 }
 
 #[tokio::test]
-async fn it_ends_the_oldest_idle_ones_of_its_function_on_postgres() {
+async fn row_04_it_ends_the_oldest_idle_ones_of_its_function_on_postgres() {
     let server = <Postgres as Server>::launch().await;
     let (_held, others) = others_in_postgres(&server).await;
     ends(&server, &others).await;
@@ -196,7 +196,7 @@ async fn it_ends_the_oldest_idle_ones_of_its_function_on_postgres() {
 
 /// One that ends them holds a lock meanwhile.
 #[tokio::test]
-async fn while_another_does_it_ends_none_on_postgres() {
+async fn row_04_while_another_does_it_ends_none_on_postgres() {
     let server = <Postgres as Server>::launch().await;
     let (mut held, others) = others_in_postgres(&server).await;
     let lock = "select pg_advisory_lock(hashtext('reuse-db'), hashtext('appbench'))";
@@ -206,7 +206,7 @@ async fn while_another_does_it_ends_none_on_postgres() {
 }
 
 #[tokio::test]
-async fn it_ends_the_oldest_idle_ones_of_its_function_on_mariadb() {
+async fn row_04_it_ends_the_oldest_idle_ones_of_its_function_on_mariadb() {
     let server = mariadb_of_ten().await;
     server.execute("grant process on *.* to app@'%'").await;
     let (_held, others) = others_in_mariadb(&server).await;
@@ -214,7 +214,7 @@ async fn it_ends_the_oldest_idle_ones_of_its_function_on_mariadb() {
 }
 
 #[tokio::test]
-async fn without_the_right_to_see_transactions_it_ends_none_on_mariadb() {
+async fn row_04_without_the_right_to_see_transactions_it_ends_none_on_mariadb() {
     let server = mariadb_of_ten().await;
     let (_held, others) = others_in_mariadb(&server).await;
     let (_idle, left) = after_a_look(&server, &others).await;

@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout};
 
 use super::{Depot, Idle, discarded, is_too_old};
 use crate::clock::Moment;
-use crate::connect::check;
 use crate::stats::{Count, Counters};
 use crate::{Connect, Outcome, owed};
 
@@ -62,7 +61,7 @@ impl<C: Connect> Held<C> {
         self.counters.add(Count::Checked);
         let begun = Instant::now();
         let source = &self.depot.source;
-        match timeout(source.check_timeout, check(&mut self.connection, source)).await {
+        match timeout(source.check_timeout, self.connection.reset(source)).await {
             Ok(Ok(())) => {
                 tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "checked");
                 self.park(owed.since);

@@ -62,6 +62,22 @@ trait Driver: Database {
         Self::check(connection)
     }
 
+    /// A check of a connection whose invocation has failed, which also takes back what that has set in
+    /// the session.
+    fn reset(
+        connection: &mut Self::Connection,
+        source: &Source,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        let read_write = source.read_write;
+        async move {
+            if read_write {
+                Self::check_writer(connection).await
+            } else {
+                Self::check(connection).await
+            }
+        }
+    }
+
     /// How full the server is.
     fn load(
         _connection: &mut Self::Connection,
@@ -104,6 +120,11 @@ macro_rules! driver {
 
             async fn check_writer(&mut self) -> Result<(), $crate::Error> {
                 let result = <$database as $crate::drivers::Driver>::check_writer(self).await;
+                $crate::drivers::connection::without_transaction(self, result)
+            }
+
+            async fn reset(&mut self, source: &$crate::Source) -> Result<(), $crate::Error> {
+                let result = <$database as $crate::drivers::Driver>::reset(self, source).await;
                 $crate::drivers::connection::without_transaction(self, result)
             }
 

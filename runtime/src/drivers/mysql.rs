@@ -52,6 +52,22 @@ impl Driver for MySql {
         errors::expect_writes(row.try_get::<i64, _>(0)? != 0)
     }
 
+    async fn reset(connection: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
+        let mut sql = format!("{ROLLBACK_AND_READ_ONLY}; {RESET}");
+        for set_up in [Self::set_up(source).as_deref(), source.on_connect]
+            .into_iter()
+            .flatten()
+        {
+            sql.push_str("; ");
+            sql.push_str(set_up);
+        }
+        let answer = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(connection)
+            .await?;
+        let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
+        errors::expect_writes(source.read_write && row.try_get::<i64, _>(0)? != 0)
+    }
+
     async fn load(connection: &mut MySqlConnection) -> Result<Option<Load>, sqlx::Error> {
         let answer = sqlx::raw_sql(LOAD).fetch_all(connection).await?;
         let [status, row] = answer.as_slice() else {
@@ -125,6 +141,9 @@ impl Driver for MySql {
         Ok(ended)
     }
 }
+
+/// As far as SQL goes: variables and temporary tables stay.
+const RESET: &str = "unlock tables; do release_all_locks()";
 
 /// A limit of 0 is none. Other users' sessions are in the list for those only who may see them.
 const LOAD: &str = "show global status like 'Threads_connected'; \

@@ -50,28 +50,26 @@ impl Driver for Postgres {
     }
 
     async fn check(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let answer = sqlx::raw_sql(NO_TRANSACTION)
-            .fetch_one(&mut *connection)
-            .await;
-        if is_transaction_open(answer.and_then(|row| row.try_get(0)))? {
-            sqlx::raw_sql("rollback").execute(connection).await?;
-        }
-        Ok(())
+        asked(connection, NO_TRANSACTION).await.map(drop)
     }
 
     async fn check_writer(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let answer = sqlx::raw_sql(NO_TRANSACTION_AND_READ_ONLY)
-            .fetch_one(&mut *connection)
-            .await;
-        let is_read_only = answer
-            .as_ref()
-            .is_ok_and(|row| row.try_get(1).unwrap_or(false));
-        if is_transaction_open(answer.and_then(|row| row.try_get(0)))? {
-            // It may be a read-only one.
-            sqlx::raw_sql("rollback").execute(&mut *connection).await?;
-            return Self::check(connection).await;
+        errors::expect_writes(asked(connection, NO_TRANSACTION_AND_READ_ONLY).await?)
+    }
+
+    async fn reset(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
+        let question = if source.read_write {
+            NO_TRANSACTION_AND_READ_ONLY
+        } else {
+            NO_TRANSACTION
+        };
+        if source.transaction_pooler {
+            // The session is whoever's.
+            return errors::expect_writes(asked(connection, question).await?);
         }
-        errors::expect_writes(is_read_only)
+        let set_up = source.on_connect.unwrap_or_default();
+        let sql = format!("{question}; {RESET}; {set_up}");
+        errors::expect_writes(asked(connection, &sql).await?)
     }
 
     async fn load(connection: &mut PgConnection) -> Result<Option<Load>, sqlx::Error> {
@@ -106,6 +104,30 @@ impl Driver for Postgres {
         Ok(row.try_get::<i64, _>(0)?.try_into().unwrap_or(0))
     }
 }
+
+/// Asks for a sign of life; again, after a ROLLBACK, if there is a transaction open, which may be a
+/// read-only one. The answer is whether the server takes no writes, if that was asked.
+async fn asked(connection: &mut PgConnection, sql: &str) -> Result<bool, sqlx::Error> {
+    loop {
+        // To the end of the answer, which one row would not be.
+        let answer = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(&mut *connection)
+            .await
+            .and_then(|rows| rows.into_iter().next().ok_or(sqlx::Error::RowNotFound));
+        let is_read_only = answer
+            .as_ref()
+            .is_ok_and(|row| row.try_get(1).unwrap_or(false));
+        if !is_transaction_open(answer.and_then(|row| row.try_get(0)))? {
+            return Ok(is_read_only);
+        }
+        sqlx::raw_sql("rollback").execute(&mut *connection).await?;
+    }
+}
+
+/// What DISCARD ALL does, in a statement beside others, and without taking sqlx's prepared statements
+/// away.
+const RESET: &str = "close all; unlisten *; set session authorization default; reset all; \
+    discard temp; discard sequences; select pg_advisory_unlock_all()";
 
 /// Of another user's session no more is seen than whose it is and in which database: it counts as a
 /// client's. The server's own processes have no user, or no database.

@@ -19,6 +19,8 @@ pub(crate) trait Server: Sized {
     async fn end_sessions(&self) -> usize;
     /// From now on it takes no writes of the function's, whose sessions go on.
     async fn demote(&self);
+    /// Runs a statement as the administrator.
+    async fn execute(&self, sql: &str);
     /// A number, asked for by the user of the function.
     async fn number(&self, sql: &str) -> i64;
 }
@@ -73,6 +75,10 @@ macro_rules! server {
 
             async fn demote(&self) {
                 $(self.execute($demote).await;)+
+            }
+
+            async fn execute(&self, sql: &str) {
+                self.execute(sql).await;
             }
 
             async fn number(&self, sql: &str) -> i64 {
