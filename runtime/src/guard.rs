@@ -107,11 +107,6 @@ impl Source {
         self.guard = Some(guard);
         self
     }
-
-    /// After how much idle time other sandboxes' sessions are ended, if they are.
-    pub(crate) fn reaps(&self) -> Option<Duration> {
-        self.guard?.reap
-    }
 }
 
 /// How full a server is.

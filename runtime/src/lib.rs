@@ -12,7 +12,7 @@
 //! | one try to connect: TCP, TLS, the greeting, signing in and setting up | [`Source::attempt_timeout`] | 2 s |
 //! | credentials ([`Source::credentials`]) | a part of the try | 2 s |
 //! | a pause between two tries to connect, a random part of it | [`Source::retry_base`], doubled up to [`Source::retry_cap`] | 25 ms, 1 s |
-//! | one check before an invocation or after a failure; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
+//! | one check before an invocation; taking back what a failed one has set; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
 //! | for all that is owed after a response, before the freeze, and for a stream whose client has left | [`AfterResponse::limit`], and 50 ms before the invocation's deadline | 500 ms |
 //! | a pool's connection whose query was cut off, to read the rest of it; then it is closed | half of [`Source::check_timeout`] | 250 ms |
 //! | BEGIN | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
@@ -20,6 +20,10 @@
 //! | [`shutdown`], and with it before a snapshot ([`SnapStart`]) | 300 ms | |
 //! | registering the extension for SIGTERM ([`until_shutdown`]) | 2 s | |
 //! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
+//! | a pool's first connection, before it is asked why there is none | | 250 ms |
+//! | the guard's question, and what it ends ([`Guard`]) | [`Source::check_timeout`] | 500 ms |
+//! | between two of the guard's questions | [`Guard::every`] | 5 s |
+//! | what a reaped session was idle for | [`Guard::reap`] | 10 s at least |
 //! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
 //! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |
 //! | a connection's age | [`Source::max_lifetime`] | none |
@@ -29,9 +33,10 @@
 //!
 //! # How it fits together
 //!
-//! - [`Source`]: where to connect and under which limits.
+//! - [`Source`]: where to connect and under which limits; [`Credentials`] that change; a [`Guard`] for a server that is nearly full.
 //! - [`Connect`]: what can be kept; [`Handle`] and [`Finish`]: what a `&mut` parameter is made of it.
 //! - [`Parked`] and its [`Lease`], [`Shared`] and its [`SharedLease`]: the statics, and one invocation's hold on what they keep.
+//! - [`Error`] and its [`Kind`]: what an error of connecting means, by the codes of the servers.
 //! - [`Outcome`]: what a handler's result says; [`Refuse`]: how it says that there was no connection.
 //! - [`run`], [`run_with_streaming_response`], [`run_events`], and [`Runner`] with settings: the sandbox's life.
 //! - [`AfterResponse`], [`ServiceUnavailable`], [`Streamed`], [`until_shutdown`], [`SnapStart`]: the parts that they are made of,

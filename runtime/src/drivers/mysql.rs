@@ -19,8 +19,9 @@ impl Driver for MySql {
     }
 
     fn set_up(source: &Source) -> Option<String> {
-        let mark = || source.reaps().and(sandbox::lock_name());
-        match (wait_timeout(source), mark()) {
+        let reaps = source.guard.is_some_and(|guard| guard.reap.is_some());
+        let mark = sandbox::lock_name().filter(|_| reaps);
+        match (wait_timeout(source), mark) {
             (Some(timeout), Some(name)) => Some(format!("{timeout}; {}", mark_as(&name))),
             (None, Some(name)) => Some(mark_as(&name)),
             (timeout, None) => timeout,
