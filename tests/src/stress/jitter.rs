@@ -1,8 +1,125 @@
 //! Sandboxes that are refused together do not come back together.
 
-use super::{Length, Programs};
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-/// Runs it.
-pub async fn run(_programs: &Programs, _length: Length) -> String {
-    String::new()
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use super::{Length, Programs};
+use crate::lambda::{Event, Sandbox};
+
+/// What the tries are counted by.
+const BIN: Duration = Duration::from_millis(100);
+/// When those that come at once would be a crowd.
+const AT_ONCE: Duration = Duration::from_millis(25);
+/// Before this the pauses are too short to be apart.
+const SPREAD_AFTER: Duration = Duration::from_millis(500);
+
+/// All are invoked at once, and each of their tries is refused: when do they come?
+///
+/// # Panics
+///
+/// If half a second after the first of them more than a third come within 25 ms.
+pub async fn run(programs: &Programs, length: Length) -> String {
+    let count = match length {
+        Length::Short => 12,
+        Length::Long => 50,
+    };
+    let (port, tries) = refuse().await;
+    let mut sandboxes = Vec::new();
+    for _ in 0..count {
+        let sandbox = Sandbox::builder(programs.path("fleet"))
+            .env(
+                "DATABASE_URL",
+                format!("postgres://app@127.0.0.1:{port}/app?sslmode=disable"),
+            )
+            .timeout(Duration::from_secs(10))
+            .start()
+            .await;
+        sandbox.invoke(Event::get("/nothing")).await.ok();
+        sandboxes.push(sandbox);
+    }
+    let invoked: Vec<_> = sandboxes
+        .into_iter()
+        .map(|sandbox| {
+            tokio::spawn(async move { sandbox.invoke(Event::get("/default")).await.status() })
+        })
+        .collect();
+    for status in invoked {
+        assert_eq!(status.await.expect("an answer"), 503);
+    }
+    let tries = std::mem::take(&mut *tries.lock().expect("nobody panics with it"));
+    report(count, &tries)
+}
+
+/// A port that hangs up on everybody, and when it did.
+async fn refuse() -> (u16, Arc<Mutex<Vec<Instant>>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let times = Arc::new(Mutex::new(Vec::new()));
+    tokio::spawn({
+        let times = times.clone();
+        async move {
+            while let Ok((client, _)) = listener.accept().await {
+                // A reset: sqlx is told at once.
+                let _ = client.set_zero_linger();
+                times
+                    .lock()
+                    .expect("nobody panics with it")
+                    .push(Instant::now());
+            }
+        }
+    });
+    (port, times)
+}
+
+fn report(count: usize, tries: &[Instant]) -> String {
+    let Some(first) = tries.iter().min() else {
+        panic!("nobody came");
+    };
+    let mut times: Vec<Duration> = tries
+        .iter()
+        .map(|time| time.duration_since(*first))
+        .collect();
+    times.sort();
+    let within = |from: Duration| {
+        times
+            .iter()
+            .filter(|time| (from..from + AT_ONCE).contains(*time))
+            .count()
+    };
+    let later = times.iter().filter(|time| **time >= SPREAD_AFTER);
+    let crowd = later.map(|time| within(*time)).max().unwrap_or(0);
+    assert!(
+        crowd * 3 <= count,
+        "{crowd} of {count} come within {AT_ONCE:?}"
+    );
+
+    let mut text = format!(
+        "{count} sandboxes, refused together; {} tries. Most within {AT_ONCE:?}: {} at the beginning, {crowd} from {SPREAD_AFTER:?} on.\n\n\
+         | after | tries | |\n|---|---|---|\n",
+        times.len(),
+        times.iter().map(|time| within(*time)).max().unwrap_or(0),
+    );
+    let last = times.last().copied().unwrap_or_default();
+    let mut from = Duration::ZERO;
+    while from <= last {
+        let tries = times
+            .iter()
+            .filter(|time| (from..from + BIN).contains(*time))
+            .count();
+        let _ = writeln!(
+            text,
+            "| {:.1} s | {tries} | {} |",
+            from.as_secs_f64(),
+            "▪".repeat(tries)
+        );
+        from += BIN;
+    }
+    text
 }

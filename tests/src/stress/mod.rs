@@ -44,3 +44,9 @@ impl Programs {
         self.folder.join(name)
     }
 }
+
+/// Between 0 and 1.
+fn random() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    f64::from(RandomState::new().hash_one(()) as u32) / f64::from(u32::MAX)
+}

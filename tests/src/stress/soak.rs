@@ -1,8 +1,165 @@
 //! One process for a long time: memory and file descriptors stay where they were.
 
-use super::{Length, Programs};
+use std::fmt::Write as _;
+use std::time::Duration;
 
-/// Runs it.
-pub async fn run(_programs: &Programs, _length: Length) -> String {
-    String::new()
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::{Instant, sleep};
+
+use super::{Length, Programs};
+use crate::lambda::{Event, Outcome, Sandbox};
+use crate::proxy::Proxy;
+use crate::servers::Postgres;
+
+/// Longer than `verify_after`: what happened is found before a handler meets it.
+const LONG: Duration = Duration::from_millis(1_100);
+/// In which each fault comes at least once.
+const FIRST: usize = 1_000;
+/// What an allocator may keep besides.
+const MARGIN_KIB: u64 = 2_048;
+
+const PATHS: [&str; 3] = ["/add", "/note", "/pool"];
+
+/// What happens now and then.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Reset,
+    Close,
+    SessionsEnd,
+    Restart,
+    BlackHole,
+}
+
+const FAULTS: [Fault; 5] = [
+    Fault::Reset,
+    Fault::Close,
+    Fault::SessionsEnd,
+    Fault::Restart,
+    Fault::BlackHole,
+];
+
+/// Tens of thousands of invocations in a closed loop, of a connection, a transaction and a pool.
+///
+/// # Panics
+///
+/// If memory or file descriptors grow, or more fail than were hit.
+pub async fn run(programs: &Programs, length: Length) -> String {
+    let (invocations, every) = match length {
+        Length::Short => (2_000, 125),
+        Length::Long => (50_000, 200),
+    };
+    let server = Postgres::start().await;
+    let mut app = PgConnection::connect(&server.url())
+        .await
+        .expect("a connection");
+    let table = sqlx::raw_sql("create table notes (text varchar(80))");
+    table.execute(&mut app).await.expect("a table");
+    app.close().await.expect("an end");
+    let proxy = Proxy::start(server.addr()).await;
+    let sandbox = Sandbox::builder(programs.path("function"))
+        .env("DATABASE_URL", server.url_at(proxy.port()))
+        .timeout(Duration::from_secs(10))
+        .freezing(false)
+        .start()
+        .await;
+
+    let begun = Instant::now();
+    let (mut failed, mut hit, mut faults) = (0, 0, 0);
+    let mut first = None;
+    for n in 1..=invocations {
+        if n % every == 0 {
+            let fault = FAULTS[faults % FAULTS.len()];
+            // Half of them meet a connection that is trusted: it and the pool's fail one each.
+            let waits = matches!(fault, Fault::BlackHole) || faults / FAULTS.len() % 2 == 0;
+            befall(&server, &proxy, fault).await;
+            faults += 1;
+            if waits {
+                sleep(LONG).await;
+            } else {
+                hit += 2;
+            }
+        }
+        let path = PATHS[n % PATHS.len()];
+        let answer = sandbox.invoke(Event::get(&format!("{path}?n={n}"))).await;
+        match &answer.outcome {
+            Outcome::Http(http) if http.status == 200 => {
+                assert_eq!(answer.json()["sum"], n + 1, "{answer:?}");
+            }
+            Outcome::Failed(_) | Outcome::Http(_) => failed += 1,
+            other => panic!("after {n} invocations: {other:?}"),
+        }
+        if n == FIRST {
+            first = Some(Figures::of(&sandbox).await);
+        }
+    }
+    assert_eq!(sandbox.starts(), 1, "one process");
+    assert!(failed <= hit, "{failed} failed, {hit} were hit");
+    let took = begun.elapsed();
+    let (first, last) = (first.expect("there were more"), Figures::of(&sandbox).await);
+    assert_eq!(first.descriptors, last.descriptors, "file descriptors");
+    assert!(
+        last.memory <= first.memory + MARGIN_KIB,
+        "{first:?} {last:?}"
+    );
+
+    let mut text = format!(
+        "{invocations} invocations in {:.0} s, {faults} faults, {hit} could be hit, {failed} failed.\n\n\
+         | after | VmRSS | file descriptors |\n|---|---|---|\n",
+        took.as_secs_f64()
+    );
+    for (n, figures) in [(FIRST, first), (invocations, last)] {
+        let _ = writeln!(
+            text,
+            "| {n} | {} KiB | {} |",
+            figures.memory, figures.descriptors
+        );
+    }
+    text
+}
+
+async fn befall(server: &Postgres, proxy: &Proxy, fault: Fault) {
+    match fault {
+        Fault::Reset => proxy.reset().await,
+        Fault::Close => proxy.close().await,
+        Fault::SessionsEnd => _ = server.end_sessions().await,
+        Fault::Restart => server.restart().await,
+        Fault::BlackHole => proxy.black_hole(),
+    }
+}
+
+/// Of a process at rest.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    /// In KiB.
+    memory: u64,
+    descriptors: usize,
+}
+
+impl Figures {
+    async fn of(sandbox: &Sandbox) -> Self {
+        // Each handle has its connection then, and nothing is owed.
+        for path in PATHS {
+            sandbox.invoke(Event::get(&format!("{path}?n=1"))).await;
+        }
+        sandbox.idle().await;
+        let process = format!("/proc/{}", sandbox.pid());
+        let status = std::fs::read_to_string(format!("{process}/status")).expect("it runs");
+        let memory = status
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .split_whitespace()
+                    .next()?
+                    .parse()
+                    .ok()
+            })
+            .expect("it has some");
+        let descriptors = std::fs::read_dir(format!("{process}/fd"))
+            .expect("it runs")
+            .count();
+        Self {
+            memory,
+            descriptors,
+        }
+    }
 }

@@ -1,0 +1,86 @@
+//! How many connections each process has, as the kernel knows it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Looks, until it is told to end, for the most connections to `port` that one of the processes has had
+/// at once.
+pub(super) struct Watch {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<usize>,
+}
+
+impl Watch {
+    pub(super) fn start(pids: Vec<i32>, port: u16) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let is_over = is_over.clone();
+            move || {
+                let (mut most, mut last) = (0, HashMap::new());
+                while !is_over.load(Ordering::Relaxed) {
+                    let now = by_process(&pids, port);
+                    most = most.max(most_in_both(&last, &now));
+                    last = now;
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                most
+            }
+        });
+        Self { is_over, thread }
+    }
+
+    pub(super) fn most(self) -> usize {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().expect("it only looks")
+    }
+}
+
+type ByProcess = HashMap<i32, BTreeSet<String>>;
+
+/// What is read twice running was open in between; one reading alone may have a connection that has
+/// ended and its successor.
+fn most_in_both(last: &ByProcess, now: &ByProcess) -> usize {
+    let both = now
+        .iter()
+        .filter_map(|(pid, sockets)| Some(last.get(pid)?.intersection(sockets).count()));
+    both.max().unwrap_or(0)
+}
+
+/// The sockets of each process that are connected to `port`.
+fn by_process(pids: &[i32], port: u16) -> ByProcess {
+    let connected = connected(port);
+    pids.iter()
+        .map(|pid| {
+            let links = fs::read_dir(format!("/proc/{pid}/fd"))
+                .into_iter()
+                .flatten()
+                .flatten();
+            let sockets = links.filter_map(|link| {
+                let target = fs::read_link(link.path()).ok()?;
+                let inode = target
+                    .to_str()?
+                    .strip_prefix("socket:[")?
+                    .strip_suffix(']')?
+                    .to_owned();
+                connected.contains(&inode).then_some(inode)
+            });
+            (*pid, sockets.collect())
+        })
+        .collect()
+}
+
+/// The inodes of established connections to a port of this machine.
+fn connected(port: u16) -> BTreeSet<String> {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let remote = format!(":{port:04X}");
+    let inode = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (other, state, inode) = (words.get(2)?, words.get(3)?, words.get(9)?);
+        (other.ends_with(&remote) && *state == "01").then(|| (*inode).to_owned())
+    };
+    table.lines().filter_map(inode).collect()
+}
