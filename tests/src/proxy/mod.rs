@@ -103,6 +103,14 @@ impl Proxy {
         self.switchboard.order(Order::BlackHole, |_| true);
     }
 
+    /// Ends the connections that are black-holed or stand still, as the keepalive of the server and of the
+    /// client does in the end.
+    pub fn forget(&self) {
+        self.switchboard.order(Order::Close, |now| {
+            matches!(now, Order::BlackHole | Order::Stall)
+        });
+    }
+
     /// Whether new connections are accepted and then met with silence.
     pub fn black_hole_new(&self, silent: bool) {
         self.switchboard

@@ -1,0 +1,107 @@
+//! The function of the fault matrix: it writes a number, by each handle and to each database.
+//!
+//! `DATABASE_URL` picks the database by its scheme, the path picks the handle. With `how=nap` a long
+//! query follows, which the handler itself gives up after a while; with `how=read` nothing is
+//! written.
+
+use lambda_http::{Body, Error, Request, Response, service_fn};
+use reuse_db_tests::query::{number, word};
+
+/// The handlers, once for each database: they differ in SQL only.
+macro_rules! handlers {
+    ($module:ident, $database:ident, $connection:ident, write: $write:literal, nap: $nap:literal) => {
+        mod $module {
+            use std::time::Duration;
+
+            use lambda_http::Error;
+            use reuse_db::{Source, reuse_db};
+            use sqlx::{Pool, Transaction, $connection, $database};
+            use tokio::time::timeout;
+
+            /// Each freeze is longer than `verify_after`, without taking long.
+            const SOURCE: Source = Source::env("DATABASE_URL")
+                .read_write()
+                .verify_after(Duration::from_millis(50));
+
+            /// How long the handler waits for its query.
+            const PATIENCE: Duration = Duration::from_millis(1_500);
+
+            /// What each handler does, on whatever a statement is run on: `$db`, made anew for each.
+            macro_rules! work {
+                ($db:expr, $how:expr, $n:expr) => {{
+                    if $how == "read" {
+                        return Ok(sqlx::query_scalar("select count(*) from notes")
+                            .fetch_one($db)
+                            .await?);
+                    }
+                    sqlx::query($write).bind($n).execute($db).await?;
+                    if $how == "nap" {
+                        timeout(PATIENCE, sqlx::query($nap).execute($db))
+                            .await
+                            .map_err(|_| "no answer in time, said the handler")??;
+                    }
+                    Ok($n)
+                }};
+            }
+
+            #[reuse_db(source = SOURCE)]
+            async fn connection(how: &str, n: i64, db: &mut $connection) -> Result<i64, Error> {
+                work!(&mut *db, how, n)
+            }
+
+            #[reuse_db(source = SOURCE)]
+            async fn pool(how: &str, n: i64, pool: &Pool<$database>) -> Result<i64, Error> {
+                work!(pool, how, n)
+            }
+
+            #[reuse_db(source = SOURCE)]
+            async fn transaction(
+                how: &str,
+                n: i64,
+                db: &mut Transaction<'_, $database>,
+            ) -> Result<i64, Error> {
+                work!(&mut **db, how, n)
+            }
+
+            pub(super) async fn route(path: &str, how: &str, n: i64) -> Result<i64, Error> {
+                match path {
+                    "/connection" => connection(how, n).await,
+                    "/pool" => pool(how, n).await,
+                    "/transaction" => transaction(how, n).await,
+                    path => Err(format!("no route {path}").into()),
+                }
+            }
+        }
+    };
+}
+
+handlers! {
+    postgres, Postgres, PgConnection,
+    write: "insert into notes (n) values ($1)", nap: "select pg_sleep(2)"
+}
+
+handlers! {
+    mysql, MySql, MySqlConnection,
+    write: "insert into notes (n) values (?)", nap: "select sleep(2)"
+}
+
+handlers! {
+    sqlite, Sqlite, SqliteConnection,
+    write: "insert into notes (n) values (?)", nap: "select 0"
+}
+
+async fn route(request: Request) -> Result<Response<Body>, Error> {
+    let path = request.uri().path().to_owned();
+    let (how, n) = (&word(&request, "how"), number(&request, "n"));
+    let value = match std::env::var("DATABASE_URL") {
+        Ok(url) if url.starts_with("mysql") => mysql::route(&path, how, n).await?,
+        Ok(url) if url.starts_with("sqlite") => sqlite::route(&path, how, n).await?,
+        _ => postgres::route(&path, how, n).await?,
+    };
+    Ok(Response::new(value.to_string().into()))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    reuse_db::run(service_fn(route)).await
+}

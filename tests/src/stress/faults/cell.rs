@@ -1,0 +1,133 @@
+//! What came of a fault against a handle.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::lambda::{Answer, Outcome};
+
+/// Some rounds of a fault against one handle of one database.
+#[derive(Clone, Debug)]
+pub(super) struct Cell {
+    pub(super) database: &'static str,
+    pub(super) fault: &'static str,
+    pub(super) handle: &'static str,
+    pub(super) rounds: usize,
+    pub(super) invocations: usize,
+    /// Invocations that the fault may have failed, and did.
+    pub(super) hit: usize,
+    /// Those that failed beyond that, or did not fail as they should have, and how.
+    pub(super) wrong: Vec<String>,
+    pub(super) worst: Duration,
+    /// Sessions at the servers, beyond the one that is kept.
+    pub(super) sessions: usize,
+    /// Sockets or files of the process, beyond the one that is kept.
+    pub(super) sockets: usize,
+    /// Writes that were answered for and are not there, or are there twice.
+    pub(super) writes: usize,
+    pub(super) written: BTreeSet<i64>,
+    /// Whether a password was seen in the function's output or its errors.
+    pub(super) told_secret: bool,
+}
+
+/// What an invocation should come to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// It does its work.
+    Success,
+    /// It fails, saying this.
+    Failure(&'static str),
+    /// A 503 that says when to come back.
+    Refusal,
+    /// The same, unless it succeeds after all.
+    RefusalAtWorst,
+}
+
+impl Wanted {
+    fn is_met(self, answer: &Answer) -> bool {
+        match (self, &answer.outcome) {
+            (Self::Success | Self::RefusalAtWorst, Outcome::Http(http)) if http.status == 200 => {
+                true
+            }
+            (Self::Refusal | Self::RefusalAtWorst, Outcome::Http(http)) => {
+                http.status == 503 && http.headers.contains_key("retry-after")
+            }
+            (Self::Failure(says), Outcome::Failed(error)) => error.message.contains(says),
+            _ => false,
+        }
+    }
+}
+
+impl Cell {
+    pub(super) fn new(database: &'static str, fault: &'static str, handle: &'static str) -> Self {
+        Self {
+            database,
+            fault,
+            handle,
+            rounds: 0,
+            invocations: 0,
+            hit: 0,
+            wrong: Vec::new(),
+            worst: Duration::ZERO,
+            sessions: 0,
+            sockets: 0,
+            writes: 0,
+            written: BTreeSet::new(),
+            told_secret: false,
+        }
+    }
+
+    /// Takes down an invocation that was to write `n`, if it was.
+    pub(super) fn invoked(&mut self, answer: &Answer, wanted: Wanted, n: Option<i64>) {
+        self.invocations += 1;
+        self.worst = self.worst.max(answer.took);
+        let succeeded = matches!(&answer.outcome, Outcome::Http(http) if http.status == 200);
+        if succeeded {
+            self.written.extend(n);
+        }
+        if !wanted.is_met(answer) {
+            let outcome = &answer.outcome;
+            let wrong = format!(
+                "invocation {}, wanted {wanted:?}: {} in {:?}: {outcome:?}",
+                self.invocations, answer.event, answer.took
+            );
+            self.wrong.push(wrong);
+        } else if !succeeded {
+            self.hit += 1;
+        }
+    }
+
+    /// Looks for what was answered for in `notes`, all that is at the servers.
+    pub(super) fn compare(&mut self, notes: &[i64]) {
+        let distinct: BTreeSet<i64> = notes.iter().copied().collect();
+        let lost = self.written.difference(&distinct).count();
+        self.writes = lost + notes.len() - distinct.len();
+    }
+
+    /// The promises that were broken.
+    pub(super) fn broken(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        if let Some(first) = self.wrong.first() {
+            broken.push(format!(
+                "{} invocations went wrong, the first: {first}",
+                self.wrong.len()
+            ));
+        }
+        for (count, what) in [
+            (self.sessions, "sessions are left"),
+            (self.sockets, "sockets or files are left"),
+            (self.writes, "writes are lost or doubled"),
+        ] {
+            if count > 0 {
+                broken.push(format!("{count} {what}"));
+            }
+        }
+        if self.told_secret {
+            broken.push("a password was told".to_owned());
+        }
+        let place = format!("{}, {}, {}", self.database, self.fault, self.handle);
+        broken
+            .iter()
+            .map(|broken| format!("{place}: {broken}"))
+            .collect()
+    }
+}

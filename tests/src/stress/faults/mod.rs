@@ -1,0 +1,109 @@
+//! The fault matrix: each fault against each handle, in a frozen sandbox and in the middle of work.
+//!
+//! A *round* is one occurrence of a fault and the invocations around it; a *cell* is some rounds of a
+//! fault against one handle of one database. A fault that passes while the sandbox is frozen fails no
+//! invocation; one that hits work under way fails that invocation, and no other; and none leaves a
+//! session, a socket or half a write behind.
+
+mod cell;
+mod disk;
+mod fault;
+mod process;
+mod server;
+mod sqlite;
+mod stage;
+mod table;
+
+use tokio::sync::{Mutex, OnceCell};
+
+use self::cell::Cell;
+use self::fault::Fault;
+use self::server::Server;
+use self::stage::Stage;
+use super::{Length, Programs};
+use crate::servers::{Mariadb, Postgres};
+
+/// What a handler can take, and the function's path for it.
+const HANDLES: [(&str, &str); 3] = [
+    ("`&mut` connection", "/connection"),
+    ("pool", "/pool"),
+    ("transaction", "/transaction"),
+];
+
+/// Runs it, and returns the tables.
+///
+/// # Panics
+///
+/// If a promise is broken, with the tables and all that was broken.
+pub async fn run(programs: &Programs, length: Length) -> String {
+    let rounds = match length {
+        Length::Short => 2,
+        Length::Long => 50,
+    };
+    let program = programs.path("faulty");
+    let plan = Plan {
+        program: &program,
+        rounds,
+    };
+    let (postgres, mariadb, sqlite) = tokio::join!(
+        Box::pin(of_server::<Postgres>(plan)),
+        Box::pin(of_server::<Mariadb>(plan)),
+        Box::pin(sqlite::cells(plan)),
+    );
+    let tables = [
+        table::of("PostgreSQL", &postgres),
+        table::of("MariaDB", &mariadb),
+        table::of("SQLite", &sqlite),
+    ]
+    .join("\n");
+    let cells = [postgres, mariadb, sqlite].concat();
+    let broken: Vec<String> = cells.iter().flat_map(Cell::broken).collect();
+    assert!(
+        broken.is_empty(),
+        "{tables}\n{} promises are broken:\n- {}",
+        broken.len(),
+        broken.join("\n- ")
+    );
+    tables
+}
+
+/// What all cells have in common.
+#[derive(Clone, Copy)]
+struct Plan<'a> {
+    /// The function under stress.
+    program: &'a std::path::Path,
+    rounds: usize,
+}
+
+/// The cells of a database: a server for each handle, so that the three are run side by side, and one
+/// to fail over to, for one at a time.
+async fn of_server<S: Server>(plan: Plan<'_>) -> Vec<Cell> {
+    let spare = OnceCell::new();
+    let [one, two, three] = HANDLES.map(|handle| of_handle::<S>(plan, handle, &spare));
+    let (one, two, three) = tokio::join!(Box::pin(one), Box::pin(two), Box::pin(three));
+    [one, two, three].concat()
+}
+
+async fn of_handle<S: Server>(
+    plan: Plan<'_>,
+    handle: (&'static str, &'static str),
+    spare: &OnceCell<Mutex<S>>,
+) -> Vec<Cell> {
+    let server = S::launch().await;
+    let mut cells = Vec::new();
+    for fault in Fault::ALL {
+        let other = match fault {
+            Fault::FailedOver => {
+                let launch = async || Mutex::new(S::launch().await);
+                Some(spare.get_or_init(launch).await.lock().await)
+            }
+            _ => None,
+        };
+        let mut stage = Stage::start(plan, &server, other.as_deref(), fault, handle).await;
+        for nth in 0..plan.rounds {
+            fault::round(fault, &mut stage, nth).await;
+        }
+        cells.push(stage.end(plan.rounds).await);
+    }
+    cells
+}

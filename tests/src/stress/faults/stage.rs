@@ -1,0 +1,171 @@
+//! Where a cell is played: servers, the wire, the function.
+
+use std::cell::Cell as Flag;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Plan;
+use super::cell::{Cell, Wanted};
+use super::fault::Fault;
+use super::process::sockets_to;
+use super::server::Server;
+use crate::lambda::{Answer, Event, Outcome, Sandbox};
+use crate::proxy::Proxy;
+use crate::wait::{LIMIT, until};
+
+/// Longer than the function's `verify_after`.
+pub(super) const FREEZE: Duration = Duration::from_millis(60);
+
+pub(super) struct Stage<'a, S> {
+    /// The one that the function writes to first; of two, they may change roles.
+    pub(super) writer: &'a S,
+    pub(super) reader: Option<&'a S>,
+    pub(super) proxy: Proxy,
+    pub(super) sandbox: Sandbox,
+    path: &'static str,
+    pub(super) cell: Cell,
+    /// The greatest number that was there before, of other cells.
+    before: i64,
+    /// The number written last.
+    last: i64,
+}
+
+impl<'a, S: Server> Stage<'a, S> {
+    /// With one invocation done, and so a connection kept, and the process frozen.
+    pub(super) async fn start(
+        plan: Plan<'_>,
+        writer: &'a S,
+        reader: Option<&'a S>,
+        fault: Fault,
+        (handle, path): (&'static str, &'static str),
+    ) -> Self {
+        let proxy = Proxy::start(writer.addr()).await;
+        let sandbox = Sandbox::builder(plan.program)
+            .env("DATABASE_URL", writer.url_at(proxy.port()))
+            .timeout(fault.timeout())
+            .start()
+            .await;
+        if let Some(reader) = reader {
+            reader.set_read_only(true).await;
+        }
+        let mut stage = Self {
+            writer,
+            reader,
+            proxy,
+            sandbox,
+            path,
+            cell: Cell::new(S::NAME, fault.name(), handle),
+            before: 0,
+            last: 0,
+        };
+        stage.before = stage.notes().await.into_iter().max().unwrap_or(0);
+        stage.last = stage.before;
+        stage.invoke(Wanted::Success).await;
+        stage
+    }
+
+    /// Writes the next number, and waits for the freeze.
+    pub(super) async fn invoke(&mut self, wanted: Wanted) {
+        self.invoke_and(wanted, std::future::ready(())).await;
+    }
+
+    /// The same, and `meanwhile` something happens.
+    pub(super) async fn invoke_and(&mut self, wanted: Wanted, meanwhile: impl Future<Output = ()>) {
+        let event = self.event("write");
+        let (answer, ()) = tokio::join!(self.sandbox.invoke(event), meanwhile);
+        self.took(&answer, wanted).await;
+    }
+
+    /// Writes the next number and sends a long query, which `strike` hits when the server has begun
+    /// it.
+    pub(super) async fn nap(&mut self, wanted: Wanted, strike: impl AsyncFnOnce(&Self)) {
+        let event = self.event("nap");
+        let is_over = Flag::new(false);
+        let invoke = async {
+            let answer = self.sandbox.invoke(event).await;
+            is_over.set(true);
+            answer
+        };
+        let strike = async {
+            until("the query", async || {
+                is_over.get() || self.has_begun_to_nap().await
+            })
+            .await;
+            strike(self).await;
+        };
+        let (answer, ()) = tokio::join!(invoke, strike);
+        self.took(&answer, wanted).await;
+    }
+
+    async fn has_begun_to_nap(&self) -> bool {
+        let sessions = self.writer.sessions().await;
+        sessions.iter().any(|session| {
+            let is_idle = session.state.starts_with("idle") || session.state == "Sleep";
+            !is_idle && session.query.contains("sleep")
+        })
+    }
+
+    fn event(&mut self, how: &str) -> Event {
+        self.last += 1;
+        Event::get(&format!("{}?how={how}&n={}", self.path, self.last))
+    }
+
+    /// Takes down what came of it, and waits for the freeze.
+    async fn took(&mut self, answer: &Answer, wanted: Wanted) {
+        self.cell.invoked(answer, wanted, Some(self.last));
+        // Of one that has ended there is nothing to freeze.
+        if matches!(answer.outcome, Outcome::Http(_) | Outcome::Failed(_)) {
+            self.sandbox.frozen().await;
+        }
+    }
+
+    /// Lets the freeze last for longer than a connection is trusted.
+    pub(super) async fn stay_frozen(&self) {
+        sleep(FREEZE).await;
+    }
+
+    /// Waits until all is at rest, and looks at what is left.
+    pub(super) async fn end(mut self, rounds: usize) -> Cell {
+        self.cell.rounds = rounds;
+        let since = Instant::now();
+        loop {
+            self.cell.sessions = self.sessions().await.saturating_sub(1);
+            let sockets = sockets_to(self.sandbox.pid(), self.proxy.port());
+            self.cell.sockets = sockets.saturating_sub(1);
+            if self.cell.sessions + self.cell.sockets == 0 || since.elapsed() > LIMIT {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        let notes = self.notes().await;
+        let own: Vec<i64> = notes.into_iter().filter(|n| *n > self.before).collect();
+        self.cell.compare(&own);
+        let output = self.sandbox.output();
+        self.cell.told_secret = output.contains("s3cret") || output.contains("r0tated");
+        self.sandbox.kill().await;
+        self.proxy.close().await;
+        self.writer.end_sessions().await;
+        if let Some(reader) = self.reader {
+            reader.end_sessions().await;
+            reader.set_read_only(false).await;
+        }
+        self.cell
+    }
+
+    async fn sessions(&self) -> usize {
+        let of_reader = match self.reader {
+            Some(reader) => reader.sessions().await.len(),
+            None => 0,
+        };
+        self.writer.sessions().await.len() + of_reader
+    }
+
+    async fn notes(&self) -> Vec<i64> {
+        let mut notes = self.writer.notes().await;
+        if let Some(reader) = self.reader {
+            notes.extend(reader.notes().await);
+        }
+        notes
+    }
+}

@@ -1,0 +1,39 @@
+//! The matrix as text.
+
+use std::fmt::Write as _;
+
+use super::cell::Cell;
+
+const HEAD: &str = "\
+| fault | handle | rounds | invocations | failed | hit by the fault | worst latency | sessions left | sockets or files left | writes lost or doubled |
+|---|---|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+
+/// A table in markdown, the cells of a fault side by side.
+pub(super) fn of(database: &str, cells: &[Cell]) -> String {
+    let mut faults: Vec<&str> = Vec::new();
+    for cell in cells {
+        if !faults.contains(&cell.fault) {
+            faults.push(cell.fault);
+        }
+    }
+    let mut table = format!("## {database}\n\n{HEAD}");
+    let of_fault = |fault| cells.iter().filter(move |cell| cell.fault == fault);
+    for cell in faults.into_iter().flat_map(of_fault) {
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} | {:.0?} | {} | {} | {} |",
+            cell.fault,
+            cell.handle,
+            cell.rounds,
+            cell.invocations,
+            cell.wrong.len(),
+            cell.hit,
+            cell.worst,
+            cell.sessions,
+            cell.sockets,
+            cell.writes
+        );
+    }
+    table
+}
