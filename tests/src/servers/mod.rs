@@ -17,4 +17,4 @@ pub use postgres::{Postgres, PostgresBuilder};
 pub use session::Session;
 
 /// The password of the user `app`, and of the administrator.
-const PASSWORD: &str = "s3cret";
+pub(crate) const PASSWORD: &str = "s3cret";

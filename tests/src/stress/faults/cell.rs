@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::lambda::{Answer, Outcome};
+use crate::servers::PASSWORD;
+
+/// What the password is rotated to.
+pub(super) const NEW_PASSWORD: &str = "r0tated";
 
 /// Some rounds of a fault against one handle of one database.
 #[derive(Clone, Debug)]
@@ -24,9 +28,9 @@ pub(super) struct Cell {
     pub(super) sockets: usize,
     /// Writes that were answered for and are not there, or are there twice.
     pub(super) writes: usize,
-    pub(super) written: BTreeSet<i64>,
+    written: BTreeSet<i64>,
     /// Whether a password was seen in the function's output or its errors.
-    pub(super) told_secret: bool,
+    told_secret: bool,
 }
 
 /// What an invocation should come to.
@@ -36,6 +40,8 @@ pub(super) enum Wanted {
     Success,
     /// It fails, saying this.
     Failure(&'static str),
+    /// The same, unless it succeeds after all.
+    FailureAtWorst(&'static str),
     /// A 503 that says when to come back.
     Refusal,
     /// The same, unless it succeeds after all.
@@ -45,13 +51,16 @@ pub(super) enum Wanted {
 impl Wanted {
     fn is_met(self, answer: &Answer) -> bool {
         match (self, &answer.outcome) {
-            (Self::Success | Self::RefusalAtWorst, Outcome::Http(http)) if http.status == 200 => {
-                true
-            }
+            (
+                Self::Success | Self::FailureAtWorst(_) | Self::RefusalAtWorst,
+                Outcome::Http(http),
+            ) if http.status == 200 => true,
             (Self::Refusal | Self::RefusalAtWorst, Outcome::Http(http)) => {
                 http.status == 503 && http.headers.contains_key("retry-after")
             }
-            (Self::Failure(says), Outcome::Failed(error)) => error.message.contains(says),
+            (Self::Failure(says) | Self::FailureAtWorst(says), Outcome::Failed(error)) => {
+                error.message.contains(says)
+            }
             _ => false,
         }
     }
@@ -76,14 +85,15 @@ impl Cell {
         }
     }
 
-    /// Takes down an invocation that was to write `n`, if it was.
-    pub(super) fn invoked(&mut self, answer: &Answer, wanted: Wanted, n: Option<i64>) {
+    /// Takes down an invocation that was to write `n`.
+    pub(super) fn invoked(&mut self, answer: &Answer, wanted: Wanted, n: i64) {
         self.invocations += 1;
         self.worst = self.worst.max(answer.took);
         let succeeded = matches!(&answer.outcome, Outcome::Http(http) if http.status == 200);
         if succeeded {
-            self.written.extend(n);
+            self.written.insert(n);
         }
+        self.look_for_secrets(&format!("{:?}", answer.outcome));
         if !wanted.is_met(answer) {
             let outcome = &answer.outcome;
             let wrong = format!(
@@ -94,6 +104,13 @@ impl Cell {
         } else if !succeeded {
             self.hit += 1;
         }
+    }
+
+    /// Looks for a password in what the function wrote or answered.
+    pub(super) fn look_for_secrets(&mut self, text: &str) {
+        self.told_secret |= [PASSWORD, NEW_PASSWORD]
+            .iter()
+            .any(|secret| text.contains(secret));
     }
 
     /// Looks for what was answered for in `notes`, all that is at the servers.

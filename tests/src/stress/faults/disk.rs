@@ -58,7 +58,7 @@ impl Disk {
         self.folder().join("app.db")
     }
 
-    /// Whether what is there can be opened as if nothing were wrong.
+    /// Prevents writing from now on, or allows it again.
     pub(super) fn set_read_only(&self, read_only: bool) {
         match (self.way, read_only) {
             (Way::Mount, true) => {

@@ -9,10 +9,13 @@ mod cell;
 mod disk;
 mod fault;
 mod process;
+mod rounds;
 mod server;
 mod sqlite;
 mod stage;
 mod table;
+
+use std::path::Path;
 
 use tokio::sync::{Mutex, OnceCell};
 
@@ -71,7 +74,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
 #[derive(Clone, Copy)]
 struct Plan<'a> {
     /// The function under stress.
-    program: &'a std::path::Path,
+    program: &'a Path,
     rounds: usize,
 }
 
@@ -101,7 +104,7 @@ async fn of_handle<S: Server>(
         };
         let mut stage = Stage::start(plan, &server, other.as_deref(), fault, handle).await;
         for nth in 0..plan.rounds {
-            fault::round(fault, &mut stage, nth).await;
+            rounds::round(fault, &mut stage, nth).await;
         }
         cells.push(stage.end(plan.rounds).await);
     }

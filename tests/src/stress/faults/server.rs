@@ -144,7 +144,7 @@ server! {
     ],
     read_only: ["alter system set default_transaction_read_only = on", "select pg_reload_conf()"],
     writable: ["alter system reset default_transaction_read_only", "select pg_reload_conf()"],
-    is_read_only: "select (current_setting('transaction_read_only') = 'on')::int8",
+    is_read_only: "select (current_setting('transaction_read_only') = 'on')::int::int8",
     password: "alter role app password '{}'", drop: "drop role app",
     create: ["create role app login password 's3cret'"]
 }

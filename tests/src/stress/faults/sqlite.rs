@@ -76,7 +76,7 @@ impl Stage {
             cell,
             last: 0,
         };
-        stage.invoke("write", Wanted::Success).await;
+        stage.invoke(Wanted::Success).await;
         stage
     }
 
@@ -87,18 +87,25 @@ impl Stage {
         self.disk.set_read_only(true);
         tokio::time::sleep(FREEZE).await;
         if fault != Fault::WhileFrozen {
-            self.invoke("write", Wanted::Failure("")).await;
+            self.invoke(Wanted::Failure("error returned from database"))
+                .await;
             tokio::time::sleep(FREEZE).await;
         }
         self.disk.set_read_only(false);
-        self.invoke("write", Wanted::Success).await;
+        if fault == Fault::SinceTheStart {
+            // What cannot be opened to write, SQLite opens to read, for as long as it is open, and no
+            // check tells: the sandbox writes no more.
+            self.invoke(Wanted::FailureAtWorst("readonly")).await;
+            self.sandbox.kill().await;
+        }
+        self.invoke(Wanted::Success).await;
     }
 
-    async fn invoke(&mut self, how: &str, wanted: Wanted) {
+    async fn invoke(&mut self, wanted: Wanted) {
         self.last += 1;
-        let event = Event::get(&format!("{}?how={how}&n={}", self.path, self.last));
+        let event = Event::get(&format!("{}?n={}", self.path, self.last));
         let answer = self.sandbox.invoke(event).await;
-        self.cell.invoked(&answer, wanted, Some(self.last));
+        self.cell.invoked(&answer, wanted, self.last);
         if matches!(answer.outcome, Outcome::Http(_) | Outcome::Failed(_)) {
             self.sandbox.frozen().await;
         }

@@ -81,6 +81,8 @@ impl<'a, S: Server> Stage<'a, S> {
     /// it.
     pub(super) async fn nap(&mut self, wanted: Wanted, strike: impl AsyncFnOnce(&Self)) {
         let event = self.event("nap");
+        // A server notices that its client has gone when the nap is over.
+        let earlier = self.napping().await;
         let is_over = Flag::new(false);
         let invoke = async {
             let answer = self.sandbox.invoke(event).await;
@@ -89,7 +91,8 @@ impl<'a, S: Server> Stage<'a, S> {
         };
         let strike = async {
             until("the query", async || {
-                is_over.get() || self.has_begun_to_nap().await
+                let now = self.napping().await;
+                is_over.get() || now.iter().any(|session| !earlier.contains(session))
             })
             .await;
             strike(self).await;
@@ -98,12 +101,14 @@ impl<'a, S: Server> Stage<'a, S> {
         self.took(&answer, wanted).await;
     }
 
-    async fn has_begun_to_nap(&self) -> bool {
-        let sessions = self.writer.sessions().await;
-        sessions.iter().any(|session| {
+    /// The sessions that have begun the long query, and not ended it.
+    async fn napping(&self) -> Vec<i64> {
+        let mut sessions = self.writer.sessions().await;
+        sessions.retain(|session| {
             let is_idle = session.state.starts_with("idle") || session.state == "Sleep";
             !is_idle && session.query.contains("sleep")
-        })
+        });
+        sessions.iter().map(|session| session.pid).collect()
     }
 
     fn event(&mut self, how: &str) -> Event {
@@ -113,7 +118,7 @@ impl<'a, S: Server> Stage<'a, S> {
 
     /// Takes down what came of it, and waits for the freeze.
     async fn took(&mut self, answer: &Answer, wanted: Wanted) {
-        self.cell.invoked(answer, wanted, Some(self.last));
+        self.cell.invoked(answer, wanted, self.last);
         // Of one that has ended there is nothing to freeze.
         if matches!(answer.outcome, Outcome::Http(_) | Outcome::Failed(_)) {
             self.sandbox.frozen().await;
@@ -141,8 +146,7 @@ impl<'a, S: Server> Stage<'a, S> {
         let notes = self.notes().await;
         let own: Vec<i64> = notes.into_iter().filter(|n| *n > self.before).collect();
         self.cell.compare(&own);
-        let output = self.sandbox.output();
-        self.cell.told_secret = output.contains("s3cret") || output.contains("r0tated");
+        self.cell.look_for_secrets(&self.sandbox.output());
         self.sandbox.kill().await;
         self.proxy.close().await;
         self.writer.end_sessions().await;

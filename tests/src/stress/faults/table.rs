@@ -22,14 +22,14 @@ pub(super) fn of(database: &str, cells: &[Cell]) -> String {
     for cell in faults.into_iter().flat_map(of_fault) {
         let _ = writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} | {:.0?} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} ms | {} | {} | {} |",
             cell.fault,
             cell.handle,
             cell.rounds,
             cell.invocations,
             cell.wrong.len(),
             cell.hit,
-            cell.worst,
+            cell.worst.as_millis(),
             cell.sessions,
             cell.sockets,
             cell.writes
