@@ -42,6 +42,8 @@ pub(super) enum Wanted {
     Failure(&'static str),
     /// The same, unless it succeeds after all.
     FailureAtWorst(&'static str),
+    /// No connection is to be had, and it does not try again.
+    Rejection,
     /// A 503 that says when to come back.
     Refusal,
     /// The same, unless it succeeds after all.
@@ -61,6 +63,9 @@ impl Wanted {
             (Self::Failure(says) | Self::FailureAtWorst(says), Outcome::Failed(error)) => {
                 error.message.contains(says)
             }
+            (Self::Rejection, Outcome::Failed(error)) => ["connection rejected", "(1 try in"]
+                .iter()
+                .all(|words| error.message.contains(words)),
             _ => false,
         }
     }

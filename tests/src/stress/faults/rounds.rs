@@ -101,7 +101,7 @@ async fn rotation<S: Server>(stage: &mut Stage<'_, S>) {
     passed(stage).await;
     stage.writer.end_sessions().await;
     stage.stay_frozen().await;
-    stage.invoke(Wanted::Failure("connection rejected")).await;
+    stage.invoke(Wanted::Rejection).await;
     stage.writer.set_password(PASSWORD).await;
     stage.invoke(Wanted::Success).await;
 }
@@ -115,7 +115,7 @@ async fn dropped_role<S: Server>(stage: &mut Stage<'_, S>) {
     server.end_sessions().await;
     server.drop_role().await;
     stage.stay_frozen().await;
-    stage.invoke(Wanted::Failure("connection rejected")).await;
+    stage.invoke(Wanted::Rejection).await;
     server.create_role().await;
     stage.invoke(Wanted::Success).await;
 }
