@@ -164,6 +164,19 @@ async fn a_black_hole_takes_a_connection_that_waits_for_its_answer() {
 }
 
 #[tokio::test]
+async fn what_was_silenced_is_forgotten_and_only_that() {
+    let (proxy, url) = to_postgres().await;
+    let mut silenced = connect(&url).await;
+    proxy.black_hole();
+    let mut open = connect(&url).await;
+    assert!(timeout(SILENCE, ask(&mut silenced)).await.is_err());
+    proxy.forget();
+    until("the end of the silenced one", async || proxy.open() == 1).await;
+    assert!(ask(&mut silenced).await.is_err());
+    ask(&mut open).await.expect("an answer");
+}
+
+#[tokio::test]
 async fn new_connections_can_meet_silence() {
     let (proxy, url) = to_postgres().await;
     let mut db = connect(&url).await;
