@@ -181,7 +181,10 @@ macro_rules! driver {
             async fn check_writer(&mut self) -> Result<(), $crate::Error> {
                 self.check().await?;
                 let mut connection = self.acquire().await.map_err($crate::Error::unsound)?;
-                $crate::Connect::check_writer(&mut *connection).await
+                $crate::Connect::check_writer(&mut *connection).await?;
+                // Before the handler asks for one, or the pool would open another.
+                connection.return_to_pool().await;
+                Ok(())
             }
 
             /// A connection on its way back is pinged by sqlx, which also rolls back what is open

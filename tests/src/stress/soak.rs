@@ -70,7 +70,8 @@ pub async fn run(programs: &Programs, length: Length) -> String {
         if n % every == 0 {
             let fault = FAULTS[faults % FAULTS.len()];
             // Half of them meet a connection that is trusted: it and the pool's fail one each.
-            let waits = matches!(fault, Fault::BlackHole) || faults / FAULTS.len() % 2 == 0;
+            let waits =
+                matches!(fault, Fault::BlackHole) || (faults / FAULTS.len()).is_multiple_of(2);
             befall(&server, &proxy, fault).await;
             faults += 1;
             if waits {
@@ -137,8 +138,9 @@ struct Figures {
 
 impl Figures {
     async fn of(sandbox: &Sandbox) -> Self {
-        // Each handle has its connection then, and nothing is owed.
-        for path in PATHS {
+        // Each handle has its connection then, if the last fault has hit the first try, and nothing is
+        // owed.
+        for path in [PATHS, PATHS].concat() {
             sandbox.invoke(Event::get(&format!("{path}?n=1"))).await;
         }
         sandbox.idle().await;

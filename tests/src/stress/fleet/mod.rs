@@ -24,8 +24,9 @@ impl Scale {
     fn of(length: Length) -> Self {
         match length {
             Length::Short => Self {
-                sandboxes: 8,
-                slots: 4,
+                // MariaDB has ten connections at least.
+                sandboxes: 14,
+                slots: 10,
                 invocations: 3,
                 new: 3,
             },
