@@ -56,6 +56,10 @@ async fn first_connection<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
         Ok(())
     };
     let cause = async {
+        if source.tries > 0 {
+            // That has been asked: it would take the pool's own connection for a full server.
+            return pending().await;
+        }
         sleep(PATIENCE).await;
         match probe::<DB>(source).await {
             Err(error) => error,
