@@ -77,6 +77,11 @@ pub trait Connect: Sized + Send + 'static {
     /// Checks it after a failed invocation, as `source` says, and takes back what that invocation has set
     /// in the session: nothing of it is for the next one. Default: only checks it.
     ///
+    /// `PgConnection` does what DISCARD ALL does, but keeps prepared statements, in the round trip of the
+    /// check; `MySqlConnection` ends the transaction and releases tables and locks (variables and
+    /// temporary tables stay). Each then runs [`Source::on_connect`]. A server that does not take all of
+    /// it costs the connection.
+    ///
     /// # Errors
     ///
     /// Any error means that it cannot be used any more.
