@@ -15,6 +15,7 @@ use crate::servers::Postgres;
 const LONG: Duration = Duration::from_millis(1_100);
 /// In which each fault comes at least once.
 const FIRST: usize = 1_000;
+const MEASURED_EVERY: usize = 10_000;
 /// What an allocator may keep besides.
 const MARGIN_KIB: u64 = 2_048;
 
@@ -65,7 +66,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
 
     let begun = Instant::now();
     let (mut failed, mut hit, mut faults) = (0, 0, 0);
-    let mut first = None;
+    let mut measured = Vec::new();
     for n in 1..=invocations {
         if n % every == 0 {
             let fault = FAULTS[faults % FAULTS.len()];
@@ -89,26 +90,32 @@ pub async fn run(programs: &Programs, length: Length) -> String {
             Outcome::Failed(_) | Outcome::Http(_) => failed += 1,
             other => panic!("after {n} invocations: {other:?}"),
         }
-        if n == FIRST {
-            first = Some(Figures::of(&sandbox).await);
+        if n == FIRST || n % MEASURED_EVERY == 0 {
+            measured.push((n, Figures::of(&sandbox).await));
         }
     }
     assert_eq!(sandbox.starts(), 1, "one process");
     assert!(failed <= hit, "{failed} failed, {hit} were hit");
     let took = begun.elapsed();
-    let (first, last) = (first.expect("there were more"), Figures::of(&sandbox).await);
-    assert_eq!(first.descriptors, last.descriptors, "file descriptors");
-    assert!(
-        last.memory <= first.memory + MARGIN_KIB,
-        "{first:?} {last:?}"
-    );
+    if invocations % MEASURED_EVERY != 0 {
+        measured.push((invocations, Figures::of(&sandbox).await));
+    }
+    let (_, first) = measured[0];
+    for (n, figures) in &measured {
+        assert_eq!(
+            first.descriptors, figures.descriptors,
+            "file descriptors after {n}"
+        );
+        let limit = first.memory + MARGIN_KIB;
+        assert!(figures.memory <= limit, "after {n}: {first:?} {figures:?}");
+    }
 
     let mut text = format!(
         "{invocations} invocations in {:.0} s, {faults} faults, {hit} could be hit, {failed} failed.\n\n\
          | after | VmRSS | file descriptors |\n|---|---|---|\n",
         took.as_secs_f64()
     );
-    for (n, figures) in [(FIRST, first), (invocations, last)] {
+    for (n, figures) in measured {
         let _ = writeln!(
             text,
             "| {n} | {} KiB | {} |",
