@@ -124,7 +124,8 @@ pub trait Connect: Sized + Send + 'static {
         std::future::ready(Ok(0))
     }
 
-    /// Signs in with the credentials of now whenever it opens a connection of its own from here on.
+    /// Reads the URL and asks for credentials again, for the connections that it opens by itself from here
+    /// on.
     #[doc(hidden)]
     fn renew(&self, _source: &Source) -> impl Future<Output = Result<(), Error>> + Send {
         std::future::ready(Ok(()))

@@ -228,11 +228,12 @@ impl<S: Connect + Sync> Single<S> {
         Ok(slot.insert(opened).lease(&self.source))
     }
 
-    /// Asks for credentials again, where they may be others by now. A failure is logged: what is open
-    /// needs none.
+    /// Where it connects by itself, and as whom, is found out again after a failure, and when its
+    /// credentials may be others by now. An error is logged: what is open needs neither.
     async fn renew(&self, opened: &mut Opened<S>, failed: bool, end: Instant) {
         let age = Moment::now().since(opened.asked);
-        if self.source.credentials.is_none() || (!failed && age < RENEWED_AFTER) {
+        let may_have_changed = self.source.credentials.is_some() && age >= RENEWED_AFTER;
+        if !failed && !may_have_changed {
             return;
         }
         let end = end.min(limit::after(self.source.attempt_timeout));

@@ -137,8 +137,8 @@ impl Source {
     /// up included. One that met with silence is tried again, where the host's name has several
     /// addresses at the next of them, so that a dead one does not use up
     /// [`connect_timeout`](Self::connect_timeout). Another address is not taken while the URL asks for the host's
-    /// name to be verified (`verify-full`, `VERIFY_IDENTITY`), as sqlx has the name from nowhere else.
-    /// Default: 2 s.
+    /// name to be verified (`verify-full`, `VERIFY_IDENTITY`), as sqlx has the name from nowhere else. A
+    /// pool stays with the address it was opened at until an invocation fails. Default: 2 s.
     #[must_use]
     pub const fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt_timeout = limit;

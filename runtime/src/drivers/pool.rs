@@ -81,7 +81,7 @@ async fn probe<DB: Driver>(source: &Source) -> Result<(), Error> {
     Ok(())
 }
 
-/// New connections sign in with the credentials of now.
+/// New connections are opened by the host's name, and with the credentials of now.
 pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
     let url = address::of(source).await?;
     pool.set_connect_options(DB::options(&url, source)?);
