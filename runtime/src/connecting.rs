@@ -17,6 +17,7 @@ pub(crate) async fn open<C: Connect>(
     let begun = Instant::now();
     let mut source = *source;
     let mut has_asked_again = false;
+    let mut is_last = false;
     let mut last = None;
     let result = loop {
         let tries = source.tries + 1;
@@ -30,7 +31,7 @@ pub(crate) async fn open<C: Connect>(
                 silence()
             }
         };
-        let pause = match error.kind() {
+        let mut pause = match error.kind() {
             _ if error.passes() => jitter(tries, &source),
             // It may have been rotated since it was asked for.
             Some(Kind::Rejected) if source.credentials.is_some() && !has_asked_again => {
@@ -39,8 +40,14 @@ pub(crate) async fn open<C: Connect>(
             }
             _ => break Err(error),
         };
-        if Instant::now() + pause >= end {
-            break Err(error);
+        let left = end.saturating_duration_since(Instant::now());
+        if pause >= left {
+            if is_last || left < LAST_TRY {
+                break Err(error);
+            }
+            // Not all of what is left is given away.
+            is_last = true;
+            pause = random_part_of(left / 2);
         }
         tracing::debug!(target: "reuse_db", %error, ?pause, tries, took = ?begun.elapsed(), "retried");
         counters.add(Count::Retried);
@@ -59,6 +66,9 @@ pub(crate) async fn open<C: Connect>(
         Err(error) => Err(error.after(source.target(), tries, begun.elapsed())),
     }
 }
+
+/// What a last try takes at least.
+const LAST_TRY: Duration = Duration::from_millis(20);
 
 fn silence() -> Error {
     Error::unavailable("no answer in time")
@@ -91,10 +101,12 @@ pub(crate) fn refused(error: Error, took: Duration, counters: &Counters) -> Erro
 /// restored from one snapshot.
 fn jitter(tries: u32, source: &Source) -> Duration {
     let most = source.retry_base.saturating_mul(1 << (tries - 1).min(16));
+    random_part_of(most.min(source.retry_cap).min(limit::FAR))
+}
+
+fn random_part_of(most: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    most.min(source.retry_cap)
-        .min(limit::FAR)
-        .mul_f64(f64::from(random) / f64::from(u32::MAX))
+    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
@@ -195,5 +207,41 @@ mod tests {
         let (result, _) = opened(Source::env("X")).await;
         let text = result.expect_err("rejected").to_string();
         assert!(text.contains("no password (2 tries"), "{text}");
+    }
+
+    /// Refuses, and notes when.
+    #[derive(Debug)]
+    struct Refusing;
+
+    thread_local! {
+        static REFUSED: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+
+    impl Connect for Refusing {
+        async fn connect(_: &Source) -> Result<Self, Error> {
+            REFUSED.set(Some(Instant::now()));
+            Err(Error::saturated("full"))
+        }
+
+        async fn check(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_try_comes_in_the_time_that_is_left() {
+        static COUNTERS: Counters = Counters::new();
+        // The first pause passes the end, nearly always.
+        let source = Source::env("X")
+            .retry_base(Duration::from_secs(60 * 60))
+            .retry_cap(Duration::MAX);
+        for _ in 0..20 {
+            let (begun, all) = (Instant::now(), Duration::from_secs(1));
+            let result = open::<Refusing>(&source, begun + all, &COUNTERS).await;
+            let text = result.expect_err("full").to_string();
+            assert!(text.contains("full (2 tries"), "{text}");
+            let last = REFUSED.get().expect("it came").duration_since(begun);
+            assert!(last <= all / 2, "{last:?}");
+        }
     }
 }

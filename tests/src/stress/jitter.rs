@@ -16,13 +16,14 @@ const BIN: Duration = Duration::from_millis(100);
 /// When those that come at once would be a crowd.
 const AT_ONCE: Duration = Duration::from_millis(25);
 /// Before this the pauses are too short to be apart.
-const SPREAD_AFTER: Duration = Duration::from_millis(500);
+const SPREAD_AFTER: Duration = Duration::from_secs(1);
 
 /// All are invoked at once, and each of their tries is refused: when do they come?
 ///
 /// # Panics
 ///
-/// If half a second after the first of them more than a third come within 25 ms.
+/// If a second after the first of them more come within 25 ms than chance explains, in one of thousands
+/// of runs: a third of them and five.
 pub async fn run(programs: &Programs, length: Length) -> String {
     let count = match length {
         Length::Short => 12,

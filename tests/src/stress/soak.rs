@@ -66,6 +66,8 @@ pub async fn run(programs: &Programs, length: Length) -> String {
 
     let begun = Instant::now();
     let (mut failed, mut hit, mut faults) = (0, 0, 0);
+    // How many may fail for the last fault, and until when.
+    let (mut may_fail, mut until) = (0, 0);
     let mut measured = Vec::new();
     for n in 1..=invocations {
         if n % every == 0 {
@@ -79,6 +81,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
                 sleep(LONG).await;
             } else {
                 hit += 2;
+                (may_fail, until) = (2, n + 2 * PATHS.len());
             }
         }
         let path = PATHS[n % PATHS.len()];
@@ -87,7 +90,10 @@ pub async fn run(programs: &Programs, length: Length) -> String {
             Outcome::Http(http) if http.status == 200 => {
                 assert_eq!(answer.json()["sum"], n + 1, "{answer:?}");
             }
-            Outcome::Failed(_) | Outcome::Http(_) => failed += 1,
+            Outcome::Failed(_) | Outcome::Http(_) if may_fail > 0 && n < until => {
+                failed += 1;
+                may_fail -= 1;
+            }
             other => panic!("after {n} invocations: {other:?}"),
         }
         if n == FIRST || n % MEASURED_EVERY == 0 {
@@ -95,7 +101,6 @@ pub async fn run(programs: &Programs, length: Length) -> String {
         }
     }
     assert_eq!(sandbox.starts(), 1, "one process");
-    assert!(failed <= hit, "{failed} failed, {hit} were hit");
     let took = begun.elapsed();
     if invocations % MEASURED_EVERY != 0 {
         measured.push((invocations, Figures::of(&sandbox).await));
