@@ -126,8 +126,8 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         let last = Moment::now();
         *lock(&self.used) = Use {
             last,
-            // Until it has come to rest it is doubtful.
-            failed: failed || is_unfinished,
+            failed,
+            is_at_rest: !is_unfinished,
         };
         if is_unfinished {
             let (value, limit) = (Arc::downgrade(&self.value), self.rest_timeout);
@@ -136,8 +136,8 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
                 let is_at_rest = timeout(limit, at_rest(value)).await.is_ok();
                 let mut used = lock(&used);
                 // Whoever gave it back since has had the last word.
-                if is_at_rest && used.last == last {
-                    used.failed = failed;
+                if used.last == last {
+                    used.is_at_rest = is_at_rest;
                 }
             });
         }
@@ -179,6 +179,8 @@ struct Opened<S> {
 struct Use {
     last: Moment,
     failed: bool,
+    /// Nothing was unfinished on it, or no longer is: until then it is doubtful.
+    is_at_rest: bool,
 }
 
 fn lock(used: &std::sync::Mutex<Use>) -> std::sync::MutexGuard<'_, Use> {
@@ -223,6 +225,7 @@ impl<S: Connect + Sync> Single<S> {
         let used = Arc::new(std::sync::Mutex::new(Use {
             last: Moment::now(),
             failed: false,
+            is_at_rest: true,
         }));
         let opened = Opened { value, asked, used };
         Ok(slot.insert(opened).lease(&self.source))
@@ -256,7 +259,9 @@ impl<S: Connect + Sync> Single<S> {
     ) -> Option<Opened<S>> {
         let is_trusted = {
             let used = lock(&opened.used);
-            !used.failed && Moment::now().since(used.last) < self.source.verify_after
+            !used.failed
+                && used.is_at_rest
+                && Moment::now().since(used.last) < self.source.verify_after
         };
         if is_trusted {
             return Some(opened);

@@ -25,7 +25,7 @@ impl Watch {
                     let now = by_process(&pids, port);
                     most = most.max(most_in_both(&last, &now));
                     last = now;
-                    std::thread::sleep(Duration::from_millis(5));
+                    std::thread::sleep(Duration::from_millis(20));
                 }
                 most
             }
