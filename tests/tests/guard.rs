@@ -53,7 +53,10 @@ async fn makes_room<C>(server: &impl Server, others: Vec<C>) {
         })
         .await;
     }
-    assert_eq!(server.sessions().await.len(), busy, "it let go");
+    until("it to let go", async || {
+        server.sessions().await.len() == busy
+    })
+    .await;
     let reply = Reply::of(&function.invoke("/guarded").await);
     assert!(
         reply.stat("opened") > 1 && reply.stat("refused") == 0,
@@ -119,9 +122,9 @@ async fn row_04_a_users_own_limit_counts_on_mariadb() {
 }
 
 /// Three of the function's sandboxes have long been idle, the first for longest; `others` are more that
-/// are none of its business. One that is new looks. The answer are those three, and whose sessions
-/// are left.
-async fn after_a_look(server: &impl Server, others: &[i64]) -> (Vec<Function>, Vec<usize>) {
+/// are none of its business. One that is new looks. The answer are those three, and their
+/// sessions.
+async fn after_a_look(server: &impl Server, others: &[i64]) -> (Vec<Function>, Vec<i64>) {
     let mut idle = Vec::new();
     let mut ours = Vec::new();
     for _ in 0..3 {
@@ -133,11 +136,10 @@ async fn after_a_look(server: &impl Server, others: &[i64]) -> (Vec<Function>, V
     }
     tokio::time::sleep(IDLE).await;
     let new = Function::start(server).await;
-    for _ in 0..2 {
-        session(&new, "/reaping").await;
-    }
+    session(&new, "/reaping").await;
+    let own = session(&new, "/reaping").await;
     until("its own end", async || {
-        sessions(server).await.len() < 3 + others.len() + 1
+        !sessions(server).await.contains(&own)
     })
     .await;
     let left = sessions(server).await;
@@ -145,8 +147,7 @@ async fn after_a_look(server: &impl Server, others: &[i64]) -> (Vec<Function>, V
         others.iter().all(|other| left.contains(other)),
         "{others:?} {left:?}"
     );
-    let is_left = |nth: &usize| left.contains(&ours[*nth]);
-    (idle, (0..ours.len()).filter(is_left).collect())
+    (idle, ours)
 }
 
 async fn number(connection: &mut PgConnection) -> i64 {
@@ -201,8 +202,12 @@ async fn row_04_while_another_does_it_ends_none_on_postgres() {
     let (mut held, others) = others_in_postgres(&server).await;
     let lock = "select pg_advisory_lock(hashtext('reuse-db'), hashtext('appbench'))";
     held[0].execute(lock).await.expect("a lock");
-    let (_idle, left) = after_a_look(&server, &others).await;
-    assert_eq!(left.len(), 3);
+    let (_idle, ours) = after_a_look(&server, &others).await;
+    let left = sessions(&server).await;
+    assert!(
+        ours.iter().all(|session| left.contains(session)),
+        "{ours:?} {left:?}"
+    );
 }
 
 #[tokio::test]
@@ -217,8 +222,12 @@ async fn row_04_it_ends_the_oldest_idle_ones_of_its_function_on_mariadb() {
 async fn row_04_without_the_right_to_see_transactions_it_ends_none_on_mariadb() {
     let server = mariadb_of_ten().await;
     let (_held, others) = others_in_mariadb(&server).await;
-    let (_idle, left) = after_a_look(&server, &others).await;
-    assert_eq!(left.len(), 3);
+    let (_idle, ours) = after_a_look(&server, &others).await;
+    let left = sessions(&server).await;
+    assert!(
+        ours.iter().all(|session| left.contains(session)),
+        "{ours:?} {left:?}"
+    );
 }
 
 async fn mariadb_of_ten() -> Mariadb {
@@ -261,8 +270,16 @@ async fn others_in_mariadb(server: &Mariadb) -> (Vec<MySqlConnection>, Vec<i64>)
 
 /// Seven are there, and five wanted: it goes itself, and one more.
 async fn ends(server: &impl Server, others: &[i64]) {
-    let (idle, left) = after_a_look(server, others).await;
-    assert_eq!(left, [1, 2], "the oldest has gone");
+    let (idle, ours) = after_a_look(server, others).await;
+    until("the end of the oldest", async || {
+        !sessions(server).await.contains(&ours[0])
+    })
+    .await;
+    let left = sessions(server).await;
+    assert!(
+        left.contains(&ours[1]) && left.contains(&ours[2]),
+        "{ours:?} {left:?}"
+    );
     for function in &idle {
         let reply = Reply::of(&function.invoke("/reaping").await);
         assert_eq!(reply.stat("refused"), 0);
