@@ -21,7 +21,7 @@ pub(crate) async fn open<C: Connect>(
     let mut last = None;
     let result = loop {
         let tries = source.tries + 1;
-        let end_of_try = limit::after(source.attempt_timeout);
+        let end_of_try = limit::after(patience(&source));
         let error = match timeout_at(end_of_try.min(end), C::connect(&source)).await {
             Ok(Ok(connection)) => break Ok(connection),
             Ok(Err(error)) => error,
@@ -65,6 +65,13 @@ pub(crate) async fn open<C: Connect>(
         }
         Err(error) => Err(error.after(source.target(), tries, begun.elapsed())),
     }
+}
+
+/// How long a try may take: twice as long after each silence, since a server that is slow, and not
+/// silent, would else be asked for ever and answer nobody.
+fn patience(source: &Source) -> Duration {
+    let doubled = 1 << source.silent.min(16);
+    source.attempt_timeout.saturating_mul(doubled)
 }
 
 /// What a last try takes at least.
@@ -243,5 +250,28 @@ mod tests {
             let last = REFUSED.get().expect("it came").duration_since(begun);
             assert!(last <= all / 2, "{last:?}");
         }
+    }
+
+    /// Answers after a while, which is longer than a try may take at first.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl Connect for Slow {
+        async fn connect(_: &Source) -> Result<Self, Error> {
+            sleep(Duration::from_secs(7)).await;
+            Ok(Self)
+        }
+
+        async fn check(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_server_is_given_more_time() {
+        static COUNTERS: Counters = Counters::new();
+        let end = Instant::now() + Duration::from_secs(30);
+        let result = open::<Slow>(&Source::env("X"), end, &COUNTERS).await;
+        assert!(result.is_ok(), "{result:?}");
     }
 }

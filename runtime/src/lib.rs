@@ -9,7 +9,7 @@
 //! | wait | limit | default |
 //! |---|---|---|
 //! | for a connection to be free, to be checked or to be opened, retries included | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
-//! | one try to connect: TCP, TLS, the greeting, signing in and setting up | [`Source::attempt_timeout`] | 2 s |
+//! | one try to connect: TCP, TLS, the greeting, signing in and setting up | [`Source::attempt_timeout`], doubled after each silence | 2 s |
 //! | credentials ([`Source::credentials`]) | a part of the try | 2 s |
 //! | a pause between two tries to connect, a random part of it | [`Source::retry_base`], doubled up to [`Source::retry_cap`] | 25 ms, 1 s |
 //! | one check before an invocation; taking back what a failed one has set; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |

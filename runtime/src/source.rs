@@ -136,7 +136,8 @@ impl Source {
     /// How long one try to connect may take, from the first packet to the server's greeting, setting
     /// up included. One that met with silence is tried again, where the host's name has several
     /// addresses at the next of them, so that a dead one does not use up
-    /// [`connect_timeout`](Self::connect_timeout). Another address is not taken while the URL asks for the host's
+    /// [`connect_timeout`](Self::connect_timeout). After each silence the next try may take twice as long,
+    /// for the sake of a server that is only slow. Another address is not taken while the URL asks for the host's
     /// name to be verified (`verify-full`, `VERIFY_IDENTITY`), as sqlx has the name from nowhere else. A
     /// pool stays with the address it was opened at until an invocation fails. Default: 2 s.
     #[must_use]
