@@ -14,6 +14,8 @@ pub(super) fn kind(error: &sqlx::Error) -> Kind {
             ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => {
                 Kind::Rejected
             }
+            // rustls: a certificate that will not do.
+            ErrorKind::InvalidData => Kind::Rejected,
             _ => Kind::Unavailable,
         },
         sqlx::Error::Database(error) => match number(error.as_ref()) {
