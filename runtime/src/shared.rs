@@ -209,14 +209,15 @@ impl<S: Connect + Sync> Single<S> {
             )
             .after(self.source.target(), 0, begun.elapsed())
         })?;
-        if let Some(mut opened) = slot.take() {
+        if let Some(opened) = slot.take() {
             let failed = lock(&opened.used).failed;
             if let Some(sound) = self.sound(opened, end, counters).await {
-                opened = sound;
-                self.renew(&mut opened, failed, end).await;
+                // In its place before anything else is awaited: a lease that is cut off loses nothing.
+                let opened = slot.insert(sound);
+                self.renew(opened, failed, end).await;
                 counters.add(Count::Reused);
                 tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "reused");
-                return Ok(slot.insert(opened).lease(&self.source));
+                return Ok(opened.lease(&self.source));
             }
             counters.add(Count::Stale);
         }
@@ -239,9 +240,11 @@ impl<S: Connect + Sync> Single<S> {
         if !failed && !may_have_changed {
             return;
         }
+        // Also if it fails: not each of the leases that follow is to wait for it.
+        opened.asked = Moment::now();
         let end = end.min(limit::after(self.source.attempt_timeout));
         match timeout_at(end, opened.value.renew(&self.source)).await {
-            Ok(Ok(())) => opened.asked = Moment::now(),
+            Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(target: "reuse_db", %error, "not renewed"),
             Err(_) => {
                 tracing::warn!(target: "reuse_db", error = "no answer in time", "not renewed");

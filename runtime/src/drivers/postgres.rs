@@ -92,8 +92,13 @@ impl Driver for Postgres {
         idle: Duration,
         most: u64,
     ) -> Result<u64, sqlx::Error> {
+        // Only where the name is of our making: what a user has called it may be others' name, too.
+        let Some(name) = session_name() else {
+            return Ok(0);
+        };
+        let name = name.replace('\'', "''");
         let sql = format!(
-            "{OUR_IDLE_SESSIONS} and state_change < now() - interval '{} s' \
+            "{OUR_IDLE_SESSIONS} and current_setting('application_name') = '{name}' and state_change < now() - interval '{} s' \
              order by state_change limit {most}) as oldest",
             idle.as_secs()
         );
@@ -151,7 +156,6 @@ const OUR_IDLE_SESSIONS: &str = "\
         select pid from pg_stat_activity \
         where (select is_ours from turn) and pid <> pg_backend_pid() \
             and usename = current_user and datname = current_database() and state = 'idle' \
-            and current_setting('application_name') like '%/%' \
             and split_part(application_name, '/', 1) = split_part(current_setting('application_name'), '/', 1)";
 
 /// The same, and whether the server is a standby, or was told to take no writes.
