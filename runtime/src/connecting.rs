@@ -5,7 +5,25 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::stats::{Count, Counters};
-use crate::{Connect, Error, Kind, Source, invocation, limit, sandbox};
+use crate::{Connect, Error, Kind, Source, credentials, invocation, limit, sandbox};
+
+/// What was before one try to connect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) tries: u32,
+    /// How many of those met with silence.
+    pub(crate) silent: u32,
+    /// How often another of the host's addresses was to be taken since its name was.
+    pub(crate) turn: usize,
+}
+
+impl Attempt {
+    pub(crate) const FIRST: Self = Self {
+        tries: 0,
+        silent: 0,
+        turn: 0,
+    };
+}
 
 /// Opens a connection. Refusals that pass are tried again, with full jitter, until `end`; the error
 /// is the last real cause, never "timed out" when something else is known.
@@ -20,22 +38,35 @@ pub(crate) async fn open<C: Connect>(
     let mut is_last = false;
     let mut last = None;
     let result = loop {
-        let tries = source.tries + 1;
+        let Attempt { tries, turn, .. } = source.attempt;
+        let tries = tries + 1;
         let end_of_try = limit::after(patience(&source));
-        let error = match timeout_at(end_of_try.min(end), C::connect(&source)).await {
+        let (result, is_asking) =
+            credentials::watched(timeout_at(end_of_try.min(end), C::connect(&source))).await;
+        let was_silent = result.is_err();
+        let error = match result {
             Ok(Ok(connection)) => break Ok(connection),
             Ok(Err(error)) => error,
-            Err(_) if end <= end_of_try => break Err(last.unwrap_or_else(silence)),
             Err(_) => {
-                source.silent += 1;
-                silence()
+                source.attempt.silent += 1;
+                source.attempt.turn += usize::from(!is_asking);
+                silence(is_asking)
             }
         };
         let mut pause = match error.kind() {
-            _ if error.passes() => jitter(tries, &source),
+            _ if error.passes() => {
+                // Another is no worse; but who answers by the name is the one to be waited for.
+                source.attempt.turn += usize::from(turn > 0 && !was_silent);
+                jitter(tries, &source)
+            }
             // It may have been rotated since it was asked for.
             Some(Kind::Rejected) if source.credentials.is_some() && !has_asked_again => {
                 has_asked_again = true;
+                Duration::ZERO
+            }
+            // By its name it may be another server, of several that TLS tells apart (SNI).
+            Some(Kind::Rejected) if turn > 0 => {
+                source.attempt.turn = 0;
                 Duration::ZERO
             }
             _ => break Err(error),
@@ -43,7 +74,7 @@ pub(crate) async fn open<C: Connect>(
         let left = end.saturating_duration_since(Instant::now());
         if pause >= left {
             if is_last || left < LAST_TRY {
-                break Err(error);
+                break Err(last.filter(|_| was_silent).unwrap_or(error));
             }
             // Not all of what is left is given away.
             is_last = true;
@@ -51,11 +82,12 @@ pub(crate) async fn open<C: Connect>(
         }
         tracing::debug!(target: "reuse_db", %error, ?pause, tries, took = ?begun.elapsed(), "retried");
         counters.add(Count::Retried);
-        last = Some(error);
-        source.tries = tries;
+        // What was said is the cause, whatever was silent since.
+        last = last.filter(|_| was_silent).or(Some(error));
+        source.attempt.tries = tries;
         sleep(pause).await;
     };
-    let tries = source.tries + 1;
+    let tries = source.attempt.tries + 1;
     counters.add_time(Count::ConnectingNanos, begun.elapsed());
     match result {
         Ok(connection) => {
@@ -70,15 +102,19 @@ pub(crate) async fn open<C: Connect>(
 /// How long a try may take: twice as long after each silence, since a server that is slow, and not
 /// silent, would else be asked for ever and answer nobody.
 fn patience(source: &Source) -> Duration {
-    let doubled = 1 << source.silent.min(16);
+    let doubled = 1 << source.attempt.silent.min(16);
     source.attempt_timeout.saturating_mul(doubled)
 }
 
 /// What a last try takes at least.
 const LAST_TRY: Duration = Duration::from_millis(20);
 
-fn silence() -> Error {
-    Error::unavailable("no answer in time")
+fn silence(is_asking: bool) -> Error {
+    Error::unavailable(if is_asking {
+        "no credentials in time, from the function of `Source::credentials`"
+    } else {
+        "no answer in time"
+    })
 }
 
 /// Opens what the first invocation will need. A failure has been logged, as a refusal, and is not
@@ -118,7 +154,7 @@ fn random_part_of(most: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
 
     use super::*;
     use crate::Credentials;
@@ -163,7 +199,7 @@ mod tests {
 
     impl Connect for Picky {
         async fn connect(source: &Source) -> Result<Self, Error> {
-            if source.silent == 0 {
+            if source.attempt.turn == 0 {
                 std::future::pending::<()>().await;
             }
             match source.current_credentials().await? {
@@ -204,6 +240,82 @@ mod tests {
         assert!((silence..silence * 2).contains(&took), "{took:?}");
     }
 
+    thread_local! {
+        /// Where the tries went: 0 is the name.
+        static TURNS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Says in each try what the test's script has for it; at its end it is silent.
+    struct Scripted;
+
+    impl Connect for Scripted {
+        async fn connect(source: &Source) -> Result<Self, Error> {
+            source.current_credentials().await?;
+            let tried = TURNS.with_borrow_mut(|turns| {
+                turns.push(source.attempt.turn);
+                turns.len()
+            });
+            match SCRIPT.get().get(tried - 1) {
+                Some(Some(kind)) => Err(Error::connect(*kind, format!("{kind:?}"))),
+                _ => std::future::pending().await,
+            }
+        }
+
+        async fn check(&mut self) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    thread_local! {
+        static SCRIPT: Cell<&'static [Option<Kind>]> = const { Cell::new(&[]) };
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_silence_each_address_has_its_turn_and_the_name_the_last_word() {
+        static COUNTERS: Counters = Counters::new();
+        const SILENT: Option<Kind> = None;
+        const FULL: Option<Kind> = Some(Kind::Saturated);
+        const DOWN: Option<Kind> = Some(Kind::Unavailable);
+        const REJECTED: Option<Kind> = Some(Kind::Rejected);
+        for (script, turns, kind) in [
+            // Who answers by the name is the one to be waited for.
+            (
+                &[FULL, FULL, SILENT][..],
+                &[0, 0, 0, 1][..],
+                Kind::Saturated,
+            ),
+            // One that is there, and of no use, is not waited for.
+            (&[SILENT, DOWN, FULL], &[0, 1, 2, 3], Kind::Saturated),
+            // TLS may tell servers apart by the name.
+            (&[SILENT, REJECTED, REJECTED], &[0, 1, 0], Kind::Rejected),
+            (&[SILENT, REJECTED, SILENT], &[0, 1, 0, 1], Kind::Rejected),
+            (&[SILENT, SILENT], &[0, 1], Kind::Unavailable),
+        ] {
+            SCRIPT.set(script);
+            TURNS.take();
+            let end = Instant::now() + Duration::from_secs(10);
+            let error = open::<Scripted>(&Source::env("X"), end, &COUNTERS).await;
+            let error = error.err().expect("no connection");
+            let taken = TURNS.take();
+            assert_eq!(taken.get(..turns.len()), Some(turns), "{script:?}");
+            assert_eq!(error.kind(), Some(kind), "{script:?}: {error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_are_not_given_in_time_are_no_silence_of_the_server() {
+        async fn never() -> Result<Credentials, Error> {
+            std::future::pending().await
+        }
+        static COUNTERS: Counters = Counters::new();
+        let source = Source::env("X").credentials(&never);
+        let (begun, all) = (Instant::now(), Duration::from_secs(5));
+        let error = open::<Scripted>(&source, begun + all, &COUNTERS).await;
+        let error = error.err().expect("no credentials").to_string();
+        assert!(error.contains("no credentials in time"), "{error}");
+        assert_eq!(begun.elapsed(), all);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_is_rejected_twice_is_rejected() {
         let source = Source::env("X").credentials(&rotated);
@@ -213,7 +325,7 @@ mod tests {
         assert_eq!(ASKED.get(), 4);
         let (result, _) = opened(Source::env("X")).await;
         let text = result.expect_err("rejected").to_string();
-        assert!(text.contains("no password (2 tries"), "{text}");
+        assert!(text.contains("no password (3 tries"), "{text}");
     }
 
     /// Refuses, and notes when.

@@ -1,6 +1,7 @@
 //! User names and passwords that change.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::pin::Pin;
 
 use crate::error::BoxError;
@@ -86,6 +87,24 @@ fn not_given(error: BoxError) -> Error {
     }
 }
 
+tokio::task_local! {
+    /// Whether the try to connect that is being made is asking for its credentials.
+    static ASKING: Cell<bool>;
+}
+
+/// Makes a try to connect, and says whether it was asking for credentials when it ended.
+pub(crate) async fn watched<T>(attempt: impl Future<Output = T>) -> (T, bool) {
+    let attempt = async {
+        let result = attempt.await;
+        (result, ASKING.with(Cell::get))
+    };
+    ASKING.scope(Cell::new(false), attempt).await
+}
+
+fn asking(is_asking: bool) {
+    let _ = ASKING.try_with(|asking| asking.set(is_asking));
+}
+
 /// The function of a [`Source`].
 #[derive(Clone, Copy)]
 pub(crate) struct Provider(pub(crate) &'static dyn ProvideCredentials);
@@ -110,7 +129,12 @@ impl Source {
     /// What the function answers, as [`Error::unavailable`] unless it is an [`Error`].
     pub async fn current_credentials(&self) -> Result<Option<Credentials>, Error> {
         match self.credentials {
-            Some(provider) => provider.0.ask().await.map(Some),
+            Some(provider) => {
+                asking(true);
+                let credentials = provider.0.ask().await;
+                asking(false);
+                credentials.map(Some)
+            }
             None => Ok(None),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::connecting::Attempt;
 use crate::credentials::{ProvideCredentials, Provider};
 use crate::{Error, Guard, sandbox};
 
@@ -39,10 +40,8 @@ pub struct Source {
     pub(crate) read_write: bool,
     pub(crate) guard: Option<Guard>,
     pub(crate) on_connect: Option<&'static str>,
-    /// Of one try to connect: how many were before it.
-    pub(crate) tries: u32,
-    /// How many of those met with silence.
-    pub(crate) silent: usize,
+    /// Of one try to connect: what was before it.
+    pub(crate) attempt: Attempt,
 }
 
 impl Source {
@@ -73,8 +72,7 @@ impl Source {
             read_write: false,
             guard: None,
             on_connect: None,
-            tries: 0,
-            silent: 0,
+            attempt: Attempt::FIRST,
         }
     }
 

@@ -1,4 +1,4 @@
-//! A host with two addresses, of which the first is a black hole.
+//! A host with three addresses: a black hole, one that hangs up, and a server.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod function;
@@ -13,12 +13,12 @@ use function::{Function, Reply};
 use reuse_db_tests::lambda::Event;
 use tokio::net::{TcpListener, TcpStream};
 
-/// A function in a mount namespace of its own, where `two-addresses` is the name of both.
-fn with_two_addresses(folder: &std::path::Path) -> String {
+/// A function in a mount namespace of its own, where `three-addresses` is the name of them.
+fn with_three_addresses(folder: &std::path::Path) -> String {
     let (hosts, program) = (folder.join("hosts"), folder.join("function"));
     std::fs::write(
         &hosts,
-        "127.0.0.1 localhost\n127.0.0.1 two-addresses\n127.0.0.2 two-addresses\n",
+        "127.0.0.1 localhost three-addresses\n127.0.0.2 three-addresses\n127.0.0.3 three-addresses\n",
     )
     .expect("the folder is ours");
     let script = format!(
@@ -31,15 +31,20 @@ fn with_two_addresses(folder: &std::path::Path) -> String {
     program.display().to_string()
 }
 
-/// The server at the second address, on a port whose first address accepts and says nothing.
-async fn behind_a_black_hole(server: SocketAddr) -> (TcpListener, u16) {
+/// The server at the third address, on a port whose first address accepts and says nothing, and whose
+/// second hangs up.
+async fn behind_others(server: SocketAddr) -> (TcpListener, u16) {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .expect("a port");
     let port = silent.local_addr().expect("an address").port();
-    let listener = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), port))
-        .await
-        .expect("the same port");
+    let at = async |last| {
+        let address = Ipv4Addr::new(127, 0, 0, last);
+        let listener = TcpListener::bind((address, port)).await;
+        listener.expect("the same port")
+    };
+    let (of_no_use, listener) = (at(2).await, at(3).await);
+    tokio::spawn(async move { while of_no_use.accept().await.is_ok() {} });
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -52,11 +57,11 @@ async fn behind_a_black_hole(server: SocketAddr) -> (TcpListener, u16) {
 }
 
 on_each_server! {
-    async fn the_other_one_is_tried_in_time(server: &impl Server) {
+    async fn each_is_tried_in_time(server: &impl Server) {
         let folder = tempfile::tempdir().expect("a folder");
-        let program = with_two_addresses(folder.path());
-        let (_silent, port) = behind_a_black_hole(server.addr()).await;
-        let url = server.url_at(port).replace("127.0.0.1", "two-addresses");
+        let program = with_three_addresses(folder.path());
+        let (_silent, port) = behind_others(server.addr()).await;
+        let url = server.url_at(port).replace("127.0.0.1", "three-addresses");
         let env = [("DATABASE_URL", url.as_str())];
         let function = Function::start_program(&program, server, &env).await;
         for path in ["/add?n=1", "/pool?n=1"] {

@@ -5,15 +5,22 @@ use std::pin::pin;
 
 use sqlx::Connection;
 
-use super::{Driver, address, errors};
+use super::{Driver, errors, place::Place};
 use crate::{Error, Source};
 
 /// Opens a connection and sets it up.
 pub(super) async fn open<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
-    let url = address::of(source).await?;
-    let mut connection = match DB::Connection::connect_with(&DB::options(&url, source)?).await {
+    open_at::<DB>(&Place::of::<DB>(source).await?, source).await
+}
+
+/// The same, where that is known.
+pub(super) async fn open_at<DB: Driver>(
+    place: &Place,
+    source: &Source,
+) -> Result<DB::Connection, Error> {
+    let mut connection = match DB::Connection::connect_with(&place.options::<DB>(source)?).await {
         Err(error) if DB::was_too_much(&error, source) => {
-            DB::Connection::connect_with(&DB::options(&url, source)?).await?
+            DB::Connection::connect_with(&place.options::<DB>(source)?).await?
         }
         result => result?,
     };

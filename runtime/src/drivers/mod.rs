@@ -1,9 +1,9 @@
 //! sqlx's connections, pools and transactions as what can be kept.
 
-mod address;
 mod connection;
 mod errors;
 mod kind;
+mod place;
 mod pool;
 mod transaction;
 
@@ -16,12 +16,13 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sqlx::{Connection, Database};
 
 use crate::guard::Load;
-use crate::{Error, Source};
+use crate::{Credentials, Error, Source};
 
 /// How one connects to a database.
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
@@ -31,6 +32,22 @@ trait Driver: Database {
     /// The options to connect with, as the source's URL says, and with what else can be asked for
     /// without a round trip.
     fn options(url: &str, source: &Source) -> Result<Options<Self>, Error>;
+
+    /// The same, signed in as somebody else; `None` where there is no server to sign in at.
+    fn sign_in(_options: Options<Self>, _credentials: &Credentials) -> Option<Options<Self>> {
+        None
+    }
+
+    /// The host whose addresses may be taken in place of its name: not that of a socket's path, nor one
+    /// whose name is verified, as sqlx has the name from nowhere else.
+    fn host(_options: &Options<Self>) -> Option<String> {
+        None
+    }
+
+    /// The same, at this address of the host.
+    fn at(options: Options<Self>, _address: IpAddr) -> Options<Self> {
+        options
+    }
 
     /// Whether a connection was refused because of what [`options`](Self::options) adds to the URL;
     /// from then on it adds nothing.

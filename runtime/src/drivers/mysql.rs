@@ -1,14 +1,15 @@
 //! MySQL and MariaDB.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::mysql::MySqlConnectOptions;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, Database, MySql, MySqlConnection, Row as _};
 
 use super::{Driver, driver, errors};
 use crate::guard::Load;
-use crate::{Error, Source, sandbox};
+use crate::{Credentials, Error, Source, sandbox};
 
 driver!(MySql, MySqlConnection);
 
@@ -16,6 +17,26 @@ impl Driver for MySql {
     fn options(url: &str, source: &Source) -> Result<MySqlConnectOptions, Error> {
         errors::expect_scheme(url, Self::URL_SCHEMES, source)?;
         MySqlConnectOptions::from_str(url).map_err(|error| errors::malformed(&error, source))
+    }
+
+    fn sign_in(
+        options: MySqlConnectOptions,
+        credentials: &Credentials,
+    ) -> Option<MySqlConnectOptions> {
+        Some(
+            options
+                .username(credentials.user())
+                .password(credentials.password()),
+        )
+    }
+
+    fn host(options: &MySqlConnectOptions) -> Option<String> {
+        let is_verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
+        (options.get_socket().is_none() && !is_verified).then(|| options.get_host().to_owned())
+    }
+
+    fn at(options: MySqlConnectOptions, address: IpAddr) -> MySqlConnectOptions {
+        options.host(&address.to_string())
     }
 
     fn set_up(source: &Source) -> Option<String> {

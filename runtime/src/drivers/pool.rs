@@ -8,7 +8,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::{Connection, Pool};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Driver, Options, address, connection};
+use super::{Driver, Options, connection, place::Place};
 use crate::clock::Moment;
 use crate::{Error, Source, limit};
 
@@ -18,16 +18,16 @@ const PATIENCE: Duration = Duration::from_millis(250);
 
 /// A pool with one connection open, so that an error of connecting is met here, with its cause.
 pub(super) async fn open<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error> {
-    if source.tries > 0 {
+    let place = Place::of::<DB>(source).await?;
+    if source.attempt.tries > 0 {
         // Only when there is something to be had.
-        probe::<DB>(source).await?;
+        probe::<DB>(&place, source).await?;
     }
-    let url = address::of(source).await?;
-    let mut pool = lazy::<DB>(DB::options(&url, source)?, source);
-    match first_connection(&pool, source).await {
+    let mut pool = lazy::<DB>(place.options::<DB>(source)?, source);
+    match first_connection(&pool, &place, source).await {
         Err(Met::Pool(error)) if DB::was_too_much(&error, source) => {
-            pool = lazy::<DB>(DB::options(&url, source)?, source);
-            first_connection(&pool, source).await?;
+            pool = lazy::<DB>(place.options::<DB>(source)?, source);
+            first_connection(&pool, &place, source).await?;
         }
         result => result?,
     }
@@ -49,19 +49,23 @@ impl From<Met> for Error {
     }
 }
 
-async fn first_connection<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Met> {
+async fn first_connection<DB: Driver>(
+    pool: &Pool<DB>,
+    place: &Place,
+    source: &Source,
+) -> Result<(), Met> {
     let first = async {
         // Back in the pool before the handler asks for it, or the pool would open another.
         pool.acquire().await?.return_to_pool().await;
         Ok(())
     };
     let cause = async {
-        if source.tries > 0 {
+        if source.attempt.tries > 0 {
             // That has been asked: it would take the pool's own connection for a full server.
             return pending().await;
         }
         sleep(PATIENCE).await;
-        match probe::<DB>(source).await {
+        match probe::<DB>(place, source).await {
             Err(error) => error,
             Ok(()) => pending().await,
         }
@@ -74,8 +78,8 @@ async fn first_connection<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
 }
 
 /// Opens a connection and closes it again: it says what it meets.
-async fn probe<DB: Driver>(source: &Source) -> Result<(), Error> {
-    let connection = connection::open::<DB>(source).await?;
+async fn probe<DB: Driver>(place: &Place, source: &Source) -> Result<(), Error> {
+    let connection = connection::open_at::<DB>(place, source).await?;
     // Nothing that matters was said on it.
     let _ = connection.close().await;
     Ok(())
@@ -83,8 +87,8 @@ async fn probe<DB: Driver>(source: &Source) -> Result<(), Error> {
 
 /// New connections are opened by the host's name, and with the credentials of now.
 pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
-    let url = address::of(source).await?;
-    pool.set_connect_options(DB::options(&url, source)?);
+    let place = Place::of::<DB>(source).await?;
+    pool.set_connect_options(place.options::<DB>(source)?);
     Ok(())
 }
 

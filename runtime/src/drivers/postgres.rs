@@ -1,15 +1,16 @@
 //! PostgreSQL.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres, Row as _};
 
 use super::{Driver, driver, errors};
 use crate::guard::Load;
-use crate::{Error, Source, sandbox};
+use crate::{Credentials, Error, Source, sandbox};
 
 driver!(Postgres, PgConnection);
 
@@ -36,6 +37,25 @@ impl Driver for Postgres {
             }
             _ => options,
         })
+    }
+
+    fn sign_in(options: PgConnectOptions, credentials: &Credentials) -> Option<PgConnectOptions> {
+        Some(
+            options
+                .username(credentials.user())
+                .password(credentials.password()),
+        )
+    }
+
+    fn host(options: &PgConnectOptions) -> Option<String> {
+        let host = options.get_host();
+        let is_path = options.get_socket().is_some() || host.starts_with('/');
+        let is_verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
+        (!is_path && !is_verified).then(|| host.to_owned())
+    }
+
+    fn at(options: PgConnectOptions, address: IpAddr) -> PgConnectOptions {
+        options.host(&address.to_string())
     }
 
     fn was_too_much(error: &sqlx::Error, source: &Source) -> bool {
@@ -258,6 +278,21 @@ mod tests {
         }
         client.write_all(WELCOME).await?;
         client.read_to_end(&mut start_up).await.map(drop)
+    }
+
+    #[tokio::test]
+    async fn an_address_of_the_newer_kind_is_connected_to() {
+        let server = TcpListener::bind("[::1]:0").await.expect("a port");
+        let at = server.local_addr().expect("an address");
+        tokio::spawn(async move {
+            let (client, _) = server.accept().await?;
+            serve(client, Arc::new(Barrier::new(1))).await
+        });
+        let url = format!("postgres://app@host/app?sslmode=disable&port={}", at.port());
+        let source = Source::env("X").transaction_pooler();
+        let options = Postgres::at(Postgres::options(&url, &source).expect("options"), at.ip());
+        let connection = sqlx::ConnectOptions::connect(&options).await;
+        assert!(connection.is_ok(), "{connection:?}");
     }
 
     #[tokio::test]
