@@ -314,6 +314,18 @@ mod tests {
         let error = error.err().expect("no credentials").to_string();
         assert!(error.contains("no credentials in time"), "{error}");
         assert_eq!(begun.elapsed(), all);
+
+        async fn late() -> Result<Credentials, Error> {
+            ASKED.set(ASKED.get() + 1);
+            if ASKED.get() == 1 {
+                never().await?;
+            }
+            Ok(Credentials::new("app", "s3cret"))
+        }
+        let source = Source::env("X").credentials(&late);
+        let end = Instant::now() + all;
+        assert!(open::<Scripted>(&source, end, &COUNTERS).await.is_err());
+        assert_eq!(TURNS.take(), [0], "no other address for it");
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) close: Gate,
     pub(crate) load: Gate,
     pub(crate) reap: Gate,
+    pub(crate) renew: Gate,
     pub(crate) unfinished: bool,
 }
 
@@ -49,6 +50,7 @@ impl World {
         close: Gate::Ok,
         load: Gate::Ok,
         reap: Gate::Ok,
+        renew: Gate::Ok,
         unfinished: false,
     };
 }
@@ -56,6 +58,7 @@ impl World {
 thread_local! {
     static WORLD: RefCell<World> = const { RefCell::new(World::SOUND) };
     static ALIVE: Cell<usize> = const { Cell::new(0) };
+    static RENEWED: Cell<usize> = const { Cell::new(0) };
     static NEXT: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -69,6 +72,11 @@ pub(crate) fn set(change: impl FnOnce(&mut World)) {
 
 pub(crate) fn alive() -> usize {
     ALIVE.get()
+}
+
+/// How often one was told to renew what it connects with.
+pub(crate) fn renewed() -> usize {
+    RENEWED.get()
 }
 
 #[derive(Debug)]
@@ -115,6 +123,11 @@ impl Connect for Fake {
     async fn reap(&mut self, _: Duration, most: u64) -> Result<u64, Error> {
         world().reap.pass().await?;
         Ok(most)
+    }
+
+    async fn renew(&self, _: &Source) -> Result<(), Error> {
+        RENEWED.set(RENEWED.get() + 1);
+        world().renew.pass().await
     }
 
     async fn close(self) {

@@ -115,6 +115,28 @@ impl<S: Connect + Sync> SharedLease<S> {
     }
 }
 
+impl<S: Connect + Sync> SharedLease<S> {
+    /// Renews what the value connects with, if it is to be now. An error is logged: what is open needs
+    /// neither a URL nor credentials.
+    async fn renew(&self, source: &Source, end: Instant) {
+        if !lock(&self.used).takes_renewal(source) {
+            return;
+        }
+        let end = end.min(limit::after(source.attempt_timeout));
+        let error = match timeout_at(end, self.value.renew(source)).await {
+            Ok(Ok(())) => {
+                let mut used = lock(&self.used);
+                used.was_in_vain = false;
+                used.is_to_be_renewed = false;
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(target: "reuse_db", %error, "not renewed");
+    }
+}
+
 impl<S: Connect + Sync> Drop for SharedLease<S> {
     fn drop(&mut self) {
         let failed = self.outcome == Outcome::Failure;
@@ -124,11 +146,12 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         let is_unfinished = is_last && self.value.unfinished();
         // Not when it has come to rest: a freeze may be in between.
         let last = Moment::now();
-        *lock(&self.used) = Use {
-            last,
-            failed,
-            is_at_rest: !is_unfinished,
-        };
+        let mut used = lock(&self.used);
+        used.last = last;
+        used.failed = failed;
+        used.is_at_rest = !is_unfinished;
+        used.is_to_be_renewed |= failed;
+        drop(used);
         if is_unfinished {
             let (value, limit) = (Arc::downgrade(&self.value), self.rest_timeout);
             let used = Arc::clone(&self.used);
@@ -160,6 +183,9 @@ impl<S: Connect + Sync> std::fmt::Debug for SharedLease<S> {
 /// How old the credentials of what opens connections by itself may become: a third of what a token of
 /// RDS lives.
 const RENEWED_AFTER: Duration = Duration::from_secs(5 * 60);
+/// How often they are asked for at most, whatever fails; and if asking failed.
+const RENEWED_AT_MOST: Duration = Duration::from_secs(1);
+const RENEWED_AFTER_ERROR: Duration = Duration::from_secs(5);
 
 /// The one value of a `Source` in one runtime.
 struct Single<S> {
@@ -170,17 +196,42 @@ struct Single<S> {
 
 struct Opened<S> {
     value: Arc<S>,
-    /// When its credentials were asked for last.
-    asked: Moment,
     used: Arc<std::sync::Mutex<Use>>,
 }
 
-/// When the value was given back last, and whether that invocation failed.
 struct Use {
+    /// When the value was given back last, and whether that invocation failed.
     last: Moment,
     failed: bool,
     /// Nothing was unfinished on it, or no longer is: until then it is doubtful.
     is_at_rest: bool,
+    /// When its credentials were asked for last, and whether they were not given.
+    asked: Moment,
+    was_in_vain: bool,
+    /// An invocation has failed since.
+    is_to_be_renewed: bool,
+}
+
+impl Use {
+    /// Where the value connects by itself, and as whom, is found out again after a failure, and when its
+    /// credentials may be others by now. Whoever is told so does it: no other need wait.
+    fn takes_renewal(&mut self, source: &Source) -> bool {
+        let least = match *self {
+            Self { was_in_vain, .. } if was_in_vain => RENEWED_AFTER_ERROR,
+            Self {
+                is_to_be_renewed, ..
+            } if is_to_be_renewed => RENEWED_AT_MOST,
+            _ => RENEWED_AFTER,
+        };
+        let now = Moment::now();
+        let may_be = self.is_to_be_renewed || source.credentials.is_some();
+        let is_due = may_be && now.since(self.asked) >= least;
+        if is_due {
+            // As long as nothing else is known: it may be cut off.
+            (self.asked, self.was_in_vain) = (now, true);
+        }
+        is_due
+    }
 }
 
 fn lock(used: &std::sync::Mutex<Use>) -> std::sync::MutexGuard<'_, Use> {
@@ -210,14 +261,14 @@ impl<S: Connect + Sync> Single<S> {
             .after(self.source.target(), 0, begun.elapsed())
         })?;
         if let Some(opened) = slot.take() {
-            let failed = lock(&opened.used).failed;
             if let Some(sound) = self.sound(opened, end, counters).await {
-                // In its place before anything else is awaited: a lease that is cut off loses nothing.
-                let opened = slot.insert(sound);
-                self.renew(opened, failed, end).await;
+                let lease = slot.insert(sound).lease(&self.source);
+                // Nobody else waits for what is asked of others.
+                drop(slot);
+                lease.renew(&self.source, end).await;
                 counters.add(Count::Reused);
                 tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "reused");
-                return Ok(opened.lease(&self.source));
+                return Ok(lease);
             }
             counters.add(Count::Stale);
         }
@@ -227,29 +278,12 @@ impl<S: Connect + Sync> Single<S> {
             last: Moment::now(),
             failed: false,
             is_at_rest: true,
+            asked,
+            was_in_vain: false,
+            is_to_be_renewed: false,
         }));
-        let opened = Opened { value, asked, used };
+        let opened = Opened { value, used };
         Ok(slot.insert(opened).lease(&self.source))
-    }
-
-    /// Where it connects by itself, and as whom, is found out again after a failure, and when its
-    /// credentials may be others by now. An error is logged: what is open needs neither.
-    async fn renew(&self, opened: &mut Opened<S>, failed: bool, end: Instant) {
-        let age = Moment::now().since(opened.asked);
-        let may_have_changed = self.source.credentials.is_some() && age >= RENEWED_AFTER;
-        if !failed && !may_have_changed {
-            return;
-        }
-        // Also if it fails: not each of the leases that follow is to wait for it.
-        opened.asked = Moment::now();
-        let end = end.min(limit::after(self.source.attempt_timeout));
-        match timeout_at(end, opened.value.renew(&self.source)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(target: "reuse_db", %error, "not renewed"),
-            Err(_) => {
-                tracing::warn!(target: "reuse_db", error = "no answer in time", "not renewed");
-            }
-        }
     }
 
     /// The value, if it is trusted, passes its check, or is in use by another invocation, which
@@ -269,10 +303,10 @@ impl<S: Connect + Sync> Single<S> {
         if is_trusted {
             return Some(opened);
         }
-        let Opened { value, asked, used } = opened;
+        let Opened { value, used } = opened;
         let mut value = match Arc::try_unwrap(value) {
             Ok(value) => value,
-            Err(value) => return Some(Opened { value, asked, used }),
+            Err(value) => return Some(Opened { value, used }),
         };
         counters.add(Count::Checked);
         let begun = Instant::now();
@@ -286,7 +320,6 @@ impl<S: Connect + Sync> Single<S> {
                 tracing::debug!(target: "reuse_db", ?took, "checked");
                 Some(Opened {
                     value: Arc::new(value),
-                    asked,
                     used,
                 })
             }

@@ -177,7 +177,8 @@ impl Source {
     /// It is asked in each try to connect, within [`attempt_timeout`](Self::attempt_timeout); if the
     /// server rejects what it yields, it is asked once more, at once, before the lease gives up. A
     /// pool asks when it is opened, when an invocation finds that it was asked more than 5 min ago,
-    /// and after an invocation that failed: sqlx takes what it opens then as it was told last.
+    /// and after an invocation that failed, at most once a second: sqlx takes what it opens then as it was
+    /// told last. That invocation alone waits for it, within [`attempt_timeout`](Self::attempt_timeout).
     /// Default: none.
     #[must_use]
     pub const fn credentials(mut self, function: &'static dyn ProvideCredentials) -> Self {

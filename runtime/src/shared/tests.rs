@@ -1,8 +1,9 @@
 //! The promises of a shared value, with a fake one.
 
 use super::*;
+use crate::Credentials;
 use crate::clock::turn;
-use crate::fake::{Fake, Gate, SOURCE, alive, set};
+use crate::fake::{Fake, Gate, SOURCE, alive, renewed, set};
 
 async fn leased(shared: &'static Shared<Fake>) -> SharedLease<Fake> {
     shared.lease().await.expect("a value")
@@ -120,6 +121,84 @@ async fn coming_to_rest_does_not_hide_a_failure_since() {
     let checked = DB.stats().checked;
     SharedLease::settle(leased(&DB).await, Outcome::Success);
     assert_eq!(DB.stats().checked, checked + 1);
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn later(time: Duration) {
+    turn::monotonic(time);
+    turn::wall(time);
+}
+
+async fn app() -> Result<Credentials, Error> {
+    Ok(Credentials::new("app", "s3cret"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_failure_it_is_renewed_once() {
+    static DB: Shared<Fake> = Shared::new(SOURCE);
+    SharedLease::settle(leased(&DB).await, Outcome::Failure);
+    later(SECOND);
+    let (one, two) = (leased(&DB).await, leased(&DB).await);
+    assert_eq!(renewed(), 1);
+    // However many fail.
+    SharedLease::settle(one, Outcome::Failure);
+    SharedLease::settle(leased(&DB).await, Outcome::Failure);
+    SharedLease::settle(two, Outcome::Success);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!(renewed(), 1);
+    later(SECOND);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    later(SECOND * 3600);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!(renewed(), 2, "not for its age, without credentials");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_renewed_when_they_may_be_others() {
+    static DB: Shared<Fake> = Shared::new(SOURCE.credentials(&app));
+    for (age, times) in [(0, 0), (299, 0), (1, 1), (299, 1), (1, 2)] {
+        later(SECOND * age);
+        SharedLease::settle(leased(&DB).await, Outcome::Success);
+        assert_eq!(renewed(), times);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_alone_waits_for_a_renewal_that_hangs_and_not_for_ever() {
+    static DB: Shared<Fake> = Shared::new(SOURCE.credentials(&app));
+    SharedLease::settle(leased(&DB).await, Outcome::Failure);
+    for gate in [Gate::Never, Gate::Err] {
+        set(|world| world.renew = gate);
+        later(SECOND * 5);
+        let begun = Instant::now();
+        let one = tokio::spawn(DB.lease());
+        tokio::task::yield_now().await;
+        SharedLease::settle(leased(&DB).await, Outcome::Success);
+        assert_eq!(begun.elapsed(), Duration::ZERO, "{gate:?}");
+        let one = one.await.expect("no panic").expect("what there is");
+        assert!(begun.elapsed() <= SOURCE.attempt_timeout + Duration::from_millis(1));
+        SharedLease::settle(one, Outcome::Failure);
+    }
+    later(SECOND * 4);
+    SharedLease::settle(leased(&DB).await, Outcome::Failure);
+    assert_eq!(renewed(), 2, "an error is not met again at once");
+    later(SECOND);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!((renewed(), DB.stats().opened, alive()), (3, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_cut_off_while_it_is_renewed_loses_nothing() {
+    static DB: Shared<Fake> = Shared::new(SOURCE.credentials(&app));
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    set(|world| world.renew = Gate::Never);
+    later(SECOND * 300);
+    assert!(timeout(SECOND, DB.lease()).await.is_err(), "cut off");
+    set(|world| world.renew = Gate::Ok);
+    later(SECOND * 5);
+    SharedLease::settle(leased(&DB).await, Outcome::Success);
+    assert_eq!((renewed(), DB.stats().opened, alive()), (2, 1, 1));
 }
 
 #[test]
