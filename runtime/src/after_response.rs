@@ -142,6 +142,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
         let this = self.project();
         if this.after.is_none() {
             let result = ready!(this.future.poll(cx));
+            this.invocation.respond();
             // Where several are served at once nothing is frozen between them.
             let debtor = if *this.is_alone {
                 Debtor::Anybody

@@ -18,7 +18,7 @@ use crate::limit::FAR;
 ///     .guard(Guard::new().share(70).reap(Duration::from_secs(60)));
 /// ```
 ///
-/// After a response, and before the freeze, the connection that was just used asks the server how many
+/// After a response, and before the freeze, a connection that is kept asks the server how many
 /// connections it has and may have. Above the share it is closed, and so are the others that this sandbox
 /// keeps; the next invocation opens a new one. It asks at most once in [`every`](Self::every), and the
 /// more sandboxes of the function there are, the less often: all of them together ask about once in that
@@ -74,14 +74,19 @@ impl Guard {
         self
     }
 
-    /// Also ends sessions of other sandboxes that have been idle for this long, at least 10 s, and are
-    /// in no transaction: those of the same function, user and database, the oldest first, no more than
-    /// bring the server below the share, and by one sandbox at a time (an advisory lock). A sandbox
-    /// whose session was ended opens a new one in its next invocation, which does not fail for it.
+    /// Also ends sessions of other sandboxes that have been idle for this long, at least 10 s and 1 s more
+    /// than [`verify_after`](Source::verify_after), and are in no transaction: those of the same function,
+    /// user and database, the oldest first, no more than bring the server below the share, and by one
+    /// sandbox at a time (an advisory lock). A sandbox whose session was ended opens a new one in its
+    /// next invocation, which does not fail for it. But a server cannot tell a frozen sandbox from a
+    /// handler that does something else meanwhile: one that is silent for this long between two
+    /// statements loses its session, unless it is in a transaction. So choose it longer than the function
+    /// may run.
     ///
-    /// PostgreSQL's `application_name` tells whose a session is: off Lambda, or where it has been
-    /// emptied, none is ended. On MySQL and MariaDB, where sqlx has no such name, each session holds a
-    /// lock by the function's name for it (`get_lock`, in the round trip that sets it up).
+    /// PostgreSQL's `application_name` tells whose a session is: off Lambda, or where it is another,
+    /// none is ended. On MySQL and MariaDB, where sqlx has no such name, each session holds a
+    /// lock by the function's name for it (`get_lock`, in the round trip that sets it up, which a Galera
+    /// cluster may refuse); who it is and what it does is looked at again before each is ended.
     /// Default: none are ended.
     #[must_use]
     pub const fn reap(mut self, idle: Duration) -> Self {
@@ -90,6 +95,15 @@ impl Guard {
         } else {
             idle
         });
+        self
+    }
+}
+
+impl Guard {
+    /// The same for a source's connections: none that is trusted without a check is ended.
+    pub(crate) fn of(mut self, source: &Source) -> Self {
+        let trusted = source.verify_after.saturating_add(Duration::from_secs(1));
+        self.reap = self.reap.map(|idle| idle.max(trusted));
         self
     }
 }
@@ -185,6 +199,20 @@ mod tests {
             [0, 9, 60].map(reap),
             [10, 10, 60].map(|secs| Some(Duration::from_secs(secs)))
         );
+    }
+
+    #[test]
+    fn row_05_nobody_is_reaped_who_is_trusted() {
+        let secs = Duration::from_secs;
+        let source = Source::env("X").verify_after(secs(30));
+        assert_eq!(Guard::new().reap(secs(20)).of(&source).reap, Some(secs(31)));
+        assert_eq!(Guard::new().reap(secs(60)).of(&source).reap, Some(secs(60)));
+        let endless = source.verify_after(Duration::MAX);
+        assert_eq!(
+            Guard::new().reap(secs(60)).of(&endless).reap,
+            Some(Duration::MAX)
+        );
+        assert_eq!(Guard::new().of(&source), Guard::new());
     }
 
     /// A thousand sandboxes ask about once in `every`, and none more than once.

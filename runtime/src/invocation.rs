@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Error;
@@ -20,6 +21,8 @@ pub(crate) struct Invocation {
     pub(crate) id: u64,
     /// Its end; `None` if it is not known.
     deadline: Option<Instant>,
+    /// Whether its response is out.
+    has_responded: watch::Sender<bool>,
     /// The leases that it was refused.
     refusals: Mutex<Vec<Refusal>>,
 }
@@ -42,6 +45,7 @@ impl Invocation {
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             deadline,
+            has_responded: watch::Sender::new(false),
             refusals: Mutex::default(),
         })
     }
@@ -49,6 +53,11 @@ impl Invocation {
     /// One whose deadline Lambda tells, in milliseconds of the Unix epoch.
     pub(crate) fn until(epoch_ms: u64) -> Arc<Self> {
         Self::new(deadline(epoch_ms))
+    }
+
+    /// Its response is out.
+    pub(crate) fn respond(&self) {
+        self.has_responded.send_replace(true);
     }
 
     fn refusals(&self) -> MutexGuard<'_, Vec<Refusal>> {
@@ -72,6 +81,17 @@ pub(crate) fn current_deadline() -> Option<Instant> {
         .try_with(|invocation| invocation.deadline)
         .ok()
         .flatten()
+}
+
+/// Waits until the response of the current invocation is out, as far as that is known.
+pub(crate) fn responded() -> impl Future<Output = ()> + Send + 'static {
+    let response = INVOCATION.try_with(|invocation| invocation.has_responded.subscribe());
+    async {
+        if let Ok(mut response) = response {
+            // Or it has ended without one.
+            let _ = response.wait_for(|is_out| *is_out).await;
+        }
+    }
 }
 
 /// Remembers that the current invocation was refused a connection that may be had later, for as

@@ -1,6 +1,8 @@
 //! What Lambda tells a sandbox in its environment, read in one place.
 
 use std::env::var;
+#[cfg(any(feature = "mysql", test))]
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use lambda_http::Error;
 
@@ -57,13 +59,25 @@ pub(crate) fn session_name() -> Option<String> {
 /// Lambda.
 #[cfg(feature = "mysql")]
 pub(crate) fn lock_name() -> Option<String> {
-    // A server takes 64 bytes: there is room for a session's number.
-    let name: String = function()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-        .take(32)
-        .collect();
-    (!name.is_empty()).then(|| format!("reuse-db/{name}"))
+    lock_name_of(&function())
+}
+
+/// A server takes 64 bytes: there is to be room for a session's number. The names of one stack's
+/// functions may differ at their ends only.
+#[cfg(any(feature = "mysql", test))]
+fn lock_name_of(function: &str) -> Option<String> {
+    const MOST: usize = 32;
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name: String = function.chars().filter(is_plain).collect();
+    match name.split_at_checked(MOST - 8) {
+        Some((beginning, end)) if name.len() > MOST => {
+            let mut hasher = DefaultHasher::new();
+            end.hash(&mut hasher);
+            let hash = hasher.finish() & 0xffff_ffff;
+            Some(format!("reuse-db/{beginning}{hash:08x}"))
+        }
+        _ => (!name.is_empty()).then(|| format!("reuse-db/{name}")),
+    }
 }
 
 /// PostgreSQL takes 63 bytes, and a function's name has up to 64.
@@ -96,5 +110,21 @@ mod tests {
         assert_eq!(session_name_of("shop", "2026/01/31/[7]12ab"), "shop/12ab");
         assert_eq!(session_name_of("shop", ""), "shop/");
         assert_eq!(session_name_of(&"x".repeat(64), stream).len(), 63);
+    }
+
+    #[test]
+    fn a_lock_is_named_after_the_whole_name_of_the_function() {
+        let named = |function: &str| lock_name_of(function).unwrap_or_default();
+        assert_eq!(named("shop'; drop"), "reuse-db/shopdrop");
+        assert_eq!(
+            named(&"x".repeat(32)),
+            format!("reuse-db/{}", "x".repeat(32))
+        );
+        let stack = "a-stack-with-a-long-name-of-its-own";
+        let (one, two) = (named(&format!("{stack}-1")), named(&format!("{stack}-2")));
+        assert!(
+            one != two && one.len() == 41 && one.starts_with("reuse-db/a-stack-with-a-long-name")
+        );
+        assert_eq!(lock_name_of(""), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that asks, on its way back, whether the server is nearly full.
+//! After the response a connection that is kept asks whether the server is nearly full.
 
 use std::sync::Arc;
 
@@ -7,43 +7,71 @@ use tokio::time::{Instant, timeout};
 use super::held::{Held, Owed, close};
 use super::{Depot, discarded};
 use crate::guard::{Guard, Load};
-use crate::{Connect, Error};
+use crate::stats::Counters;
+use crate::{Connect, Error, invocation, limit, owed};
 
 impl<C: Connect> Depot<C> {
-    /// The guard, if it is to ask now.
-    pub(super) fn guard_on_duty(&self) -> Option<Guard> {
-        let guard = self.source.guard?;
-        self.state().watch.is_due(guard).then_some(guard)
+    /// If the guard is to ask now, it does when the response is out: until then the connection may be
+    /// leased again.
+    pub(super) fn ask_after_response(self: &Arc<Self>, counters: &'static Counters) {
+        let Some(guard) = self.source.guard else {
+            return;
+        };
+        if self.state().watch.is_due(guard) {
+            let (depot, response) = (Arc::clone(self), invocation::responded());
+            owed::spawn(async move {
+                response.await;
+                depot.ask(guard, counters).await;
+            });
+        }
+    }
+
+    async fn ask(self: Arc<Self>, guard: Guard, counters: &'static Counters) {
+        // Whoever has leased all of them needs them.
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return;
+        };
+        let end = limit::after(self.source.check_timeout);
+        let Some(idle) = self.newest_idle(end).await else {
+            return;
+        };
+        let _owed = Owed::new(&self);
+        let since = idle.since;
+        let mut held = Held {
+            connection: idle.connection,
+            opened: idle.opened,
+            depot: Arc::clone(&self),
+            permit,
+            counters,
+        };
+        let (begun, limit) = (Instant::now(), self.source.check_timeout);
+        let guard = guard.of(&self.source);
+        let load = match timeout(limit, look(&mut held.connection, guard)).await {
+            Ok(Ok(load)) => load,
+            Ok(Err(error)) => return held.discard(&error.to_string()),
+            Err(_) => return held.discard("no answer to the guard's question"),
+        };
+        let Some(load) = load else {
+            return held.park(since);
+        };
+        let Load { used, most, ours } = load;
+        tracing::debug!(target: "reuse_db", used, most, ours, took = ?begun.elapsed(), "counted");
+        self.state().watch.told(guard, ours);
+        if load.excess(guard) == 0 {
+            return held.park(since);
+        }
+        tracing::info!(target: "reuse_db", used, most, "made room");
+        held.give_up_all();
     }
 }
 
 impl<C: Connect> Held<C> {
-    pub(super) async fn park_or_make_room(mut self, owed: Owed<C>, guard: Guard) {
-        let (begun, limit) = (Instant::now(), self.depot.source.check_timeout);
-        let load = match timeout(limit, look(&mut self.connection, guard)).await {
-            Ok(Ok(load)) => load,
-            Ok(Err(error)) => return self.discard(&error.to_string()),
-            Err(_) => return self.discard("no answer to the guard's question"),
-        };
-        let Some(load) = load else {
-            return self.park(owed.since);
-        };
-        let Load { used, most, ours } = load;
-        tracing::debug!(target: "reuse_db", used, most, ours, took = ?begun.elapsed(), "counted");
-        self.depot.state().watch.told(guard, ours);
-        if load.excess(guard) == 0 {
-            return self.park(owed.since);
-        }
-        tracing::info!(target: "reuse_db", used, most, "made room");
-        self.give_up_all().await;
-    }
-
     /// Closes this connection and all that are idle, each with a permit, so that nobody opens another in
     /// its place before.
-    async fn give_up_all(self) {
-        let (depot, counters) = (Arc::clone(&self.depot), self.counters);
-        let mut all = vec![(self.connection, self.permit)];
+    fn give_up_all(self) {
+        let (depot, counters) = (self.depot, self.counters);
         let idle = std::mem::take(&mut depot.state().idle);
+        let mut all = vec![(self.connection, self.permit)];
         for idle in idle {
             match Arc::clone(&depot.permits).try_acquire_owned() {
                 Ok(permit) => all.push((idle.connection, permit)),
@@ -51,16 +79,14 @@ impl<C: Connect> Held<C> {
             }
         }
         for (connection, permit) in all {
-            close(connection, Arc::clone(&depot), Some(permit), counters).await;
+            let depot = Arc::clone(&depot);
+            owed::spawn(close(connection, depot, Some(permit), counters));
         }
     }
 }
 
 /// Asks; and if there is too little room, lets the connection end others before itself.
 async fn look<C: Connect>(connection: &mut C, guard: Guard) -> Result<Option<Load>, Error> {
-    if connection.unfinished() {
-        connection.rest().await?;
-    }
     let Some(load) = connection.load().await? else {
         return Ok(None);
     };

@@ -28,11 +28,8 @@ impl<C: Connect> Held<C> {
         if Handle::try_current().is_err() {
             return self.discard("settled outside a runtime");
         }
-        if outcome != Outcome::Failure
-            && let Some(guard) = self.depot.guard_on_duty()
-        {
-            let owed = Owed::new(&self.depot);
-            return owed::spawn(self.park_or_make_room(owed, guard));
+        if outcome != Outcome::Failure {
+            self.depot.ask_after_response(self.counters);
         }
         if outcome != Outcome::Failure && !self.connection.unfinished() {
             return self.park(Moment::now());

@@ -75,7 +75,12 @@ impl Driver for MySql {
     }
 
     async fn reset(connection: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
-        let mut sql = format!("{ROLLBACK_AND_READ_ONLY}; {RESET}");
+        let question = if source.read_write {
+            ROLLBACK_AND_READ_ONLY
+        } else {
+            "rollback"
+        };
+        let mut sql = format!("{question}; {RESET}");
         for set_up in [Self::set_up(source).as_deref(), source.on_connect]
             .into_iter()
             .flatten()
@@ -86,8 +91,11 @@ impl Driver for MySql {
         let answer = sqlx::raw_sql(AssertSqlSafe(sql))
             .fetch_all(connection)
             .await?;
-        let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
-        errors::expect_writes(source.read_write && row.try_get::<i64, _>(0)? != 0)
+        if source.read_write {
+            let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
+            return errors::expect_writes(row.try_get::<i64, _>(0)? != 0);
+        }
+        Ok(())
     }
 
     async fn load(connection: &mut MySqlConnection) -> Result<Option<Load>, sqlx::Error> {
@@ -135,26 +143,31 @@ impl Driver for MySql {
         if turn != Some(1) {
             return Ok(0);
         }
-        let sql = format!(
-            "select cast(p.id as signed) from information_schema.processlist p \
-             left join information_schema.innodb_trx t on t.trx_mysql_thread_id = p.id \
-             where p.user = substring_index(user(), '@', 1) and p.db <=> database() \
-                and p.command = 'Sleep' and p.time >= {} and t.trx_id is null \
-                and p.id <> connection_id() and is_used_lock(concat('{name}/', p.id)) = p.id \
-             order by p.time desc limit {most}",
-            idle.as_secs()
-        );
-        let sessions = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(&mut *connection)
-            .await?;
         let mut ended = 0;
-        for session in sessions {
-            let kill = format!("kill {}", session.try_get::<i64, _>(0)?);
+        let mut seen = String::from("0");
+        // Each is looked for anew, as KILL takes no condition: it may have woken up meanwhile.
+        for _ in 0..most {
+            let sql = format!(
+                "select cast(p.id as signed) from information_schema.processlist p \
+                 left join information_schema.innodb_trx t on t.trx_mysql_thread_id = p.id \
+                 where p.user = substring_index(user(), '@', 1) and p.db <=> database() \
+                    and p.command = 'Sleep' and p.time >= {} and t.trx_id is null \
+                    and p.id <> connection_id() and is_used_lock(concat('{name}/', p.id)) = p.id \
+                    and p.id not in ({seen}) order by p.time desc limit 1",
+                idle.as_secs()
+            );
+            let oldest = sqlx::raw_sql(AssertSqlSafe(sql))
+                .fetch_all(&mut *connection)
+                .await?;
+            let Some(oldest) = oldest.first() else {
+                break;
+            };
+            let session: i64 = oldest.try_get(0)?;
+            let kill = AssertSqlSafe(format!("kill {session}"));
             // One that has just ended by itself is no session any more (1094).
-            let result = sqlx::raw_sql(AssertSqlSafe(kill))
-                .execute(&mut *connection)
-                .await;
+            let result = sqlx::raw_sql(kill).execute(&mut *connection).await;
             ended += u64::from(result.is_ok());
+            seen.push_str(&format!(",{session}"));
         }
         let release = format!("do release_lock('{name}/reaper')");
         sqlx::raw_sql(AssertSqlSafe(release))

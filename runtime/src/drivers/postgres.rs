@@ -118,7 +118,7 @@ impl Driver for Postgres {
         };
         let name = name.replace('\'', "''");
         let sql = format!(
-            "{OUR_IDLE_SESSIONS} and current_setting('application_name') = '{name}' and state_change < now() - interval '{} s' \
+            "reset role; {OUR_IDLE_SESSIONS} and current_setting('application_name') = '{name}' and state_change < now() - interval '{} s' \
              order by state_change limit {most}) as oldest",
             idle.as_secs()
         );
@@ -161,21 +161,21 @@ const LOAD: &str = "\
         current_setting('max_connections')::int8 \
             - current_setting('superuser_reserved_connections')::int8 \
             - coalesce(current_setting('reserved_connections', true), '0')::int8, \
-        count(*) filter (where usename = current_user \
+        count(*) filter (where usename = session_user \
             and split_part(application_name, '/', 1) = split_part(current_setting('application_name'), '/', 1)) \
     from pg_stat_activity \
     where usesysid is not null and datid is not null \
         and coalesce(backend_type, 'client backend') = 'client backend'";
 
-/// Ends the sessions of this function, user and database that are in no transaction, if nobody else is
+/// Ends the sessions of this function, user and database (whatever role they have taken on) that are in no transaction, if nobody else is
 /// about to: the lock is held until the statement has ended.
 const OUR_IDLE_SESSIONS: &str = "\
     with turn as materialized (select pg_try_advisory_xact_lock(hashtext('reuse-db'), \
-        hashtext(current_user || split_part(current_setting('application_name'), '/', 1))) as is_ours) \
+        hashtext(session_user || split_part(current_setting('application_name'), '/', 1))) as is_ours) \
     select count(*) filter (where pg_terminate_backend(pid)) from (\
         select pid from pg_stat_activity \
         where (select is_ours from turn) and pid <> pg_backend_pid() \
-            and usename = current_user and datname = current_database() and state = 'idle' \
+            and usename = session_user and datname = current_database() and state = 'idle' \
             and split_part(application_name, '/', 1) = split_part(current_setting('application_name'), '/', 1)";
 
 /// The same, and whether the server is a standby, or was told to take no writes.
