@@ -123,7 +123,7 @@ impl<S: Connect + Sync> SharedLease<S> {
             return;
         }
         let end = end.min(limit::after(source.attempt_timeout));
-        let error = match timeout_at(end, self.value.renew(source)).await {
+        let error = match timeout_at(end, Box::pin(self.value.renew(source))).await {
             Ok(Ok(())) => {
                 let mut used = lock(&self.used);
                 used.was_in_vain = false;

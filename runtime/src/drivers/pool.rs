@@ -21,7 +21,7 @@ pub(super) async fn open<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error>
     let place = Place::of::<DB>(source).await?;
     if source.attempt.tries > 0 {
         // Only when there is something to be had.
-        probe::<DB>(&place, source).await?;
+        Box::pin(probe::<DB>(&place, source)).await?;
     }
     let mut pool = lazy::<DB>(place.options::<DB>(source)?, source);
     match first_connection(&pool, &place, source).await {
@@ -65,7 +65,7 @@ async fn first_connection<DB: Driver>(
             return pending().await;
         }
         sleep(PATIENCE).await;
-        match probe::<DB>(place, source).await {
+        match Box::pin(probe::<DB>(place, source)).await {
             Err(error) => error,
             Ok(()) => pending().await,
         }
