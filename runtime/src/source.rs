@@ -250,8 +250,9 @@ impl Source {
     }
 
     /// SQL to run on each new connection, before the handler gets it. An error in it is an error of
-    /// connecting. After a failed invocation (not of a pool) it is run again, when what that has set in
-    /// its session was taken back: so it is to be repeatable. Default: none.
+    /// connecting. After a failed invocation of a `PgConnection` or `MySqlConnection` it is run again, when
+    /// what that has set in its session was taken back: so it is to be repeatable. Not with
+    /// [`transaction_pooler`](Self::transaction_pooler), where the session is whoever's. Default: none.
     #[must_use]
     pub const fn on_connect(mut self, sql: &'static str) -> Self {
         self.on_connect = Some(sql);

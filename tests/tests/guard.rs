@@ -125,17 +125,26 @@ async fn row_04_a_users_own_limit_counts_on_mariadb() {
 /// are none of its business. One that is new looks. The answer are those three, and their
 /// sessions.
 async fn after_a_look(server: &impl Server, others: &[i64]) -> (Vec<Function>, Vec<i64>) {
+    after_a_look_of(server, others, &[]).await
+}
+
+/// The same, of functions with `env`.
+async fn after_a_look_of(
+    server: &impl Server,
+    others: &[i64],
+    env: &[(&str, &str)],
+) -> (Vec<Function>, Vec<i64>) {
     let mut idle = Vec::new();
     let mut ours = Vec::new();
     for _ in 0..3 {
-        let function = Function::start(server).await;
+        let function = Function::start_with(server, env).await;
         ours.push(session(&function, "/reaping").await);
         idle.push(function);
         // By the second, in which MariaDB counts.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
     }
     tokio::time::sleep(IDLE).await;
-    let new = Function::start(server).await;
+    let new = Function::start_with(server, env).await;
     session(&new, "/reaping").await;
     let own = session(&new, "/reaping").await;
     until("its own end", async || {
@@ -203,6 +212,31 @@ async fn row_04_while_another_does_it_ends_none_on_postgres() {
     let lock = "select pg_advisory_lock(hashtext('reuse-db'), hashtext('appbench'))";
     held[0].execute(lock).await.expect("a lock");
     let (_idle, ours) = after_a_look(&server, &others).await;
+    let left = sessions(&server).await;
+    assert!(
+        ours.iter().all(|session| left.contains(session)),
+        "{ours:?} {left:?}"
+    );
+}
+
+/// Whatever role they have taken on.
+#[tokio::test]
+async fn row_04_a_role_makes_no_session_anothers_on_postgres() {
+    let server = <Postgres as Server>::launch().await;
+    let (_held, others) = others_in_postgres(&server).await;
+    server.execute("create role helper").await;
+    server.execute("grant helper to app").await;
+    server.execute("alter role app set role = helper").await;
+    ends(&server, &others).await;
+}
+
+/// It may be others' name, too.
+#[tokio::test]
+async fn row_04_a_name_of_the_users_own_is_not_gone_by_on_postgres() {
+    let server = <Postgres as Server>::launch().await;
+    let (_held, others) = others_in_postgres(&server).await;
+    let env = [("PGAPPNAME", "bench/1")];
+    let (_idle, ours) = after_a_look_of(&server, &others, &env).await;
     let left = sessions(&server).await;
     assert!(
         ours.iter().all(|session| left.contains(session)),

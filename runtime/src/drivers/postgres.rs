@@ -118,7 +118,7 @@ impl Driver for Postgres {
         };
         let name = name.replace('\'', "''");
         let sql = format!(
-            "reset role; {OUR_IDLE_SESSIONS} and current_setting('application_name') = '{name}' and state_change < now() - interval '{} s' \
+            "set role none; {OUR_IDLE_SESSIONS} and current_setting('application_name') = '{name}' and state_change < now() - interval '{} s' \
              order by state_change limit {most}) as oldest",
             idle.as_secs()
         );
