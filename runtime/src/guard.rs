@@ -97,9 +97,7 @@ impl Guard {
         });
         self
     }
-}
 
-impl Guard {
     /// The same for a source's connections: none that is trusted without a check is ended.
     pub(crate) fn of(mut self, source: &Source) -> Self {
         let trusted = source.verify_after.saturating_add(Duration::from_secs(1));

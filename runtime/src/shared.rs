@@ -216,12 +216,12 @@ impl Use {
     /// Where the value connects by itself, and as whom, is found out again after a failure, and when its
     /// credentials may be others by now. Whoever is told so does it: no other need wait.
     fn takes_renewal(&mut self, source: &Source) -> bool {
-        let least = match *self {
-            Self { was_in_vain, .. } if was_in_vain => RENEWED_AFTER_ERROR,
-            Self {
-                is_to_be_renewed, ..
-            } if is_to_be_renewed => RENEWED_AT_MOST,
-            _ => RENEWED_AFTER,
+        let least = if self.was_in_vain {
+            RENEWED_AFTER_ERROR
+        } else if self.is_to_be_renewed {
+            RENEWED_AT_MOST
+        } else {
+            RENEWED_AFTER
         };
         let now = Moment::now();
         let may_be = self.is_to_be_renewed || source.credentials.is_some();

@@ -1,6 +1,8 @@
 //! After the response a connection that is kept asks whether the server is nearly full.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::time::{Instant, timeout};
 
@@ -35,7 +37,7 @@ impl<C: Connect> Depot<C> {
         let Some(idle) = self.newest_idle(end).await else {
             return;
         };
-        let _owed = Owed::new(&self);
+        let owed = Owed::new(&self);
         let since = idle.since;
         let mut held = Held {
             connection: idle.connection,
@@ -61,14 +63,16 @@ impl<C: Connect> Depot<C> {
             return held.park(since);
         }
         tracing::info!(target: "reuse_db", used, most, "made room");
-        held.give_up_all();
+        // Nobody waits for what is closed.
+        drop(owed);
+        held.give_up_all().await;
     }
 }
 
 impl<C: Connect> Held<C> {
     /// Closes this connection and all that are idle, each with a permit, so that nobody opens another in
     /// its place before.
-    fn give_up_all(self) {
+    async fn give_up_all(self) {
         let (depot, counters) = (self.depot, self.counters);
         let idle = std::mem::take(&mut depot.state().idle);
         let mut all = vec![(self.connection, self.permit)];
@@ -78,10 +82,25 @@ impl<C: Connect> Held<C> {
                 Err(_) => discarded("the server is nearly full", counters),
             }
         }
-        for (connection, permit) in all {
-            let depot = Arc::clone(&depot);
-            owed::spawn(close(connection, depot, Some(permit), counters));
-        }
+        let close = |(connection, permit)| {
+            Box::pin(close(
+                connection,
+                Arc::clone(&depot),
+                Some(permit),
+                counters,
+            ))
+        };
+        let mut closing: Vec<_> = all.into_iter().map(close).collect();
+        // All at once, and all dropped with this future.
+        poll_fn(|cx| {
+            closing.retain_mut(|close| close.as_mut().poll(cx).is_pending());
+            if closing.is_empty() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 }
 

@@ -25,11 +25,17 @@ impl<C: Connect> Held<C> {
     /// Parks the connection: at once if nothing is unfinished after a success, else when what is
     /// owed to it has been done, in the background. Never awaits.
     pub(crate) fn settle(self, outcome: Outcome) {
+        let is_guarded = outcome != Outcome::Failure && self.depot.source.guard.is_some();
+        let guarded = is_guarded.then(|| (Arc::clone(&self.depot), self.counters));
+        self.give_back(outcome);
+        if let Some((depot, counters)) = guarded {
+            depot.ask_after_response(counters);
+        }
+    }
+
+    fn give_back(self, outcome: Outcome) {
         if Handle::try_current().is_err() {
             return self.discard("settled outside a runtime");
-        }
-        if outcome != Outcome::Failure {
-            self.depot.ask_after_response(self.counters);
         }
         if outcome != Outcome::Failure && !self.connection.unfinished() {
             return self.park(Moment::now());

@@ -232,6 +232,29 @@ async fn what_is_unfinished_is_brought_to_rest() {
     }
 }
 
+/// Until then the connection may be leased again, and nobody waits for the question.
+#[tokio::test(start_paused = true)]
+async fn the_guard_asks_when_the_response_is_out() {
+    let guard = crate::Guard::new().every(Duration::ZERO);
+    let bench = Bench::new(SOURCE.guard(guard));
+    set(|world| world.load = Gate::Never);
+    let invocation = Invocation::new(None);
+    let handler = async {
+        for _ in 0..3 {
+            bench.leased().await.settle(Outcome::Success);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        settled().await;
+    };
+    INVOCATION.scope(Arc::clone(&invocation), handler).await;
+    assert_eq!(bench.counters.read().opened, 1);
+    bench.assert_at_rest(1);
+    invocation.respond();
+    settled().await;
+    // It was asked, and did not answer.
+    bench.assert_at_rest(0);
+}
+
 /// As happens under a plain `lambda_http::run`.
 #[tokio::test(start_paused = true)]
 async fn a_freeze_in_the_middle_of_what_is_owed_makes_it_doubtful() {

@@ -167,8 +167,8 @@ const LOAD: &str = "\
     where usesysid is not null and datid is not null \
         and coalesce(backend_type, 'client backend') = 'client backend'";
 
-/// Ends the sessions of this function, user and database (whatever role they have taken on) that are in no transaction, if nobody else is
-/// about to: the lock is held until the statement has ended.
+/// Ends the sessions of this function, user and database (whatever role they have taken on) that are in no
+/// transaction, if nobody else is about to: the lock is held until the statement has ended.
 const OUR_IDLE_SESSIONS: &str = "\
     with turn as materialized (select pg_try_advisory_xact_lock(hashtext('reuse-db'), \
         hashtext(session_user || split_part(current_setting('application_name'), '/', 1))) as is_ours) \
