@@ -188,10 +188,11 @@ impl Source {
 
     /// After how much idle time the server is asked to end the session by itself, so that a sandbox
     /// that was frozen for good or destroyed does not hold it for ever: PostgreSQL 14 and later by
-    /// a start-up parameter (one that refuses it is connected to without), MySQL and MariaDB by
-    /// `wait_timeout`, in whole seconds. [`Duration::ZERO`] leaves the server's own setting: what to write
-    /// behind RDS Proxy for MySQL, which keeps a session for the client that has set something in it
-    /// (pinning). RDS Proxy for PostgreSQL refuses the parameter, and ends idle clients by itself.
+    /// a start-up parameter, MySQL and MariaDB by `wait_timeout`, in whole seconds. A server or proxy that
+    /// refuses it is connected to without; that is remembered, and logged once.
+    /// [`Duration::ZERO`] leaves the server's own setting: what to write behind RDS Proxy for MySQL, which
+    /// keeps a session for the client that has set something in it (pinning). RDS Proxy for PostgreSQL
+    /// refuses the parameter, and ends idle clients by itself.
     /// Default: 300 s.
     #[must_use]
     pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {

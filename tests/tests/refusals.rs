@@ -301,7 +301,14 @@ async fn a_pgbouncer_that_is_full() {
         .setting("max_client_conn", "1")
         .start(&postgres)
         .await;
-    let held = ours::<PgConnection>(&through_a_pooler(&bouncer.url())).await;
+    let source = through_a_pooler(&bouncer.url());
+    let mut held = None;
+    // Whoever asked whether it serves may still have the one place.
+    until("the one place", async || {
+        held = ours::<PgConnection>(&source).await.ok();
+        held.is_some()
+    })
+    .await;
     pgbouncer_says(
         &bouncer.url(),
         Kind::Saturated,
@@ -309,6 +316,7 @@ async fn a_pgbouncer_that_is_full() {
     )
     .await;
     drop((held, bouncer));
+    until("no session", async || postgres.sessions().await.is_empty()).await;
 
     let mut held = Vec::new();
     while let Ok(connection) = PgConnection::connect(&postgres.url()).await {

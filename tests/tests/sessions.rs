@@ -1,10 +1,25 @@
 //! What the server is told of a session: whose it is, and when to end it.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod function;
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
 use function::Function;
 use function::server::Server;
-use reuse_db_tests::servers::Postgres;
+use reuse_db::{Connect, Handle, Lease, Outcome, Parked, Source};
+use reuse_db_tests::servers::{Mariadb, Postgres};
+use reuse_db_tests::wait::{until, within};
+use sqlx::{AnyConnection, AnyPool, MySqlConnection, MySqlPool, PgConnection, Transaction};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 async fn name(server: &Postgres, env: &[(&str, &str)], path: &str) -> String {
     let function = Function::start_with(server, env).await;
@@ -39,4 +54,115 @@ async fn unless_it_has_a_name_of_the_users_own() {
         name(&server, &[("PGAPPNAME", "ours")], "/add?n=1").await,
         "ours"
     );
+}
+
+/// A proxy that knows no `wait_timeout`: MariaDB is asked for another variable in its place, of which it
+/// says that there is none (1193). Yields its port, and how often it was asked.
+async fn without_wait_timeout(upstream: SocketAddr) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let server = TcpStream::connect(upstream).await?;
+                let (mut replies, mut requests) = server.into_split();
+                let (mut from, mut to) = client.into_split();
+                let down =
+                    tokio::spawn(async move { tokio::io::copy(&mut replies, &mut to).await });
+                let mut buffer = vec![0; 64 * 1024];
+                loop {
+                    let length = from.read(&mut buffer).await?;
+                    if length == 0 {
+                        break;
+                    }
+                    let bytes = &mut buffer[..length];
+                    let name = b"wait_timeout";
+                    if let Some(at) = bytes.windows(name.len()).position(|word| word == name) {
+                        bytes[at] = b'x';
+                        counted.fetch_add(1, Relaxed);
+                    }
+                    requests.write_all(bytes).await?;
+                }
+                drop(requests);
+                down.await?
+            });
+        }
+    });
+    (port, asked)
+}
+
+async fn opens<C: Connect>(source: &Source) -> C {
+    match within("an answer", C::connect(source)).await {
+        Ok(connection) => connection,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_wait_timeout_is_connected_to_without() {
+    async fn check<C: Connect>(server: &Mariadb) {
+        let (port, asked) = without_wait_timeout(server.addr()).await;
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(server.url_at(port).leak());
+        // In the statement with which it is set up, and alone, to see who was the culprit.
+        let mut first = opens::<C>(&source.on_connect("do 1")).await;
+        assert_eq!(asked.load(Relaxed), 2);
+        let mut second = opens::<C>(&source).await;
+        assert_eq!(asked.load(Relaxed), 2, "it is remembered");
+        for connection in [&mut first, &mut second] {
+            connection.check().await.expect("a sound connection");
+            connection.reset(&source).await.expect("a reset");
+        }
+        assert_eq!(asked.load(Relaxed), 2, "nor does a reset ask");
+    }
+    let server = Mariadb::start().await;
+    check::<MySqlConnection>(&server).await;
+    check::<MySqlPool>(&server).await;
+    check::<AnyConnection>(&server).await;
+    check::<AnyPool>(&server).await;
+}
+
+#[tokio::test]
+async fn a_wrong_on_connect_is_not_taken_for_it() {
+    let server = Mariadb::start().await;
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or(server.url().leak())
+        .idle_session_timeout(Duration::from_secs(77));
+    let wrong = source.on_connect("set no_such_variable = 1");
+    let result = within("an answer", MySqlConnection::connect(&wrong)).await;
+    let error = result.expect_err("it is wrong").to_string();
+    assert!(error.contains("no_such_variable"), "{error}");
+    let mut connection = opens::<MySqlConnection>(&source).await;
+    let limit: i64 = sqlx::query_scalar("select cast(@@session.wait_timeout as signed)")
+        .fetch_one(&mut connection)
+        .await
+        .expect("the variable");
+    assert_eq!(limit, 77);
+}
+
+#[tokio::test]
+async fn with_keep_0_no_session_outlives_its_invocation() {
+    async fn check<H: Handle + 'static>(url: String, is_idle: impl AsyncFn() -> bool) {
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
+        let db: &Parked<H> = Box::leak(Box::new(Parked::new(source.keep(0))));
+        for _ in 0..2 {
+            let lease = db.lease().await.expect("a connection");
+            assert!(!is_idle().await);
+            Lease::settle(lease, Outcome::Success);
+            until("the session's end", &is_idle).await;
+        }
+        assert_eq!(db.stats().opened, 2);
+    }
+    let postgres = Postgres::start().await;
+    let is_idle = async || postgres.sessions().await.is_empty();
+    check::<PgConnection>(postgres.url(), is_idle).await;
+    check::<Transaction<'_, sqlx::Postgres>>(postgres.url(), is_idle).await;
+    let mariadb = Mariadb::start().await;
+    let is_idle = async || mariadb.sessions().await.is_empty();
+    check::<MySqlConnection>(mariadb.url(), is_idle).await;
+    check::<AnyConnection>(mariadb.url(), is_idle).await;
 }

@@ -126,7 +126,7 @@ impl Driver for Any {
     }
 
     #[cfg(feature = "mysql")]
-    fn set_up(source: &Source) -> Option<String> {
+    fn idle_limit(source: &Source) -> Option<String> {
         source
             .url()
             .is_ok_and(|url| url.starts_with("m"))

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use sqlx::Connection;
 
-use super::{Driver, errors, place::Place};
+use super::{Driver, errors, place::Place, refused};
 use crate::{Error, Source};
 
 /// Opens a connection and sets it up.
@@ -30,17 +30,60 @@ pub(super) async fn open_at<DB: Driver>(
     Ok(connection)
 }
 
-/// Runs what a new connection needs, in one round trip.
+/// Runs what a new connection needs, in one round trip, or in three where an end of idle sessions is
+/// refused for the first time.
 pub(super) async fn set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<(), sqlx::Error> {
-    match (DB::set_up(source), source.on_connect) {
-        (None, None) => Ok(()),
-        (Some(sql), None) => DB::execute(connection, sql).await,
-        (None, Some(sql)) => DB::execute(connection, sql.to_owned()).await,
-        (Some(first), Some(second)) => DB::execute(connection, format!("{first}; {second}")).await,
+    let Some(sql) = set_up_sql::<DB>(source) else {
+        return Ok(());
+    };
+    let asked = idle_limit::<DB>(source);
+    let Err(error) = DB::execute(connection, sql).await else {
+        return Ok(());
+    };
+    match asked {
+        Some(asked) if errors::is_refusal(&error) => {
+            Box::pin(set_up_without::<DB>(connection, source, asked, error)).await
+        }
+        _ => Err(error),
     }
+}
+
+/// The same after an `error`, if what was `asked` of the server is the cause.
+async fn set_up_without<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    asked: String,
+    error: sqlx::Error,
+) -> Result<(), sqlx::Error> {
+    match DB::execute(connection, asked).await {
+        Ok(()) => return Err(error),
+        Err(refusal) if errors::is_refusal(&refusal) => refused::remember(source, &refusal),
+        Err(error) => return Err(error),
+    }
+    match set_up_sql::<DB>(source) {
+        Some(sql) => DB::execute(connection, sql).await,
+        None => Ok(()),
+    }
+}
+
+/// What a new connection needs.
+pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
+    let parts = [
+        idle_limit::<DB>(source),
+        DB::set_up(source),
+        source.on_connect.map(str::to_owned),
+    ];
+    parts
+        .into_iter()
+        .flatten()
+        .reduce(|all, part| format!("{all}; {part}"))
+}
+
+fn idle_limit<DB: Driver>(source: &Source) -> Option<String> {
+    DB::idle_limit(source).filter(|_| !refused::is_known(source))
 }
 
 /// Sends what is queued, the ROLLBACK of a transaction that was dropped, and reads what is unread.

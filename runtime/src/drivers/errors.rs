@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 
 use super::kind::kind;
-use crate::{Error, Source};
+use crate::{Error, Kind, Source};
 
 /// An error in what a new connection is set up with.
 pub(super) fn set_up(error: sqlx::Error) -> Error {
@@ -14,6 +14,11 @@ pub(super) fn set_up(error: sqlx::Error) -> Error {
         ),
         other => other,
     }
+}
+
+/// Whether the server has said that it will not do what it was asked.
+pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some() && kind(error) == Kind::Rejected
 }
 
 /// Whether the URL's scheme is one of `schemes`; the error names the variable and tells no secret.
@@ -105,7 +110,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::Kind;
 
     #[test]
     fn an_error_of_ours_is_the_same_after_it_was_one_of_sqlx() {

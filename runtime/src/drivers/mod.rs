@@ -5,6 +5,7 @@ mod errors;
 mod kind;
 mod place;
 mod pool;
+mod refused;
 mod transaction;
 
 #[cfg(feature = "any")]
@@ -53,6 +54,12 @@ trait Driver: Database {
     /// from then on it adds nothing.
     fn was_too_much(_error: &sqlx::Error, _source: &Source) -> bool {
         false
+    }
+
+    /// SQL that asks for an end of the session when it is idle; a server that refuses it is connected
+    /// to without.
+    fn idle_limit(_source: &Source) -> Option<String> {
+        None
     }
 
     /// SQL that sets up a new connection, beside [`Source::on_connect`].

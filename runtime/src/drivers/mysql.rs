@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{AssertSqlSafe, Database, MySql, MySqlConnection, Row as _};
 
-use super::{Driver, driver, errors};
+use super::{Driver, connection, driver, errors};
 use crate::guard::Load;
 use crate::{Credentials, Error, Source, sandbox};
 
@@ -39,14 +39,14 @@ impl Driver for MySql {
         options.host(&address.to_string())
     }
 
+    fn idle_limit(source: &Source) -> Option<String> {
+        wait_timeout(source)
+    }
+
     fn set_up(source: &Source) -> Option<String> {
         let reaps = source.guard.is_some_and(|guard| guard.reap.is_some());
-        let mark = sandbox::lock_name().filter(|_| reaps);
-        match (wait_timeout(source), mark) {
-            (Some(timeout), Some(name)) => Some(format!("{timeout}; {}", mark_as(&name))),
-            (None, Some(name)) => Some(mark_as(&name)),
-            (timeout, None) => timeout,
-        }
+        let name = sandbox::lock_name().filter(|_| reaps)?;
+        Some(mark_as(&name))
     }
 
     async fn execute(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -74,23 +74,18 @@ impl Driver for MySql {
         errors::expect_writes(row.try_get::<i64, _>(0)? != 0)
     }
 
-    async fn reset(connection: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
+    async fn reset(session: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
         let question = if source.read_write {
             ROLLBACK_AND_READ_ONLY
         } else {
             "rollback"
         };
         let mut sql = format!("{question}; {RESET}");
-        for set_up in [Self::set_up(source).as_deref(), source.on_connect]
-            .into_iter()
-            .flatten()
-        {
+        if let Some(set_up) = connection::set_up_sql::<Self>(source) {
             sql.push_str("; ");
-            sql.push_str(set_up);
+            sql.push_str(&set_up);
         }
-        let answer = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(connection)
-            .await?;
+        let answer = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(session).await?;
         if source.read_write {
             let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
             return errors::expect_writes(row.try_get::<i64, _>(0)? != 0);

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres, Row as _};
 
-use super::{Driver, driver, errors};
+use super::{Driver, driver, errors, refused};
 use crate::guard::Load;
 use crate::{Credentials, Error, Source, sandbox};
 
@@ -203,14 +202,10 @@ pub(super) fn session_name() -> Option<String> {
     sandbox::session_name()
 }
 
-/// The targets that refused a start-up parameter.
-static REFUSED_BY: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
 /// Whether the server, or what is before it, is sent no start-up parameter that it may refuse: neither
 /// ours nor `extra_float_digits`, which sqlx sends for the sake of servers before PostgreSQL 12.
 fn is_plain(source: &Source) -> bool {
-    let refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
-    source.transaction_pooler || (!refused_by.is_empty() && refused_by.contains(&source.target()))
+    source.transaction_pooler || refused::is_known(source)
 }
 
 /// The start-up parameter that makes the server end an idle session by itself, where it is not
@@ -226,25 +221,18 @@ pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, Str
 /// (42704), by RDS Proxy (0A000) or by PgBouncer, which says 08P01 to everything. It is remembered,
 /// and said once.
 pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
-    let Some(error) = error.as_database_error() else {
+    let Some(said) = error.as_database_error() else {
         return false;
     };
-    let is_refusal = match error.code().as_deref() {
+    let is_refusal = match said.code().as_deref() {
         Some("42704" | "0A000") => source.idle_session_timeout.is_some(),
-        Some("08P01") => error.message().contains("startup parameter"),
+        Some("08P01") => said.message().contains("startup parameter"),
         _ => false,
     };
-    if !is_refusal {
-        return false;
+    if is_refusal {
+        refused::remember(source, error);
     }
-    let target = source.target();
-    let mut refused_by = REFUSED_BY.lock().unwrap_or_else(PoisonError::into_inner);
-    // Another that connected at the same time may have met it first.
-    if !refused_by.contains(&target) {
-        tracing::warn!(target: "reuse_db", %target, %error, "a start-up parameter is refused: connecting without `idle_session_timeout`");
-        refused_by.push(target);
-    }
-    true
+    is_refusal
 }
 
 #[cfg(test)]
