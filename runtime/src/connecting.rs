@@ -1,5 +1,9 @@
 //! Opening a connection, tried again until the time is up.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
@@ -42,7 +46,8 @@ pub(crate) async fn open<C: Connect>(
         let tries = tries + 1;
         let end_of_try = limit::after(patience(&source));
         let (result, is_asking) =
-            credentials::watched(timeout_at(end_of_try.min(end), C::connect(&source))).await;
+            credentials::watched(timeout_at(end_of_try.min(end), caught(C::connect(&source))))
+                .await;
         let was_silent = result.is_err();
         let error = match result {
             Ok(Ok(connection)) => break Ok(connection),
@@ -97,6 +102,20 @@ pub(crate) async fn open<C: Connect>(
         }
         Err(error) => Err(error.after(source.target(), tries, begun.elapsed())),
     }
+}
+
+/// A panic of a driver, over what a server has sent, or of the function for credentials is an error: it
+/// loses no more than this try.
+pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))).unwrap_or_else(|_| {
+            Poll::Ready(Err(Error::rejected(
+                "a panic in the driver or in the function for credentials: the log has it",
+            )))
+        })
+    })
+    .await
 }
 
 /// How long a try may take: twice as long after each silence, since a server that is slow, and not

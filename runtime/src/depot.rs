@@ -1,7 +1,9 @@
 //! The connections of one `Source` in one runtime: idle, leased, or owed something.
 
+mod closing;
 mod guarded;
 mod held;
+mod opening;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,8 +19,8 @@ use crate::registry::{Keeper, Work};
 use crate::stats::{Count, Counters};
 use crate::{Connect, Error, Source, connecting, limit};
 
+use closing::close;
 pub(crate) use held::Held;
-use held::close;
 
 /// Where connections wait between invocations.
 ///
@@ -101,6 +103,8 @@ impl<C: Connect> Depot<C> {
         tracing::debug!(target: "reuse_db", idle = ?idle.age(), "reused");
         Some(Held {
             connection: idle.connection,
+            instead: None,
+            was_idle: true,
             opened: idle.opened,
             depot: Arc::clone(self),
             permit,
@@ -117,7 +121,9 @@ impl<C: Connect> Depot<C> {
         let Ok(Ok(permit)) = permit else {
             return Err(self.no_permit(begun.elapsed()));
         };
-        let (connection, opened) = match self.sound_idle(end, counters).await {
+        let sound = self.sound_idle(end, counters).await;
+        let was_idle = sound.is_some();
+        let (connection, opened) = match sound {
             Some(idle) => {
                 counters.add(Count::Reused);
                 tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "reused");
@@ -131,6 +137,8 @@ impl<C: Connect> Depot<C> {
         };
         Ok(Held {
             connection,
+            instead: None,
+            was_idle,
             opened,
             depot: self,
             permit,

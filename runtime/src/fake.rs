@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use crate::guard::Load;
-use crate::{Connect, Error, Source};
+use crate::{Connect, Error, Handle, Source};
 
 /// What a fake does when awaited.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) load: Gate,
     pub(crate) reap: Gate,
     pub(crate) renew: Gate,
+    /// BEGIN on connections up to the one of this number, and on those after it.
+    pub(crate) begin: (usize, Gate, Gate),
     pub(crate) unfinished: bool,
 }
 
@@ -51,6 +53,7 @@ impl World {
         load: Gate::Ok,
         reap: Gate::Ok,
         renew: Gate::Ok,
+        begin: (0, Gate::Ok, Gate::Ok),
         unfinished: false,
     };
 }
@@ -132,6 +135,22 @@ impl Connect for Fake {
 
     async fn close(self) {
         let _ = world().close.pass().await;
+    }
+}
+
+/// A transaction on it.
+#[derive(Debug)]
+pub(crate) struct FakeTransaction;
+
+impl Handle for FakeTransaction {
+    type Connection = Fake;
+    type Open<'c> = &'c mut Fake;
+
+    async fn open(connection: &mut Fake) -> Result<&mut Fake, Error> {
+        let (last, old, new) = world().begin;
+        let gate = if connection.number <= last { old } else { new };
+        gate.pass().await?;
+        Ok(connection)
     }
 }
 

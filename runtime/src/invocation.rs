@@ -21,8 +21,9 @@ pub(crate) struct Invocation {
     pub(crate) id: u64,
     /// Its end; `None` if it is not known.
     deadline: Option<Instant>,
-    /// Whether its response is out.
-    has_responded: watch::Sender<bool>,
+    /// Says that its response is out; none in what it has left behind.
+    response: Option<watch::Sender<bool>>,
+    has_responded: watch::Receiver<bool>,
     /// The leases that it was refused.
     refusals: Mutex<Vec<Refusal>>,
 }
@@ -42,10 +43,23 @@ pub struct Witness(#[expect(dead_code, reason = "it is only kept")] Option<Arc<(
 impl Invocation {
     pub(crate) fn new(deadline: Option<Instant>) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let (response, has_responded) = watch::channel(false);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             deadline,
-            has_responded: watch::Sender::new(false),
+            response: Some(response),
+            has_responded,
+            refusals: Mutex::default(),
+        })
+    }
+
+    /// The same for a task that it leaves behind, and that may outlive it.
+    pub(crate) fn left_behind(&self) -> Arc<Self> {
+        Arc::new(Self {
+            id: self.id,
+            deadline: self.deadline,
+            response: None,
+            has_responded: self.has_responded.clone(),
             refusals: Mutex::default(),
         })
     }
@@ -57,7 +71,9 @@ impl Invocation {
 
     /// Its response is out.
     pub(crate) fn respond(&self) {
-        self.has_responded.send_replace(true);
+        if let Some(response) = &self.response {
+            response.send_replace(true);
+        }
     }
 
     fn refusals(&self) -> MutexGuard<'_, Vec<Refusal>> {
@@ -70,11 +86,6 @@ pub(crate) fn current() -> Option<Arc<Invocation>> {
     INVOCATION.try_with(Arc::clone).ok()
 }
 
-/// Which one that is.
-pub(crate) fn current_id() -> Option<u64> {
-    INVOCATION.try_with(|invocation| invocation.id).ok()
-}
-
 /// Its end, if that is known.
 pub(crate) fn current_deadline() -> Option<Instant> {
     INVOCATION
@@ -85,7 +96,7 @@ pub(crate) fn current_deadline() -> Option<Instant> {
 
 /// Waits until the response of the current invocation is out, as far as that is known.
 pub(crate) fn responded() -> impl Future<Output = ()> + Send + 'static {
-    let response = INVOCATION.try_with(|invocation| invocation.has_responded.subscribe());
+    let response = INVOCATION.try_with(|invocation| invocation.has_responded.clone());
     async {
         if let Ok(mut response) = response {
             // Or it has ended without one.

@@ -1,13 +1,9 @@
 //! One invocation's hold on a connection.
 
-use std::time::Duration;
-
-use tokio::time::timeout_at;
-
 use crate::depot::{Depot, Held};
 use crate::registry::Way;
 use crate::stats::Counters;
-use crate::{Error, Handle, Outcome, Source, limit};
+use crate::{Error, Handle, Outcome, Source};
 
 /// One invocation's hold on a connection.
 ///
@@ -21,7 +17,6 @@ use crate::{Error, Handle, Outcome, Source, limit};
 pub struct Lease<H: Handle> {
     /// `None` only while it is being dropped.
     held: Option<Held<H::Connection>>,
-    open_timeout: Duration,
     /// Whether anybody had their hands on it.
     is_opened: bool,
 }
@@ -37,32 +32,25 @@ impl<H: Handle> Lease<H> {
         let held = depot.lease(counters).await?;
         Ok(Self {
             held: Some(held),
-            open_timeout: source.connect_timeout,
             is_opened: false,
         })
     }
 
     /// Makes the handler's argument from the connection: the connection itself, or a transaction
-    /// begun on it.
+    /// begun on it. If that finds a kept connection dead, within
+    /// [`check_timeout`](crate::Source::check_timeout), another is opened in its place.
     ///
     /// # Errors
     ///
-    /// [`Error::Transaction`] if a transaction could not be begun within
-    /// [`connect_timeout`](crate::Source::connect_timeout).
+    /// [`Error::Transaction`] if the server refuses to begin a transaction; those of
+    /// [`Parked::lease`](crate::Parked::lease) if it cannot be reached within
+    /// [`connect_timeout`](crate::Source::connect_timeout), or has no session for it.
     pub async fn open(lease: &mut Self) -> Result<H::Open<'_>, Error> {
-        let end = limit::until(lease.open_timeout);
         let Some(held) = &mut lease.held else {
             return Err(Error::unsound("it was given back"));
         };
         lease.is_opened = true;
-        timeout_at(end, H::open(&mut held.connection))
-            .await
-            .unwrap_or_else(|_| {
-                Err(Error::Transaction {
-                    step: "BEGIN",
-                    source: "no answer in time".into(),
-                })
-            })
+        held.open::<H>().await
     }
 
     /// Gives the connection back, at once and without awaiting anything: idle if the outcome is no

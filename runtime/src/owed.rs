@@ -10,7 +10,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::invocation;
+use crate::invocation::{self, INVOCATION};
 
 static OWED: Mutex<Vec<Owed>> = Mutex::new(Vec::new());
 
@@ -48,12 +48,17 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
-    let task = runtime.spawn(work);
+    let invocation = invocation::current();
+    let task = match &invocation {
+        // What the work leaves behind in its turn is owed by the same.
+        Some(invocation) => runtime.spawn(INVOCATION.scope(invocation.left_behind(), work)),
+        None => runtime.spawn(work),
+    };
     let mut owed = owed();
     owed.retain(|owed| !owed.task.is_finished());
     owed.push(Owed {
         runtime: runtime.id(),
-        invocation: invocation::current_id(),
+        invocation: invocation.map(|invocation| invocation.id),
         task,
     });
 }
@@ -82,8 +87,47 @@ pub(crate) async fn done(by: Debtor, end: Instant) {
             if timeout_at(end, &mut task).await.is_err() {
                 task.abort();
                 // At its next await, where it already is: the connection is gone before the freeze.
-                let _ = task.await;
+                if task.await.is_err() {
+                    tracing::debug!(target: "reuse_db", reason = "what is owed to it was not done in time", "discarded");
+                }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::invocation::Invocation;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_behind_leaves_nothing_of_its_own_to_others() {
+        let invocation = Invocation::new(None);
+        let debtor = Debtor::Invocation(invocation.id);
+        INVOCATION.sync_scope(invocation, || {
+            spawn(async {
+                sleep(Duration::from_millis(10)).await;
+                spawn(sleep(Duration::from_millis(10)));
+            });
+        });
+        let begun = Instant::now();
+        done(debtor, begun + Duration::from_secs(1)).await;
+        assert!(begun.elapsed() >= Duration::from_millis(20));
+    }
+
+    /// It may be dropped in the middle.
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_a_response_does_not_wait_for_one_that_never_comes() {
+        let invocation = Invocation::new(None);
+        INVOCATION.sync_scope(invocation, || {
+            spawn(async { invocation::responded().await })
+        });
+        let begun = Instant::now();
+        done(Debtor::Anybody, begun + Duration::from_secs(60)).await;
+        assert!(begun.elapsed() < Duration::from_secs(1));
     }
 }

@@ -1,7 +1,7 @@
 //! What Lambda tells a sandbox in its environment, read in one place.
 
 use std::env::var;
-#[cfg(any(feature = "mysql", test))]
+#[cfg(any(feature = "mysql", feature = "postgres", test))]
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use lambda_http::Error;
@@ -62,28 +62,32 @@ pub(crate) fn lock_name() -> Option<String> {
     lock_name_of(&function())
 }
 
-/// A server takes 64 bytes: there is to be room for a session's number. The names of one stack's
-/// functions may differ at their ends only.
+/// A server takes 64 bytes: there is to be room for a session's number.
 #[cfg(any(feature = "mysql", test))]
 fn lock_name_of(function: &str) -> Option<String> {
-    const MOST: usize = 32;
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let name: String = function.chars().filter(is_plain).collect();
-    match name.split_at_checked(MOST - 8) {
-        Some((beginning, end)) if name.len() > MOST => {
-            let mut hasher = DefaultHasher::new();
-            end.hash(&mut hasher);
-            let hash = hasher.finish() & 0xffff_ffff;
-            Some(format!("reuse-db/{beginning}{hash:08x}"))
-        }
-        _ => (!name.is_empty()).then(|| format!("reuse-db/{name}")),
+    (!name.is_empty()).then(|| format!("reuse-db/{}", shortened(&name, 32)))
+}
+
+/// The name in no more than `most` bytes, with a hash in place of its end: the names of one stack's
+/// functions may differ at their ends only.
+#[cfg(any(feature = "mysql", feature = "postgres", test))]
+fn shortened(name: &str, most: usize) -> String {
+    if name.len() <= most {
+        return name.to_owned();
     }
+    let (beginning, end) = name.split_at(name.floor_char_boundary(most - 8));
+    let mut hasher = DefaultHasher::new();
+    end.hash(&mut hasher);
+    let hash = hasher.finish() & 0xffff_ffff;
+    format!("{beginning}{hash:08x}")
 }
 
 /// PostgreSQL takes 63 bytes, and a function's name has up to 64.
 #[cfg(any(feature = "postgres", test))]
 fn session_name_of(function: &str, stream: &str) -> String {
-    let function: String = function.chars().take(54).collect();
+    let function = shortened(function, 54);
     let mut end: Vec<char> = stream
         .chars()
         .rev()
@@ -110,6 +114,14 @@ mod tests {
         assert_eq!(session_name_of("shop", "2026/01/31/[7]12ab"), "shop/12ab");
         assert_eq!(session_name_of("shop", ""), "shop/");
         assert_eq!(session_name_of(&"x".repeat(64), stream).len(), 63);
+        assert_eq!(
+            session_name_of(&"ü".repeat(64), stream).len(),
+            63,
+            "never in the middle of a letter"
+        );
+        let stack = "a-stack-with-a-long-name-of-its-own-and-functions-of-many";
+        let named = |end: &str| session_name_of(&format!("{stack}-{end}"), stream);
+        assert_ne!(named("1"), named("2"));
     }
 
     #[test]

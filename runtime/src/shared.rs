@@ -123,16 +123,15 @@ impl<S: Connect + Sync> SharedLease<S> {
             return;
         }
         let end = end.min(limit::after(source.attempt_timeout));
-        let error = match timeout_at(end, Box::pin(self.value.renew(source))).await {
-            Ok(Ok(())) => {
-                let mut used = lock(&self.used);
-                used.was_in_vain = false;
-                used.is_to_be_renewed = false;
-                return;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
+        let error =
+            match timeout_at(end, Box::pin(connecting::caught(self.value.renew(source)))).await {
+                Ok(Ok(())) => {
+                    lock(&self.used).was_in_vain = false;
+                    return;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
         tracing::warn!(target: "reuse_db", %error, "not renewed");
     }
 }
@@ -224,11 +223,12 @@ impl Use {
             RENEWED_AFTER
         };
         let now = Moment::now();
-        let may_be = self.is_to_be_renewed || source.credentials.is_some();
+        let may_be = self.is_to_be_renewed || self.was_in_vain || source.credentials.is_some();
         let is_due = may_be && now.since(self.asked) >= least;
         if is_due {
-            // As long as nothing else is known: it may be cut off.
+            // As long as nothing else is known: it may be cut off. What fails from here on is another reason.
             (self.asked, self.was_in_vain) = (now, true);
+            self.is_to_be_renewed = false;
         }
         is_due
     }

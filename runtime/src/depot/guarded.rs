@@ -1,16 +1,14 @@
 //! After the response a connection that is kept asks whether the server is nearly full.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::held::{Held, Owed, close};
-use super::{Depot, discarded};
+use super::Depot;
+use super::held::{Held, Owed};
 use crate::guard::{Guard, Load};
 use crate::stats::Counters;
-use crate::{Connect, Error, invocation, limit, owed};
+use crate::{Connect, invocation, limit, owed};
 
 impl<C: Connect> Depot<C> {
     /// If the guard is to ask now, it does when the response is out: until then the connection may be
@@ -37,21 +35,23 @@ impl<C: Connect> Depot<C> {
         let Some(idle) = self.newest_idle(end).await else {
             return;
         };
+        let guard = guard.of(&self.source);
         let owed = Owed::new(&self);
         let since = idle.since;
         let mut held = Held {
             connection: idle.connection,
+            instead: None,
+            was_idle: true,
             opened: idle.opened,
             depot: Arc::clone(&self),
             permit,
             counters,
         };
         let (begun, limit) = (Instant::now(), self.source.check_timeout);
-        let guard = guard.of(&self.source);
-        let load = match timeout(limit, look(&mut held.connection, guard)).await {
-            Ok(Ok(load)) => load,
-            Ok(Err(error)) => return held.discard(&error.to_string()),
-            Err(_) => return held.discard("no answer to the guard's question"),
+        let load = match limit::strictly(limit, held.connection.load()).await {
+            Some(Ok(load)) => load,
+            Some(Err(error)) => return held.discard(&error.to_string()),
+            None => return held.discard("no answer to the guard's question"),
         };
         let Some(load) = load else {
             return held.park(since);
@@ -59,67 +59,37 @@ impl<C: Connect> Depot<C> {
         let Load { used, most, ours } = load;
         tracing::debug!(target: "reuse_db", used, most, ours, took = ?begun.elapsed(), "counted");
         self.state().watch.told(guard, ours);
-        if load.excess(guard) == 0 {
+        let excess = load.excess(guard);
+        if excess == 0 {
             return held.park(since);
         }
+        held.reap(guard, excess).await;
         tracing::info!(target: "reuse_db", used, most, "made room");
         // Nobody waits for what is closed.
         drop(owed);
-        held.give_up_all().await;
+        let mut all = vec![(held.connection, held.permit)];
+        all.extend(self.take_idle(|state| (!state.idle.is_empty()).then_some(0)));
+        self.close_all(all, counters).await;
     }
 }
 
 impl<C: Connect> Held<C> {
-    /// Closes this connection and all that are idle, each with a permit, so that nobody opens another in
-    /// its place before.
-    async fn give_up_all(self) {
-        let (depot, counters) = (self.depot, self.counters);
-        let idle = std::mem::take(&mut depot.state().idle);
-        let mut all = vec![(self.connection, self.permit)];
-        for idle in idle {
-            match Arc::clone(&depot.permits).try_acquire_owned() {
-                Ok(permit) => all.push((idle.connection, permit)),
-                Err(_) => discarded("the server is nearly full", counters),
-            }
-        }
-        let close = |(connection, permit)| {
-            Box::pin(close(
-                connection,
-                Arc::clone(&depot),
-                Some(permit),
-                counters,
-            ))
+    /// Lets the connection end others, as many as are still too many when all of this sandbox's are closed.
+    /// It is closed next, whatever state it is in then.
+    async fn reap(&mut self, guard: Guard, excess: u64) {
+        let own = 1 + self.depot.state().idle.len() as u64;
+        let others = excess.saturating_sub(own);
+        let Some(idle) = guard.reap.filter(|_| others > 0) else {
+            return;
         };
-        let mut closing: Vec<_> = all.into_iter().map(close).collect();
-        // All at once, and all dropped with this future.
-        poll_fn(|cx| {
-            closing.retain_mut(|close| close.as_mut().poll(cx).is_pending());
-            if closing.is_empty() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
+        let reap = self.connection.reap(idle, others);
+        match limit::strictly(self.depot.source.check_timeout, reap).await {
+            Some(Ok(0)) => {}
+            Some(Ok(ended)) => tracing::info!(target: "reuse_db", ended, "reaped"),
+            Some(Err(error)) => tracing::warn!(target: "reuse_db", %error, "not reaped"),
+            None => {
+                tracing::warn!(target: "reuse_db", error = "no answer in time", "not reaped");
             }
-        })
-        .await;
-    }
-}
-
-/// Asks; and if there is too little room, lets the connection end others before itself.
-async fn look<C: Connect>(connection: &mut C, guard: Guard) -> Result<Option<Load>, Error> {
-    let Some(load) = connection.load().await? else {
-        return Ok(None);
-    };
-    // One less is there when this one is closed.
-    let excess = load.excess(guard).saturating_sub(1);
-    if let Some(idle) = guard.reap
-        && excess > 0
-    {
-        match connection.reap(idle, excess).await {
-            Ok(0) => {}
-            Ok(ended) => tracing::info!(target: "reuse_db", ended, "reaped"),
-            // It is closed now, whatever state it is in.
-            Err(error) => tracing::warn!(target: "reuse_db", %error, "not reaped"),
         }
     }
-    Ok(Some(load))
 }

@@ -15,6 +15,10 @@ use crate::{Connect, Outcome, owed};
 /// A connection in somebody's hands, with the permit to have it.
 pub(crate) struct Held<C> {
     pub(crate) connection: C,
+    /// What was opened in its place, when it turned out to be dead.
+    pub(super) instead: Option<C>,
+    /// It was not opened for this lease.
+    pub(super) was_idle: bool,
     pub(super) opened: Moment,
     pub(super) depot: Arc<Depot<C>>,
     pub(super) permit: OwnedSemaphorePermit,
@@ -33,7 +37,10 @@ impl<C: Connect> Held<C> {
         }
     }
 
-    fn give_back(self, outcome: Outcome) {
+    fn give_back(mut self, outcome: Outcome) {
+        if let Some(connection) = self.instead.take() {
+            self.connection = connection;
+        }
         if Handle::try_current().is_err() {
             return self.discard("settled outside a runtime");
         }
@@ -89,50 +96,26 @@ impl<C: Connect> Held<C> {
             depot,
             permit,
             counters,
+            ..
         } = self;
-        let mut state = depot.state();
-        if state.ended {
-            return;
-        }
-        let idle = Idle {
-            connection,
-            opened,
-            since,
+        let is_excess = {
+            let mut state = depot.state();
+            if state.ended {
+                return;
+            }
+            state.idle.push(Idle {
+                connection,
+                opened,
+                since,
+            });
+            state.idle.len() > state.keep || is_too_old(opened, &depot.source)
         };
-        let excess = if is_too_old(opened, &depot.source) {
-            Some(idle)
-        } else {
-            state.idle.push(idle);
-            (state.idle.len() > state.keep).then(|| state.idle.remove(0))
-        };
-        drop(state);
-        match excess {
-            // The permit is kept until the connection is closed, so that no more than
-            // `max_connections` are open.
-            Some(idle) => owed::spawn(close(
-                idle.connection,
-                Arc::clone(&depot),
-                Some(permit),
-                counters,
-            )),
-            None => drop(permit),
-        }
+        drop(permit);
         depot.returned.notify_waiters();
+        if is_excess {
+            owed::spawn(depot.trim(counters));
+        }
     }
-}
-
-/// Closes a connection, politely as long as that takes no longer than a check may.
-pub(super) async fn close<C: Connect>(
-    connection: C,
-    depot: Arc<Depot<C>>,
-    permit: Option<OwnedSemaphorePermit>,
-    counters: &Counters,
-) {
-    counters.add(Count::Closed);
-    let begun = Instant::now();
-    let closed = timeout(depot.source.check_timeout, connection.close()).await;
-    tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), politely = closed.is_ok(), "closed");
-    drop(permit);
 }
 
 /// Counts a connection as owed something, until dropped.

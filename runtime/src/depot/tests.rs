@@ -1,7 +1,9 @@
 //! The depot's promises, with a fake connection that does at each await what the test says.
 
 mod interleavings;
+mod keep;
 mod lifetime;
+mod opening;
 
 use std::task::{Context, Waker};
 

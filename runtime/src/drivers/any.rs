@@ -29,6 +29,12 @@ fn is_mysql(url: &Url) -> bool {
     matches!(url.scheme(), "mysql" | "mariadb")
 }
 
+/// As the driver for its scheme reads it.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn typed<O: sqlx::ConnectOptions>(url: &Url) -> Option<O> {
+    O::from_url(url).ok()
+}
+
 /// Percent-encoded as far as it goes: `url` would take a `%` for the beginning of a code.
 fn encoded(text: &str) -> String {
     text.bytes()
@@ -84,6 +90,10 @@ impl Driver for Any {
                 .append_pair("user", who.user())
                 .append_pair("password", who.password());
         } else if is_mysql(url) {
+            if !url.has_host() {
+                // By a socket: whoever signs in has a host in a URL.
+                url.set_host(Some("localhost")).ok()?;
+            }
             url.set_username(&encoded(who.user())).ok()?;
             url.set_password(Some(&encoded(who.password()))).ok()?;
         } else {
@@ -92,18 +102,22 @@ impl Driver for Any {
         Some(options)
     }
 
+    fn is_by_socket(options: &AnyConnectOptions) -> bool {
+        match &options.database_url {
+            #[cfg(feature = "postgres")]
+            url if is_postgres(url) => typed(url).is_some_and(|o| sqlx::Postgres::is_by_socket(&o)),
+            #[cfg(feature = "mysql")]
+            url if is_mysql(url) => typed(url).is_some_and(|o| sqlx::MySql::is_by_socket(&o)),
+            _ => true,
+        }
+    }
+
     fn host(options: &AnyConnectOptions) -> Option<String> {
         match &options.database_url {
             #[cfg(feature = "postgres")]
-            url if is_postgres(url) => {
-                let options = sqlx::ConnectOptions::from_url(url).ok()?;
-                <sqlx::Postgres as Driver>::host(&options)
-            }
+            url if is_postgres(url) => sqlx::Postgres::host(&typed(url)?),
             #[cfg(feature = "mysql")]
-            url if is_mysql(url) => {
-                let options = sqlx::ConnectOptions::from_url(url).ok()?;
-                <sqlx::MySql as Driver>::host(&options)
-            }
+            url if is_mysql(url) => sqlx::MySql::host(&typed(url)?),
             _ => None,
         }
     }
@@ -144,15 +158,9 @@ impl Driver for Any {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
-                let answer = sqlx::raw_sql(super::postgres::NO_TRANSACTION)
-                    .fetch_one(&mut *connection)
-                    .await;
-                if super::postgres::is_transaction_open(
-                    answer.and_then(|row| sqlx::Row::try_get(&row, 0)),
-                )? {
-                    sqlx::raw_sql("rollback").execute(connection).await?;
-                }
-                Ok(())
+                super::postgres::asked::<Self>(connection, super::postgres::NO_TRANSACTION)
+                    .await
+                    .map(drop)
             }
             #[cfg(feature = "sqlite")]
             "SQLite" => {
@@ -171,18 +179,8 @@ impl Driver for Any {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
-                let answer = sqlx::raw_sql(super::postgres::NO_TRANSACTION_AND_READ_ONLY)
-                    .fetch_one(&mut *connection)
-                    .await;
-                let is_read_only = answer
-                    .as_ref()
-                    .is_ok_and(|row| sqlx::Row::try_get(row, 1).unwrap_or(false));
-                let no_transaction = answer.and_then(|row| sqlx::Row::try_get(&row, 0));
-                if super::postgres::is_transaction_open(no_transaction)? {
-                    sqlx::raw_sql("rollback").execute(&mut *connection).await?;
-                    return Self::check(connection).await;
-                }
-                errors::expect_writes(is_read_only)
+                let question = super::postgres::NO_TRANSACTION_AND_READ_ONLY;
+                errors::expect_writes(super::postgres::asked::<Self>(connection, question).await?)
             }
             #[cfg(feature = "mysql")]
             "MySQL" => {

@@ -18,15 +18,18 @@ pub(super) async fn open_at<DB: Driver>(
     place: &Place,
     source: &Source,
 ) -> Result<DB::Connection, Error> {
-    let mut connection = match DB::Connection::connect_with(&place.options::<DB>(source)?).await {
+    let options = place.options::<DB>(source)?;
+    let is_by_socket = DB::is_by_socket(&options);
+    let result = match DB::Connection::connect_with(&options).await {
         Err(error) if DB::was_too_much(&error, source) => {
-            DB::Connection::connect_with(&place.options::<DB>(source)?).await?
+            DB::Connection::connect_with(&place.options::<DB>(source)?).await
         }
-        result => result?,
+        result => result,
     };
+    let mut connection = result.map_err(|error| errors::connecting(error, is_by_socket))?;
     set_up::<DB>(&mut connection, source)
         .await
-        .map_err(errors::set_up)?;
+        .map_err(|error| errors::set_up(error, source))?;
     Ok(connection)
 }
 

@@ -6,13 +6,24 @@ use super::kind::kind;
 use crate::{Error, Kind, Source};
 
 /// An error in what a new connection is set up with.
-pub(super) fn set_up(error: sqlx::Error) -> Error {
+pub(super) fn set_up(error: sqlx::Error, source: &Source) -> Error {
+    let what = match source.on_connect {
+        Some(_) => "setting up the connection (`Source::on_connect`)",
+        None => "setting up the connection",
+    };
     match Error::from(error) {
-        Error::Connect { kind, source, .. } => Error::connect(
-            kind,
-            format!("setting up the connection (`Source::on_connect`): {source}"),
-        ),
+        Error::Connect { kind, source, .. } => Error::connect(kind, format!("{what}: {source}")),
         other => other,
+    }
+}
+
+/// A file that the URL names, a certificate's, is not there: nothing to wait for.
+pub(super) fn connecting(error: sqlx::Error, is_by_socket: bool) -> Error {
+    match error {
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound && !is_by_socket => {
+            Error::rejected(format!("a file that the URL names is not there: {error}"))
+        }
+        error => error.into(),
     }
 }
 

@@ -39,6 +39,11 @@ trait Driver: Database {
         None
     }
 
+    /// Whether a path leads to the server, or is the database itself.
+    fn is_by_socket(_options: &Options<Self>) -> bool {
+        true
+    }
+
     /// The host whose addresses may be taken in place of its name: not that of a socket's path, nor one
     /// whose name is verified, as sqlx has the name from nowhere else.
     fn host(_options: &Options<Self>) -> Option<String> {

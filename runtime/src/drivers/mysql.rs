@@ -23,16 +23,26 @@ impl Driver for MySql {
         options: MySqlConnectOptions,
         credentials: &Credentials,
     ) -> Option<MySqlConnectOptions> {
+        // RDS asks for an IAM token in clear text, which is for an encrypted connection only.
+        let is_encrypted = matches!(
+            options.get_ssl_mode(),
+            MySqlSslMode::Required | MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity
+        );
         Some(
             options
                 .username(credentials.user())
-                .password(credentials.password()),
+                .password(credentials.password())
+                .enable_cleartext_plugin(is_encrypted),
         )
+    }
+
+    fn is_by_socket(options: &MySqlConnectOptions) -> bool {
+        options.get_socket().is_some()
     }
 
     fn host(options: &MySqlConnectOptions) -> Option<String> {
         let is_verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
-        (options.get_socket().is_none() && !is_verified).then(|| options.get_host().to_owned())
+        (!Self::is_by_socket(options) && !is_verified).then(|| options.get_host().to_owned())
     }
 
     fn at(options: MySqlConnectOptions, address: IpAddr) -> MySqlConnectOptions {

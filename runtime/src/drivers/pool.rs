@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::{Connection, Pool};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Driver, Options, connection, place::Place};
 use crate::clock::Moment;
-use crate::{Error, Source, limit};
+use crate::{Error, Kind, Source, limit};
 
 /// After how long a pool that has no connection yet is asked why: it tries again and again by itself,
-/// without jitter, and does not say what it met.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// without jitter, and does not say what it met. Longer than signing in takes on a small function.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A pool with one connection open, so that an error of connecting is met here, with its cause.
 pub(super) async fn open<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error> {
@@ -66,7 +66,13 @@ async fn first_connection<DB: Driver>(
         }
         sleep(PATIENCE).await;
         match Box::pin(probe::<DB>(place, source)).await {
-            Err(error) => error,
+            Err(error) => {
+                if error.kind() == Some(Kind::Saturated) {
+                    // The last place may be the one that the pool is just getting.
+                    sleep(PATIENCE).await;
+                }
+                error
+            }
             Ok(()) => pending().await,
         }
     };
@@ -96,6 +102,9 @@ pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
 /// limit. The first is turned off, unless the connection may have died, and then has one. The
 /// second cannot be: a pool that lost a connection in it is replaced. What is unread or queued on a
 /// connection is read and sent before that ping, with a limit, or the connection is closed.
+///
+/// A dead connection is not given back to sqlx to be closed: over TLS that flushes it first, which waits
+/// for an answer (rustls reads when there is nothing to write). Another is put in its place.
 fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
     let source = *source;
     let ages = Arc::new(Ages::new());
@@ -115,13 +124,14 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
             // sqlx looks at it on release only.
             let is_too_old = source.max_lifetime.is_some_and(|most| meta.age >= most);
             Box::pin(async move {
-                if is_too_old {
-                    return Ok(false);
+                if idle >= source.verify_after
+                    && let Err(error) = ping(connection, source.check_timeout).await
+                {
+                    tracing::debug!(target: "reuse_db", ?idle, %error, "stale");
+                    *connection = replacement::<DB>(&source).await?;
+                    return Ok(true);
                 }
-                if idle >= source.verify_after {
-                    ping(connection, source.check_timeout).await?;
-                }
-                Ok(true)
+                Ok(!is_too_old)
             })
         })
         .after_release(move |connection, _| {
@@ -139,6 +149,14 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
 async fn ping<C: Connection>(connection: &mut C, limit: Duration) -> Result<(), sqlx::Error> {
     let pong = timeout(limit, connection.ping()).await;
     pong.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}
+
+/// A connection of today's, as a new one of the pool's would be.
+async fn replacement<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
+    let end = limit::after(source.attempt_timeout);
+    timeout_at(end, connection::open::<DB>(source))
+        .await
+        .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))
 }
 
 /// What a pool does not know of its connections' ages: it measures by the monotonic clock, which

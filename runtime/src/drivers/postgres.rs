@@ -5,7 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{AssertSqlSafe, Database, PgConnection, Postgres, Row as _};
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Database, Decode, Executor, PgConnection, Postgres, Row as _, Type,
+};
 
 use super::{Driver, driver, errors, refused};
 use crate::guard::Load;
@@ -46,11 +48,13 @@ impl Driver for Postgres {
         )
     }
 
+    fn is_by_socket(options: &PgConnectOptions) -> bool {
+        options.get_socket().is_some() || options.get_host().starts_with('/')
+    }
+
     fn host(options: &PgConnectOptions) -> Option<String> {
-        let host = options.get_host();
-        let is_path = options.get_socket().is_some() || host.starts_with('/');
         let is_verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyFull);
-        (!is_path && !is_verified).then(|| host.to_owned())
+        (!Self::is_by_socket(options) && !is_verified).then(|| options.get_host().to_owned())
     }
 
     fn at(options: PgConnectOptions, address: IpAddr) -> PgConnectOptions {
@@ -69,11 +73,11 @@ impl Driver for Postgres {
     }
 
     async fn check(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        asked(connection, NO_TRANSACTION).await.map(drop)
+        asked::<Self>(connection, NO_TRANSACTION).await.map(drop)
     }
 
     async fn check_writer(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        errors::expect_writes(asked(connection, NO_TRANSACTION_AND_READ_ONLY).await?)
+        errors::expect_writes(asked::<Self>(connection, NO_TRANSACTION_AND_READ_ONLY).await?)
     }
 
     async fn reset(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
@@ -84,11 +88,11 @@ impl Driver for Postgres {
         };
         if source.transaction_pooler {
             // The session is whoever's.
-            return errors::expect_writes(asked(connection, question).await?);
+            return errors::expect_writes(asked::<Self>(connection, question).await?);
         }
         let set_up = source.on_connect.unwrap_or_default();
         let sql = format!("{question}; {RESET}; {set_up}");
-        errors::expect_writes(asked(connection, &sql).await?)
+        errors::expect_writes(asked::<Self>(connection, &sql).await?)
     }
 
     async fn load(connection: &mut PgConnection) -> Result<Option<Load>, sqlx::Error> {
@@ -131,7 +135,16 @@ impl Driver for Postgres {
 
 /// Asks for a sign of life; again, after a ROLLBACK, if there is a transaction open, which may be a
 /// read-only one. The answer is whether the server takes no writes, if that was asked.
-async fn asked(connection: &mut PgConnection, sql: &str) -> Result<bool, sqlx::Error> {
+pub(super) async fn asked<DB>(
+    connection: &mut DB::Connection,
+    sql: &str,
+) -> Result<bool, sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> bool: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
     loop {
         // To the end of the answer, which one row would not be.
         let answer = sqlx::raw_sql(AssertSqlSafe(sql))
@@ -154,9 +167,9 @@ const RESET: &str = "close all; unlisten *; set session authorization default; r
     discard temp; discard sequences; select pg_advisory_unlock_all()";
 
 /// Of another user's session no more is seen than whose it is and in which database: it counts as a
-/// client's. The server's own processes have no user, or no database.
+/// client's. A role that was taken on may not even see its own user's, so it is left for this statement. The server's own processes have no user, or no database.
 const LOAD: &str = "\
-    select count(*), \
+    set local role none; select count(*), \
         current_setting('max_connections')::int8 \
             - current_setting('superuser_reserved_connections')::int8 \
             - coalesce(current_setting('reserved_connections', true), '0')::int8, \
@@ -186,7 +199,7 @@ pub(super) const NO_TRANSACTION_AND_READ_ONLY: &str =
 pub(super) const NO_TRANSACTION: &str = "select now() = statement_timestamp()";
 
 /// What the answer says; in a transaction that has failed (25P02) there is none but an error.
-pub(super) fn is_transaction_open(answer: Result<bool, sqlx::Error>) -> Result<bool, sqlx::Error> {
+fn is_transaction_open(answer: Result<bool, sqlx::Error>) -> Result<bool, sqlx::Error> {
     match answer {
         Ok(no_transaction) => Ok(!no_transaction),
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => Ok(true),
@@ -214,8 +227,10 @@ pub(super) fn idle_session_timeout(source: &Source) -> Option<(&'static str, Str
     let idle = source.idle_session_timeout?;
     // The server takes no more than this.
     let millis = idle.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
-    (!is_plain(source)).then(|| ("idle_session_timeout", format!("{millis}ms")))
+    (!is_plain(source)).then(|| (IDLE_LIMIT, format!("{millis}ms")))
 }
+
+const IDLE_LIMIT: &str = "idle_session_timeout";
 
 /// Whether a start-up parameter was refused: by PostgreSQL before 14, which does not know ours
 /// (42704), by RDS Proxy (0A000) or by PgBouncer, which says 08P01 to everything. It is remembered,
@@ -225,7 +240,8 @@ pub(super) fn was_refused(error: &sqlx::Error, source: &Source) -> bool {
         return false;
     };
     let is_refusal = match said.code().as_deref() {
-        Some("42704" | "0A000") => source.idle_session_timeout.is_some(),
+        Some("42704") => said.message().contains(IDLE_LIMIT),
+        Some("0A000") => source.idle_session_timeout.is_some(),
         Some("08P01") => said.message().contains("startup parameter"),
         _ => false,
     };

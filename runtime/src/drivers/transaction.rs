@@ -5,8 +5,8 @@ use std::time::Duration;
 use sqlx::{Connection, Transaction};
 use tokio::time::{Instant, timeout_at};
 
-use super::Driver;
-use crate::{Error, Outcome, limit};
+use super::{Driver, kind::kind};
+use crate::{Error, Kind, Outcome, limit};
 
 /// How long a COMMIT may take where the invocation's deadline is not known: as long as API Gateway
 /// waits.
@@ -15,13 +15,16 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(29);
 pub(super) async fn begin<DB: Driver>(
     connection: &mut DB::Connection,
 ) -> Result<Transaction<'_, DB>, Error> {
-    connection
-        .begin()
-        .await
-        .map_err(|error| Error::Transaction {
-            step: "BEGIN",
-            source: error.into(),
-        })
+    connection.begin().await.map_err(|error| {
+        // A pooler may have no session for it; the connection may be dead.
+        match kind(&error) {
+            Kind::Rejected => Error::Transaction {
+                step: "BEGIN",
+                source: error.into(),
+            },
+            kind => Error::connect(kind, format!("BEGIN: {error}")),
+        }
+    })
 }
 
 pub(super) async fn finish<DB: Driver>(

@@ -14,7 +14,7 @@ fn settled(end: impl FnOnce(Arc<Held>)) -> Vec<(bool, Option<u64>)> {
         let seen = Arc::clone(&seen);
         let record = move |is_complete| {
             let mut seen = seen.lock().expect("nobody panics with it");
-            seen.push((is_complete, invocation::current_id()));
+            seen.push((is_complete, invocation::current().map(|it| it.id)));
         };
         HELD.sync_scope(Arc::clone(&held), || settle(record));
     }
