@@ -45,9 +45,10 @@ pub(crate) async fn open<C: Connect>(
         let Attempt { tries, turn, .. } = source.attempt;
         let tries = tries + 1;
         let end_of_try = limit::after(patience(&source));
+        // A driver's handshake would make the future of every handler large (over TLS: 30 KB).
+        let connect = Box::pin(C::connect(&source));
         let (result, is_asking) =
-            credentials::watched(timeout_at(end_of_try.min(end), caught(C::connect(&source))))
-                .await;
+            credentials::watched(timeout_at(end_of_try.min(end), caught(connect))).await;
         let was_silent = result.is_err();
         let error = match result {
             Ok(Ok(connection)) => break Ok(connection),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, Row as _};
 use tokio::sync::OnceCell;
 
+use super::certificate::{self, Certificate};
 use super::supervised::{Signals, Supervised, folder_of, run};
 use super::{PASSWORD, Session};
 use crate::host::{free_port, program};
@@ -26,12 +27,19 @@ pub struct Mariadb {
 #[must_use]
 pub struct MariadbBuilder {
     settings: Vec<OsString>,
+    tls: bool,
 }
 
 impl MariadbBuilder {
     /// Sets a system variable of the server, as in `my.cnf`.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push(format!("--{name}={value}").into());
+        self
+    }
+
+    /// Has it speak TLS with those that ask for it, with a certificate for 127.0.0.1.
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -72,7 +80,7 @@ impl MariadbBuilder {
             .expect("the folder is ours");
 
         let port = free_port();
-        let settings = Self::default()
+        let mut settings = Self::default()
             .setting("port", &port.to_string())
             .setting("bind-address", "127.0.0.1")
             .setting(
@@ -83,8 +91,13 @@ impl MariadbBuilder {
             .setting("init-file", &users.display().to_string())
             .setting("skip-name-resolve", "1")
             .setting("innodb-buffer-pool-size", "16M")
-            .setting("innodb-flush-log-at-trx-commit", "0")
-            .settings;
+            .setting("innodb-flush-log-at-trx-commit", "0");
+        if self.tls {
+            let files = Certificate::issue(folder.path(), USER);
+            settings = settings
+                .setting("ssl-cert", &files.certificate.display().to_string())
+                .setting("ssl-key", &files.key.display().to_string());
+        }
         let command = [
             binary("mariadbd"),
             "--no-defaults".into(),
@@ -93,7 +106,7 @@ impl MariadbBuilder {
         ];
         let command = command
             .into_iter()
-            .chain(settings)
+            .chain(settings.settings)
             .chain(self.settings)
             .collect();
         let signals = Signals {
@@ -150,6 +163,11 @@ impl Mariadb {
     /// The folder that holds the server's data and log.
     pub fn folder(&self) -> &std::path::Path {
         self.server.folder()
+    }
+
+    /// Who vouches for its certificate: a file for `sslrootcert` or `ssl-ca`.
+    pub fn authority(&self) -> PathBuf {
+        certificate::authority(self.folder())
     }
 
     /// Stops the server: sessions are ended, and new connections refused.

@@ -5,6 +5,7 @@
 //! The helpers open a connection of their own for each call, so that a server can be shared by
 //! tests, each on its own runtime.
 
+mod certificate;
 mod mariadb;
 mod pgbouncer;
 mod postgres;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
 use tokio::sync::OnceCell;
 
+use super::certificate::{self, Certificate};
 use super::supervised::{Signals, Supervised, folder_of, run};
 use super::{PASSWORD, Session};
 use crate::host::{free_port, program};
@@ -26,6 +27,7 @@ pub struct Postgres {
 #[must_use]
 pub struct PostgresBuilder {
     settings: Vec<OsString>,
+    tls: bool,
 }
 
 impl PostgresBuilder {
@@ -33,6 +35,12 @@ impl PostgresBuilder {
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings
             .extend(["-c".into(), format!("{name}={value}").into()]);
+        self
+    }
+
+    /// Has it speak TLS with those that ask for it, with a certificate for 127.0.0.1.
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -69,17 +77,23 @@ impl PostgresBuilder {
         .await;
 
         let port = free_port();
-        let settings = Self::default()
+        let mut settings = Self::default()
             .setting("listen_addresses", "127.0.0.1")
             .setting("port", &port.to_string())
             .setting("unix_socket_directories", "")
             .setting("shared_buffers", "16MB")
             .setting("fsync", "off")
-            .setting("full_page_writes", "off")
-            .settings;
+            .setting("full_page_writes", "off");
+        if self.tls {
+            let files = Certificate::issue(folder.path(), USER);
+            settings = settings
+                .setting("ssl", "on")
+                .setting("ssl_cert_file", &files.certificate.display().to_string())
+                .setting("ssl_key_file", &files.key.display().to_string());
+        }
         let command = [binary("postgres"), "-D".into(), data.into()]
             .into_iter()
-            .chain(settings)
+            .chain(settings.settings)
             .chain(self.settings)
             .collect();
         let signals = Signals {
@@ -140,6 +154,11 @@ impl Postgres {
     /// The folder that holds the server's data and log.
     pub fn folder(&self) -> &std::path::Path {
         self.server.folder()
+    }
+
+    /// Who vouches for its certificate: a file for `sslrootcert` or `ssl-ca`.
+    pub fn authority(&self) -> PathBuf {
+        certificate::authority(self.folder())
     }
 
     /// Stops the server: sessions are told (57P01) and ended, and new connections refused.

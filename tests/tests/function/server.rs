@@ -7,7 +7,12 @@ use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 
 pub(crate) trait Server: Sized {
     /// A server of the test's own, with the table that the function writes to.
-    async fn launch() -> Self;
+    async fn launch() -> Self {
+        Self::start_for("").await
+    }
+
+    /// The same for a place of [`on_each!`](crate::on_each): `tls` has it speak that.
+    async fn start_for(place: &str) -> Self;
     fn url(&self) -> String;
     fn url_at(&self, port: u16) -> String;
     fn addr(&self) -> SocketAddr;
@@ -28,8 +33,13 @@ pub(crate) trait Server: Sized {
 macro_rules! server {
     ($server:ty, $connection:ty, demote: [$($demote:literal),+]) => {
         impl Server for $server {
-            async fn launch() -> Self {
-                let server = Self::start().await;
+            async fn start_for(place: &str) -> Self {
+                let builder = if place == "tls" {
+                    Self::builder().tls()
+                } else {
+                    Self::builder()
+                };
+                let server = builder.start().await;
                 let mut app = <$connection>::connect(&server.url())
                     .await
                     .expect("a connection");
@@ -122,7 +132,7 @@ macro_rules! on_each_server_and_runtime {
 }
 
 /// A module for each test, with the test on each of the places: a name, a server, and a way to run
-/// the function.
+/// the function, or to reach the server (`tls`).
 #[macro_export]
 macro_rules! on_each {
     ($places:tt $($(#[$attribute:meta])* async fn $test:ident($server:ident: &impl Server) $body:block)*) => {
@@ -147,7 +157,7 @@ macro_rules! on {
             #[tokio::test]
             async fn $name() {
                 $crate::function::RUN.set($run);
-                test(&<reuse_db_tests::servers::$server as Server>::launch().await).await;
+                test(&<reuse_db_tests::servers::$server as Server>::start_for($run).await).await;
             }
         )*
     };
