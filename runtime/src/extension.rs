@@ -6,6 +6,7 @@ use http_body_util::BodyExt as _;
 use lambda_http::http::Request;
 use lambda_runtime_api_client::PooledClient;
 use lambda_runtime_api_client::body::Body;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::BoxError;
@@ -24,21 +25,31 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// Must be done before the first event is asked for, which ends the initialization.
 pub(crate) async fn register() -> Result<(), BoxError> {
-    let client = PooledClient::builder().build();
-    let identifier = timeout(LIMIT, identifier(&client)).await??;
-    // Lambda takes the extension for ready, and later for idle, while it asks for its next event.
-    // None comes: it has asked for none.
+    let (sender, registered) = oneshot::channel();
+    // It goes on whatever became of the wait: Lambda waits for an extension that it has registered.
     tokio::spawn(async move {
-        let mut client = client;
-        loop {
-            if let Err(error) = next(&client, &identifier).await {
-                tracing::debug!(target: "reuse_db", %error, "the extension asks again for its next event");
+        let client = PooledClient::builder().build();
+        match identifier(&client).await {
+            Ok(identifier) => {
+                let _ = sender.send(Ok(()));
+                wait_for_events(client, &identifier).await;
             }
-            sleep(PAUSE).await;
-            client = PooledClient::builder().build();
+            Err(error) => _ = sender.send(Err(error)),
         }
     });
-    Ok(())
+    timeout(LIMIT, registered).await??
+}
+
+/// Lambda takes the extension for ready, and later for idle, while it asks for its next event. None comes:
+/// it has asked for none.
+async fn wait_for_events(mut client: PooledClient, identifier: &str) {
+    loop {
+        if let Err(error) = next(&client, identifier).await {
+            tracing::debug!(target: "reuse_db", %error, "the extension asks again for its next event");
+        }
+        sleep(PAUSE).await;
+        client = PooledClient::builder().build();
+    }
 }
 
 async fn identifier(client: &PooledClient) -> Result<String, BoxError> {

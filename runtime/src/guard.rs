@@ -21,8 +21,10 @@ use crate::limit::FAR;
 /// connections it has and may have. Above the share it is closed, and so are the others that this sandbox
 /// keeps; the next invocation opens a new one. It asks at most once in [`every`](Self::every), and the
 /// more sandboxes of the function there are, the less often: all of them together ask about once in that
-/// time. No invocation waits for it, but the question is one more round trip after some responses,
-/// and counts in the time that is billed.
+/// time. A new sandbox does not know of the others, and asks first as one of a hundred, at random within 1,000 s
+/// (200 times [`every`](Self::every)). No response waits for it; what is leased meanwhile, where a sandbox serves
+/// several invocations at once, waits for the answer as for that of a check. The question is one more round
+/// trip after some responses, and counts in the time that is billed.
 ///
 /// | | the count | its limit | rights |
 /// |---|---|---|---|
@@ -78,12 +80,14 @@ impl Guard {
 
     /// Also ends sessions of other sandboxes that have been idle for this long, at least 10 s and 1 s more
     /// than [`verify_after`](Source::verify_after), and are in no transaction: those of the same function,
-    /// user and database, the oldest first, no more than bring the server below the share, and by one
-    /// sandbox at a time (an advisory lock). A sandbox whose session was ended opens a new one in its
-    /// next invocation, which does not fail for it. But a server cannot tell a frozen sandbox from a
-    /// handler that does something else meanwhile: one that is silent for this long between two
-    /// statements loses its session, unless it is in a transaction. So choose it longer than the function
-    /// may run.
+    /// user and database, the oldest first, no more than bring the server below the share when those of this
+    /// sandbox are closed as well, and by one sandbox at a time (an advisory lock). A sandbox whose session was
+    /// ended opens a new one in its next invocation, which does not fail for it. But a server cannot tell a frozen
+    /// sandbox from a handler that does something else meanwhile: one that is silent for this long between two
+    /// statements loses its session, unless it is in a transaction (on MySQL and MariaDB one in which a table was
+    /// used: before that there is none). So choose it longer than the function may run, and than the
+    /// `verify_after` of the function's other sources: a connection that one of them trusts unasked would fail
+    /// the statement that meets its end.
     ///
     /// PostgreSQL's `application_name` tells whose a session is: off Lambda, or where it is another,
     /// none is ended. On MySQL and MariaDB, where sqlx has no such name, each session holds a

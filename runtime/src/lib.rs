@@ -10,17 +10,19 @@
 //! |---|---|---|
 //! | for a connection to be free, to be checked or to be opened, retries included | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
 //! | one try to connect: TCP, TLS, the greeting, signing in and setting up | [`Source::attempt_timeout`], doubled after each silence | 2 s |
-//! | credentials ([`Source::credentials`]) | a part of the try | 2 s |
+//! | credentials ([`Source::credentials`]) | a part of the try; of a pool that asks again, [`Source::attempt_timeout`] | 2 s |
 //! | a pause between two tries to connect, a random part of it | [`Source::retry_base`], doubled up to [`Source::retry_cap`] | 25 ms, 1 s |
 //! | one check before an invocation; taking back what a failed one has set; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
 //! | for all that is owed after a response, before the freeze, and for a stream whose client has left | [`AfterResponse::limit`], and 50 ms before the invocation's deadline | 500 ms |
 //! | a pool's connection whose query was cut off, to read the rest of it; then it is closed | half of [`Source::check_timeout`] | 250 ms |
-//! | BEGIN | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
+//! | BEGIN on a kept connection, before another is opened in its place | [`Source::check_timeout`] | 500 ms |
+//! | BEGIN in all | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
 //! | COMMIT | 29 s, and 50 ms before the invocation's deadline | |
 //! | [`shutdown`], and with it before a snapshot ([`SnapStart`]) | 300 ms | |
 //! | registering the extension for SIGTERM ([`until_shutdown`]) | 2 s | |
 //! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
-//! | a pool's first connection, before it is asked why there is none | | 250 ms |
+//! | a pool's first connection, before it is asked why there is none; and once more where the server is full | | 500 ms |
+//! | a connection in place of a pool's that was found dead | [`Source::attempt_timeout`] | 2 s |
 //! | the guard's question, and what it ends ([`Guard`]) | [`Source::check_timeout`] | 500 ms |
 //! | between two of the guard's questions | [`Guard::every`] | 5 s |
 //! | what a reaped session was idle for | [`Guard::reap`] | 10 s at least |
@@ -74,6 +76,7 @@
 //! | `made room` | info | the server is nearly full: this sandbox closes its connections | `used`, `most` |
 //! | `reaped` | info | idle sessions of other sandboxes were ended | `ended` |
 //! | `not reaped` | warn | they could not be: a right is missing | `error` |
+//! | `refused: connecting without …` | warn | a server or a pooler will not be asked for an end of idle sessions; once | `target`, `error` |
 //! | `refused` | warn | an invocation got none | `error`, `took` |
 //! | `not warmed` | warn | none could be opened in INIT | `error` |
 //! | `not renewed` | warn | a pool's credentials could not be had | `error` |

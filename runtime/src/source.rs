@@ -131,8 +131,8 @@ impl Source {
         self
     }
 
-    /// How long one try to connect may take, from the first packet to the server's greeting, setting
-    /// up included. One that met with silence is tried again, where the host's name has several
+    /// How long one try to connect may take: TCP, TLS, the server's greeting and setting up together, which sqlx
+    /// does in one. One that met with silence is tried again, where the host's name has several
     /// addresses at the next of them, so that a dead one does not use up
     /// [`connect_timeout`](Self::connect_timeout). After each silence the next try may take twice as long,
     /// for the sake of a server that is only slow. Another address is not taken while the URL asks for the host's
@@ -176,10 +176,11 @@ impl Source {
     ///
     /// It is asked in each try to connect, within [`attempt_timeout`](Self::attempt_timeout); if the
     /// server rejects what it yields, it is asked once more, at once, before the lease gives up. A
-    /// pool asks when it is opened, when an invocation finds that it was asked more than 5 min ago,
-    /// and after an invocation that failed, at most once a second: sqlx takes what it opens then as it was
-    /// told last. That invocation alone waits for it, within [`attempt_timeout`](Self::attempt_timeout).
-    /// Default: none.
+    /// pool asks when it is opened, for a connection in place of one that was found dead, when an invocation finds
+    /// that it was asked more than 5 min ago, and after an invocation that failed, at most once a second: what
+    /// sqlx opens besides, it opens as it was told last. The invocation alone waits for it, within
+    /// [`attempt_timeout`](Self::attempt_timeout). On MySQL a token of RDS is sent in clear text, as RDS asks for
+    /// it: only where the URL has `ssl-mode=REQUIRED` or stricter, and not with `AnyConnection`. Default: none.
     #[must_use]
     pub const fn credentials(mut self, function: &'static dyn ProvideCredentials) -> Self {
         self.credentials = Some(Provider(function));

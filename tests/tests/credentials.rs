@@ -59,14 +59,7 @@ where
 {
     let mut lease = db.lease().await?;
     let result = Lease::open(&mut lease).await?.execute("select 1").await;
-    Lease::settle(
-        lease,
-        if result.is_ok() {
-            Outcome::Success
-        } else {
-            Outcome::Failure
-        },
-    );
+    Lease::settle(lease, outcome(result.is_ok()));
     result.map(drop).map_err(Into::into)
 }
 
@@ -102,8 +95,12 @@ where
     ask(db).await.expect("nothing is remembered");
 }
 
-async fn a_pool_goes_on<P>(server: &impl Server, rotate: impl AsyncFn(&'static str))
-where
+/// `nap` takes a moment.
+async fn a_pool_goes_on<P>(
+    server: &impl Server,
+    rotate: impl AsyncFn(&'static str),
+    nap: &'static str,
+) where
     P: Connect + Sync,
     for<'p> &'p P: Executor<'p>,
 {
@@ -113,14 +110,7 @@ where
     let ask = async || {
         let lease = db.lease().await.expect("a pool");
         let result = SharedLease::get(&lease).execute("select 1").await.map(drop);
-        SharedLease::settle(
-            lease,
-            if result.is_ok() {
-                Outcome::Success
-            } else {
-                Outcome::Failure
-            },
-        );
+        SharedLease::settle(lease, outcome(result.is_ok()));
         result
     };
     ask().await.expect("the first");
@@ -128,12 +118,32 @@ where
     secrets(&["n3w"]);
     ask().await.expect("the session goes on");
     assert_eq!(asked(), 0);
-    // Its connection is gone, and the pool knows the old password only.
+    // Its connection is gone: they are asked for, for another in its place.
     server.end_sessions().await;
     tokio::time::sleep(function::LONG).await;
-    assert!(ask().await.is_err());
-    ask().await.expect("asked after a failure");
+    ask().await.expect("no invocation fails");
     assert_eq!(asked(), 1);
+
+    // A second connection, which the pool opens by itself, as it was told last.
+    let both = async || {
+        let lease = db.lease().await.expect("a pool");
+        let pool = SharedLease::get(&lease);
+        let (one, two) = tokio::join!(pool.execute(nap), pool.execute(nap));
+        let is_ok = one.is_ok() && two.is_ok();
+        SharedLease::settle(lease, outcome(is_ok));
+        is_ok
+    };
+    assert!(!both().await, "it knows the old password only");
+    assert!(both().await, "asked after a failure");
+    assert_eq!(asked(), 2);
+}
+
+fn outcome(is_ok: bool) -> Outcome {
+    if is_ok {
+        Outcome::Success
+    } else {
+        Outcome::Failure
+    }
 }
 
 async fn rotate_postgres(server: &Postgres, password: &str) {
@@ -174,12 +184,12 @@ async fn row_09_a_connection_to_any() {
 async fn row_09_a_pool_of_postgres() {
     let server = <Postgres as Server>::launch().await;
     let rotate = async |password| rotate_postgres(&server, password).await;
-    a_pool_goes_on::<PgPool>(&server, rotate).await;
+    a_pool_goes_on::<PgPool>(&server, rotate, "select pg_sleep(0.3)").await;
 }
 
 #[tokio::test]
 async fn row_09_a_pool_of_mariadb() {
     let server = <Mariadb as Server>::launch().await;
     let rotate = async |password| rotate_mariadb(&server, password).await;
-    a_pool_goes_on::<MySqlPool>(&server, rotate).await;
+    a_pool_goes_on::<MySqlPool>(&server, rotate, "do sleep(0.3)").await;
 }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 /// `how` cuts off what has not been answered yet: the network is slow.
 async fn leaves_nothing_behind(server: &impl Server, how: &str) {
     let function = Function::start(server).await;
-    function.proxy.delay(Duration::from_millis(40));
+    function.proxy.delay(Duration::from_millis(60));
     for n in 1..=3 {
         Reply::of(&function.invoke(&format!("/end?how={how}")).await);
         let sessions = server.sessions().await;

@@ -177,7 +177,7 @@ async fn what_was_not_committed_is_not_told_as_a_success() {
     let error = orphan().await.expect_err("no such list");
     assert!(error.to_string().starts_with("COMMIT failed: "), "{error}");
     assert!(matches!(error, Error::Transaction { step: "COMMIT", .. }));
-    assert_eq!(orphan_response().await.status(), 503);
+    assert_eq!(orphan_response().await.status(), 500);
     // Nobody knows the state of a connection that could not commit.
     let discarded = Counts {
         opened: 1,

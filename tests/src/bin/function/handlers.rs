@@ -63,7 +63,7 @@ macro_rules! handlers {
                         answer(200, 0, session)
                     }
                     "cut-begin" => {
-                        let begin = timeout(Duration::from_millis(50), db.begin());
+                        let begin = timeout(Duration::from_millis(10), db.begin());
                         assert!(begin.await.is_err(), "the begin was cut off");
                         answer(200, 0, session)
                     }
