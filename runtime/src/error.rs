@@ -91,7 +91,7 @@ pub enum Error {
 /// | [`Unavailable`](Self::Unavailable) | 57P01, 57P02, 57P03: starting, stopping, crashed; 57014: signing in took it too long; 53200: out of memory; 08xxx but 08P01 | 1053, 1079: stopping; 1129: the host is blocked; 1927: the session was ended; 1041: out of memory; 3032: offline; 08S01: the network, a node that is not ready (1047) | `server down`, `server login has been failing` (unless for a password), `cannot connect to server`, `client_login_timeout`, `no memory`, `shutting down` | refused, reset, hung up, also in the middle of TLS; no answer in time; a name without an address; SQLite: busy, locked |
 /// | [`Rejected`](Self::Rejected) | 28P01: password; 28000: role; 3D000: database; every other | 1045: password; 1044, 1049: database; every other | `authentication failed`, `does not exist`, every other | a certificate, no TLS, a file that the URL names; a malformed URL; a socket's path that is not ours; a panic in the driver |
 ///
-/// The tests meet by the server that says it: 53300, 57P01, 57P03, 28P01, 28000, 3D000; 1040, 1203, 1226, 1129, 1927,
+/// The tests meet by the server that says it: 53300, 57P01, 57P03, 28P01, 28000, 3D000; 1040, 1203, 1226, 1129,
 /// 1044, 1045, 1049; PgBouncer's, but `server login has been failing` and what is of newer versions than 1.18, which
 /// says 08P01 to everything, so that its words tell; certificates; SQLite's. The others are rare, or RDS Proxy's, and
 /// from documentation.

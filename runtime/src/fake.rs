@@ -11,17 +11,20 @@ use crate::{Connect, Error, Handle, Source};
 pub(crate) enum Gate {
     Ok,
     Err,
+    /// An error that may pass.
+    Refuse,
     Slow,
     Never,
 }
 
-pub(crate) const GATES: [Gate; 4] = [Gate::Ok, Gate::Err, Gate::Slow, Gate::Never];
+pub(crate) const GATES: [Gate; 5] = [Gate::Ok, Gate::Err, Gate::Refuse, Gate::Slow, Gate::Never];
 
 impl Gate {
     async fn pass(self) -> Result<(), Error> {
         match self {
             Self::Ok => {}
             Self::Err => return Err(Error::rejected("the gate is shut")),
+            Self::Refuse => return Err(Error::unavailable("the gate is shut for now")),
             Self::Slow => tokio::time::sleep(Duration::from_millis(20)).await,
             Self::Never => std::future::pending().await,
         }

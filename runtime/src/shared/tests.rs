@@ -3,7 +3,7 @@
 use super::*;
 use crate::Credentials;
 use crate::clock::turn;
-use crate::fake::{Fake, Gate, SOURCE, alive, renewed, set};
+use crate::fake::{Fake, GATES, Gate, SOURCE, World, alive, renewed, set};
 
 async fn leased(shared: &'static Shared<Fake>) -> SharedLease<Fake> {
     shared.lease().await.expect("a value")
@@ -199,6 +199,60 @@ async fn a_lease_that_is_cut_off_while_it_is_renewed_loses_nothing() {
     later(SECOND * 5);
     SharedLease::settle(leased(&DB).await, Outcome::Success);
     assert_eq!((renewed(), DB.stats().opened, alive()), (2, 1, 1));
+}
+
+/// Two invocations lease at once, and one of them is cut off.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_wherever_a_lease_is_cut_off() {
+    let counters: &'static Counters = Box::leak(Box::new(Counters::new()));
+    for connect in GATES {
+        for (check, renew) in GATES
+            .iter()
+            .flat_map(|one| GATES.iter().map(move |two| (*one, *two)))
+        {
+            for before in [None, Some(Outcome::Success), Some(Outcome::Failure)] {
+                for cut_after in [0, 10, 30, 510, 530, 6_000].map(Duration::from_millis) {
+                    let what = format!("{connect:?} {check:?} {renew:?} {before:?} {cut_after:?}");
+                    set(|world| *world = World::SOUND);
+                    let single = Single::<Fake>::new(SOURCE.credentials(&app));
+                    if let Some(outcome) = before {
+                        let lease = single.lease(counters).await.expect("a value");
+                        SharedLease::settle(lease, outcome);
+                        // To be checked, and renewed.
+                        later(SECOND * 301);
+                    }
+                    set(|world| {
+                        (world.connect, world.check, world.renew) = (connect, check, renew);
+                    });
+                    let mut one = Box::pin(single.lease(counters));
+                    let two = timeout(cut_after, single.lease(counters));
+                    let (first, two) = tokio::join!(timeout(cut_after, &mut one), two);
+                    assert!(alive() <= 1, "{what}");
+                    if let Ok(Ok(two)) = two {
+                        SharedLease::settle(two, Outcome::Success);
+                    }
+                    let finished = match first {
+                        Ok(result) => result,
+                        Err(_) => (&mut one).await,
+                    };
+                    drop(one);
+                    assert!(alive() <= 1, "{what}");
+                    if let Ok(lease) = finished {
+                        assert_eq!(alive(), 1, "{what}");
+                        SharedLease::settle(lease, Outcome::Success);
+                    }
+                    tokio::time::sleep(SECOND * 60).await;
+                    let kept = single.value.try_lock().expect("nobody leases").is_some();
+                    assert_eq!(alive(), usize::from(kept), "{what}");
+                    if [connect, check] == [Gate::Ok; 2] {
+                        assert!(kept, "whatever became of its credentials: {what}");
+                    }
+                    drop(single);
+                    assert_eq!(alive(), 0, "{what}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
