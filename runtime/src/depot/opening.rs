@@ -21,9 +21,15 @@ impl<C: Connect> Held<C> {
             counters,
             ..
         } = self;
+        // What was opened before is over.
+        if let Some(another) = instead.take() {
+            *connection = another;
+        }
+        // Nobody had it in hand yet.
+        let may_be_replaced = std::mem::take(was_idle);
         let begun = Instant::now();
         let end = limit::until(depot.source.connect_timeout);
-        let end_of_try = if *was_idle && !depot.source.transaction_pooler {
+        let end_of_try = if may_be_replaced && !depot.source.transaction_pooler {
             // As of a check: it was sound not long ago. A pooler may have no session free for longer.
             end.min(limit::after(depot.source.check_timeout))
         } else {
@@ -34,12 +40,11 @@ impl<C: Connect> Held<C> {
             Ok(Err(error)) => error,
             Err(_) => silence(),
         };
-        if !*was_idle {
+        if !may_be_replaced {
             return Err(depot.not_opened(error, begun, counters));
         }
         tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), %error, "stale");
         counters.add(Count::Stale);
-        *was_idle = false;
         let another = Box::pin(connecting::open(&depot.source, end, counters)).await;
         *opened = Moment::now();
         let connection = match another {

@@ -30,6 +30,13 @@ async fn a_dead_one_is_replaced_and_the_handler_does_not_know() {
         assert!(begun.elapsed() <= waits + Duration::from_millis(2));
         let stats = bench.counters.read();
         assert_eq!((stats.opened, stats.stale), (2, 1));
+        // It is opened again for the next transaction of the same invocation, and not replaced any more.
+        let again = held.open::<FakeTransaction>().await.expect("another");
+        assert_ne!(again.number, number);
+        assert_eq!(alive(), 1, "the dead one is gone");
+        set(|world| world.begin = (usize::MAX, begin, begin));
+        assert!(held.open::<FakeTransaction>().await.is_err());
+        assert_eq!(bench.counters.read().opened, 2);
         held.settle(Outcome::Success);
         bench.assert_at_rest(1);
         assert_ne!(bench.leased().await.connection.number, number);
