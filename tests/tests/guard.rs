@@ -10,7 +10,8 @@ use function::server::Server;
 use function::{Function, Reply};
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use reuse_db_tests::wait::until;
-use sqlx::{Connection as _, Executor as _, MySqlConnection, PgConnection};
+use sqlx::{Connection, Executor, MySqlConnection, PgConnection};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// What a session must have been idle for, and a little.
 const IDLE: Duration = Duration::from_millis(11_100);
@@ -48,10 +49,6 @@ async fn makes_room<C>(server: &impl Server, others: Vec<C>) {
     let busy = others.len();
     for _ in 0..3 {
         session(&function, "/guarded").await;
-        until("nothing of its own", async || {
-            server.sessions().await.len() <= busy + 1
-        })
-        .await;
     }
     until("it to let go", async || {
         server.sessions().await.len() == busy
@@ -121,169 +118,222 @@ async fn row_04_a_users_own_limit_counts_on_mariadb() {
     makes_room(&server, others).await;
 }
 
-/// Three of the function's sandboxes have long been idle, the first for longest; `others` are more that
-/// are none of its business. One that is new looks. The answer are those three, and their
-/// sessions.
-async fn after_a_look(server: &impl Server, others: &[i64]) -> (Vec<Function>, Vec<i64>) {
-    after_a_look_of(server, others, &[]).await
+/// Three of the function's sandboxes, the first idle for longest.
+struct Idle {
+    sandboxes: Vec<Function>,
+    sessions: Vec<i64>,
+    since: Instant,
 }
 
-/// The same, of functions with `env`.
-async fn after_a_look_of(
-    server: &impl Server,
-    others: &[i64],
-    env: &[(&str, &str)],
-) -> (Vec<Function>, Vec<i64>) {
-    let mut idle = Vec::new();
-    let mut ours = Vec::new();
-    for _ in 0..3 {
-        let function = Function::start_with(server, env).await;
-        ours.push(session(&function, "/reaping").await);
-        idle.push(function);
-        // By the second, in which MariaDB counts.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+impl Idle {
+    async fn start(server: &impl Server, env: &[(&str, &str)]) -> Self {
+        let (mut sandboxes, mut sessions) = (Vec::new(), Vec::new());
+        for n in 0..3 {
+            if n < 2 {
+                // MariaDB counts by the second: the first is younger than all that is there, and older
+                // than the others.
+                sleep(Duration::from_millis(1_100)).await;
+            }
+            let function = Function::start_with(server, env).await;
+            sessions.push(session(&function, "/reaping").await);
+            sandboxes.push(function);
+        }
+        Self {
+            sandboxes,
+            sessions,
+            since: Instant::now(),
+        }
     }
-    tokio::time::sleep(IDLE).await;
+
+    /// Until each of them may be ended.
+    async fn for_long(&self) {
+        sleep_until(self.since + IDLE).await;
+    }
+}
+
+/// A new sandbox sees that there is too little room, and goes itself. The answer are the sessions that are
+/// left, of which those of `idle` were all there before.
+async fn after_a_look(server: &impl Server, env: &[(&str, &str)], idle: &Idle) -> Vec<i64> {
     let new = Function::start_with(server, env).await;
+    // Not later: the server counts who asks, too.
+    are_among(&idle.sessions, &sessions(server).await);
     session(&new, "/reaping").await;
     let own = session(&new, "/reaping").await;
     until("its own end", async || {
         !sessions(server).await.contains(&own)
     })
     .await;
-    let left = sessions(server).await;
+    sessions(server).await
+}
+
+fn are_among(some: &[i64], all: &[i64]) {
     assert!(
-        others.iter().all(|other| left.contains(other)),
-        "{others:?} {left:?}"
+        some.iter().all(|session| all.contains(session)),
+        "{some:?} {all:?}"
     );
-    (idle, ours)
 }
 
-async fn number(connection: &mut PgConnection) -> i64 {
-    let sql = "select pg_backend_pid()::int8";
-    sqlx::query_scalar(sql)
-        .fetch_one(connection)
-        .await
-        .expect("a number")
-}
+/// Two more are there than wanted: whoever looks goes itself, and ends the oldest idle one. But none that
+/// has been idle for less than 10 s (row 5), none while the last of the `others` holds the lock, and none of
+/// these.
+async fn ends<C: Connection>(
+    server: &impl Server,
+    mut others: Vec<C>,
+    [lock, unlock]: [&'static str; 2],
+) where
+    for<'c> &'c mut C: Executor<'c>,
+{
+    let idle = Idle::start(server, &[]).await;
+    let left = after_a_look(server, &[], &idle).await;
+    are_among(&idle.sessions, &left);
 
-async fn number_of(connection: &mut MySqlConnection) -> i64 {
-    let sql = "select cast(connection_id() as signed)";
-    sqlx::query_scalar(sql)
-        .fetch_one(connection)
-        .await
-        .expect("a number")
-}
+    idle.for_long().await;
+    let last = others.last_mut().expect("others");
+    last.execute(lock).await.expect("a lock");
+    let left = after_a_look(server, &[], &idle).await;
+    are_among(&idle.sessions, &left);
 
-/// Another function's, one that is nobody's, and one of ours in a transaction.
-async fn others_in_postgres(server: &Postgres) -> (Vec<PgConnection>, Vec<i64>) {
-    server
-        .execute("alter system set max_connections = 13")
-        .await;
-    server.restart().await;
-    let mut held = Vec::new();
-    let mut others = Vec::new();
-    for name in ["other/1", "mine", "bench/busy"] {
-        let url = format!("{}?application_name={name}", server.url());
-        let mut connection = PgConnection::connect(&url).await.expect("a connection");
-        others.push(number(&mut connection).await);
-        held.push(connection);
+    let last = others.last_mut().expect("others");
+    last.execute(unlock).await.expect("no lock");
+    after_a_look(server, &[], &idle).await;
+    until("the end of the oldest", async || {
+        !sessions(server).await.contains(&idle.sessions[0])
+    })
+    .await;
+    are_among(&idle.sessions[1..], &sessions(server).await);
+    for function in &idle.sandboxes {
+        let reply = Reply::of(&function.invoke("/reaping").await);
+        assert_eq!(reply.stat("refused"), 0);
     }
-    held[2].execute("begin").await.expect("a transaction");
-    held[2]
+    for other in &mut others {
+        other.ping().await.expect("it was not ended");
+    }
+}
+
+/// Though they have long been idle.
+async fn ends_none(server: &impl Server, env: &[(&str, &str)]) {
+    let idle = Idle::start(server, env).await;
+    idle.for_long().await;
+    let left = after_a_look(server, env, &idle).await;
+    are_among(&idle.sessions, &left);
+}
+
+/// Another function's, one of ours in a transaction, another user's and one in another database by our
+/// name, and one that is nobody's. The user may see and end them all.
+async fn others_in_postgres(server: &Postgres) -> Vec<PgConnection> {
+    for sql in [
+        "alter system set max_connections = 17",
+        "create role helper login password 's3cret'",
+        "grant helper to app",
+        "create database elsewhere",
+    ] {
+        server.execute(sql).await;
+    }
+    server.restart().await;
+    let app = server.url();
+    let elsewhere = format!("{}elsewhere", app.trim_end_matches("app"));
+    let mut others = Vec::new();
+    for (url, name) in [
+        (app.clone(), "other/1"),
+        (app.clone(), "bench/busy"),
+        (app.replace("//app:", "//helper:"), "bench/1"),
+        (elsewhere, "bench/1"),
+        (app, "mine"),
+    ] {
+        let url = format!("{url}?application_name={name}");
+        let connection = PgConnection::connect(&url).await.expect("a connection");
+        others.push(connection);
+    }
+    others[1].execute("begin").await.expect("a transaction");
+    others[1]
         .execute("insert into notes values ('busy')")
         .await
         .expect("a note");
-    (held, others)
+    others
 }
+
+const POSTGRES_LOCK: [&str; 2] = [
+    "select pg_advisory_lock(hashtext('reuse-db'), hashtext('appbench'))",
+    "select pg_advisory_unlock_all()",
+];
 
 #[tokio::test]
 async fn row_04_it_ends_the_oldest_idle_ones_of_its_function_on_postgres() {
     let server = <Postgres as Server>::launch().await;
-    let (_held, others) = others_in_postgres(&server).await;
-    ends(&server, &others).await;
-}
-
-/// One that ends them holds a lock meanwhile.
-#[tokio::test]
-async fn row_04_while_another_does_it_ends_none_on_postgres() {
-    let server = <Postgres as Server>::launch().await;
-    let (mut held, others) = others_in_postgres(&server).await;
-    let lock = "select pg_advisory_lock(hashtext('reuse-db'), hashtext('appbench'))";
-    held[0].execute(lock).await.expect("a lock");
-    let (_idle, ours) = after_a_look(&server, &others).await;
-    let left = sessions(&server).await;
-    assert!(
-        ours.iter().all(|session| left.contains(session)),
-        "{ours:?} {left:?}"
-    );
+    let others = others_in_postgres(&server).await;
+    ends(&server, others, POSTGRES_LOCK).await;
 }
 
 /// Whatever role they have taken on.
 #[tokio::test]
 async fn row_04_a_role_makes_no_session_anothers_on_postgres() {
     let server = <Postgres as Server>::launch().await;
-    let (_held, others) = others_in_postgres(&server).await;
-    server.execute("create role helper").await;
-    server.execute("grant helper to app").await;
+    let others = others_in_postgres(&server).await;
     server.execute("alter role app set role = helper").await;
-    ends(&server, &others).await;
+    ends(&server, others, POSTGRES_LOCK).await;
 }
 
 /// It may be others' name, too.
 #[tokio::test]
 async fn row_04_a_name_of_the_users_own_is_not_gone_by_on_postgres() {
     let server = <Postgres as Server>::launch().await;
-    let (_held, others) = others_in_postgres(&server).await;
-    let env = [("PGAPPNAME", "bench/1")];
-    let (_idle, ours) = after_a_look_of(&server, &others, &env).await;
-    let left = sessions(&server).await;
-    assert!(
-        ours.iter().all(|session| left.contains(session)),
-        "{ours:?} {left:?}"
-    );
+    let _others = others_in_postgres(&server).await;
+    ends_none(&server, &[("PGAPPNAME", "bench/1")]).await;
 }
 
 #[tokio::test]
 async fn row_04_it_ends_the_oldest_idle_ones_of_its_function_on_mariadb() {
-    let server = mariadb_of_ten().await;
-    server.execute("grant process on *.* to app@'%'").await;
-    let (_held, others) = others_in_mariadb(&server).await;
-    ends(&server, &others).await;
+    let server = mariadb_of_fourteen().await;
+    for right in ["process", "connection admin"] {
+        server
+            .execute(&format!("grant {right} on *.* to app@'%'"))
+            .await;
+    }
+    let others = others_in_mariadb(&server).await;
+    let lock = [
+        "do get_lock('reuse-db/bench/reaper', 0)",
+        "do release_lock('reuse-db/bench/reaper')",
+    ];
+    ends(&server, others, lock).await;
 }
 
 #[tokio::test]
 async fn row_04_without_the_right_to_see_transactions_it_ends_none_on_mariadb() {
-    let server = mariadb_of_ten().await;
-    let (_held, others) = others_in_mariadb(&server).await;
-    let (_idle, ours) = after_a_look(&server, &others).await;
-    let left = sessions(&server).await;
-    assert!(
-        ours.iter().all(|session| left.contains(session)),
-        "{ours:?} {left:?}"
-    );
+    let server = mariadb_of_fourteen().await;
+    let _others = others_in_mariadb(&server).await;
+    ends_none(&server, &[]).await;
 }
 
-async fn mariadb_of_ten() -> Mariadb {
-    let server = ten_in_mariadb().await;
-    let mut app = MySqlConnection::connect(&server.url())
-        .await
-        .expect("a connection");
-    app.execute("create table notes (text varchar(80))")
-        .await
-        .expect("a table");
-    app.close().await.expect("an end");
+async fn mariadb_of_fourteen() -> Mariadb {
+    let server = Mariadb::builder()
+        .setting("max-connections", "14")
+        .start()
+        .await;
+    for sql in [
+        "create table app.notes (text varchar(80))",
+        "create user helper@'%' identified by 's3cret'",
+        "grant all on app.* to helper@'%'",
+        "create database elsewhere",
+        "grant all on elsewhere.* to app@'%'",
+    ] {
+        server.execute(sql).await;
+    }
     server
 }
 
-/// Another function's, one that is nobody's, and one of ours in a transaction.
-async fn others_in_mariadb(server: &Mariadb) -> (Vec<MySqlConnection>, Vec<i64>) {
-    let mut held = Vec::new();
+/// The same as in PostgreSQL.
+async fn others_in_mariadb(server: &Mariadb) -> Vec<MySqlConnection> {
+    let app = server.url();
+    let elsewhere = format!("{}elsewhere", app.trim_end_matches("app"));
     let mut others = Vec::new();
-    for name in ["other", "", "bench"] {
-        let mut connection = MySqlConnection::connect(&server.url())
-            .await
-            .expect("a connection");
+    for (url, name) in [
+        (app.clone(), "other"),
+        (app.clone(), "bench"),
+        (app.replace("//app:", "//helper:"), "bench"),
+        (elsewhere, "bench"),
+        (app, ""),
+    ] {
+        let mut connection = MySqlConnection::connect(&url).await.expect("a connection");
         let sql = sqlx::AssertSqlSafe(format!(
             "do get_lock(concat('reuse-db/{name}/', connection_id()), 0)"
         ));
@@ -291,31 +341,12 @@ async fn others_in_mariadb(server: &Mariadb) -> (Vec<MySqlConnection>, Vec<i64>)
             .execute(&mut connection)
             .await
             .expect("a lock");
-        others.push(number_of(&mut connection).await);
-        held.push(connection);
+        others.push(connection);
     }
-    held[2].execute("begin").await.expect("a transaction");
-    held[2]
+    others[1].execute("begin").await.expect("a transaction");
+    others[1]
         .execute("insert into notes values ('busy')")
         .await
         .expect("a note");
-    (held, others)
-}
-
-/// Seven are there, and five wanted: it goes itself, and one more.
-async fn ends(server: &impl Server, others: &[i64]) {
-    let (idle, ours) = after_a_look(server, others).await;
-    until("the end of the oldest", async || {
-        !sessions(server).await.contains(&ours[0])
-    })
-    .await;
-    let left = sessions(server).await;
-    assert!(
-        left.contains(&ours[1]) && left.contains(&ours[2]),
-        "{ours:?} {left:?}"
-    );
-    for function in &idle {
-        let reply = Reply::of(&function.invoke("/reaping").await);
-        assert_eq!(reply.stat("refused"), 0);
-    }
+    others
 }
