@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use function::Function;
 use function::server::Server;
-use reuse_db::{Connect, Handle, Lease, Outcome, Parked, Source};
+use reuse_db::{Connect, Handle, Lease, Outcome, Parked, Shared, SharedLease, Source};
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use reuse_db_tests::wait::{until, within};
-use sqlx::{AnyConnection, AnyPool, MySqlConnection, MySqlPool, PgConnection, Transaction};
+use sqlx::{AnyConnection, AnyPool, MySqlConnection, MySqlPool, PgConnection, PgPool, Transaction};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -36,6 +36,25 @@ async fn a_session_is_named_after_its_function_and_sandbox() {
         // The emulator's log stream is `2026/01/01/[$LATEST]bench`.
         assert_eq!(name(&server, &[], path).await, "bench/bench", "{path}");
     }
+}
+
+#[tokio::test]
+async fn each_sandbox_has_a_name_of_its_own() {
+    let server = <Postgres as Server>::launch().await;
+    let mut sandboxes = Vec::new();
+    for stream in ["0011223344556677", "8899aabbccddeeff"] {
+        let stream = format!("2026/01/31/[$LATEST]{stream}");
+        let env = [("AWS_LAMBDA_LOG_STREAM_NAME", stream.as_str())];
+        let function = Function::start_with(&server, &env).await;
+        function.invoke("/add?n=1").await.ok();
+        sandboxes.push(function);
+    }
+    let sessions = server.sessions().await;
+    let names: Vec<_> = sessions
+        .iter()
+        .map(|session| session.application_name.as_str())
+        .collect();
+    assert_eq!(names, ["bench/44556677", "bench/ccddeeff"]);
 }
 
 #[tokio::test]
@@ -142,6 +161,97 @@ async fn a_wrong_on_connect_is_not_taken_for_it() {
         .await
         .expect("the variable");
     assert_eq!(limit, 77);
+}
+
+#[tokio::test]
+async fn postgres_is_told_when_to_end_an_idle_session() {
+    let server = Postgres::start().await;
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or(server.url().leak())
+        .idle_session_timeout(Duration::from_secs(77));
+    macro_rules! limit_of {
+        ($handle:expr) => {
+            sqlx::query_scalar::<_, String>("show idle_session_timeout")
+                .fetch_one($handle)
+                .await
+                .expect("the parameter")
+        };
+    }
+    let mut connection = opens::<PgConnection>(&source).await;
+    assert_eq!(limit_of!(&mut connection), "77s");
+    assert_eq!(limit_of!(&opens::<PgPool>(&source).await), "77s");
+    let mut any = opens::<AnyConnection>(&source).await;
+    assert_eq!(limit_of!(&mut any), "77s");
+    assert_eq!(limit_of!(&opens::<AnyPool>(&source).await), "77s");
+    let mut left_alone = opens::<PgConnection>(&source.idle_session_timeout(Duration::ZERO)).await;
+    assert_eq!(limit_of!(&mut left_alone), "0");
+}
+
+/// What the connections of a source may become, and have become when it has passed.
+const AGE: Duration = Duration::from_secs(1);
+
+/// The server's number for the session that `db` has now.
+async fn pid(db: impl sqlx::Executor<'_, Database = sqlx::Postgres>) -> i64 {
+    sqlx::query_scalar("select pg_backend_pid()::int8")
+        .fetch_one(db)
+        .await
+        .expect("a number")
+}
+
+#[tokio::test]
+async fn a_connection_past_its_lifetime_is_replaced() {
+    let server = Postgres::start().await;
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or(server.url().leak())
+        .verify_after(Duration::MAX);
+    let db: &Parked<PgConnection> = Box::leak(Box::new(Parked::new(source.max_lifetime(AGE))));
+    let ask = async |thinks: Duration| {
+        let mut lease = db.lease().await.expect("a connection");
+        let pid = pid(Lease::open(&mut lease).await.expect("it is open")).await;
+        tokio::time::sleep(thinks).await;
+        Lease::settle(lease, Outcome::Success);
+        pid
+    };
+    let first = ask(Duration::ZERO).await;
+    assert_eq!(ask(Duration::ZERO).await, first);
+    tokio::time::sleep(AGE).await;
+    // It was idle past that, and the next one is in use past that.
+    let second = ask(AGE).await;
+    assert_ne!(second, first);
+    until("its end, after the response", async || {
+        server.sessions().await.is_empty()
+    })
+    .await;
+    assert_ne!(ask(Duration::ZERO).await, second);
+    let stats = db.stats();
+    assert_eq!((stats.opened, stats.refused), (3, 0), "{stats:?}");
+}
+
+#[tokio::test]
+async fn so_is_one_of_a_pool() {
+    let server = Postgres::start().await;
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or(server.url().leak())
+        .max_connections(1)
+        .verify_after(Duration::MAX);
+    let db: &Shared<PgPool> = Box::leak(Box::new(Shared::new(source.max_lifetime(AGE))));
+    let ask = async || {
+        let lease = db.lease().await.expect("a pool");
+        let pid = pid(SharedLease::get(&lease)).await;
+        SharedLease::settle(lease, Outcome::Success);
+        pid
+    };
+    let first = ask().await;
+    assert_eq!(ask().await, first);
+    tokio::time::sleep(AGE).await;
+    let second = ask().await;
+    assert_ne!(second, first);
+    until("the end of the first", async || {
+        let left = server.sessions().await;
+        left.len() == 1 && left[0].pid == second
+    })
+    .await;
+    assert_eq!(db.stats().refused, 0);
 }
 
 #[tokio::test]
