@@ -1,12 +1,16 @@
-//! After a panic, and after a query that was cut off, the next invocation has a sound connection.
+//! After a panic, after a query that was cut off, and after a COMMIT or a BEGIN that was, the next
+//! invocation has a sound connection.
+
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 mod function;
 
 use std::time::Duration;
 
 use function::server::Server;
-use function::{Function, Reply};
-use reuse_db_tests::lambda::Event;
+use function::{Function, RUN, Reply};
+use reuse_db_tests::lambda::{Event, Outcome};
+use reuse_db_tests::servers::Postgres;
 use tokio::time::sleep;
 
 /// `how` cuts off what has not been answered yet: the network is slow.
@@ -48,7 +52,47 @@ async fn recovers_from(server: &impl Server, how: &str, opens: u64) {
     }
 }
 
+/// The function with a deadline near enough to be waited for.
+async fn with_a_near_deadline(server: &impl Server, run: &str) -> Function {
+    let program = env!("CARGO_BIN_EXE_function");
+    Function::start_sandbox(program, server, &[("RUN", run)], |builder| {
+        builder.timeout(Duration::from_secs(2))
+    })
+    .await
+}
+
+/// The error of an invocation whose COMMIT is swallowed.
+async fn error_of_a_commit(function: &Function) -> String {
+    let path = "/note?how=last-words";
+    // The 50 ms that it is given to answer with may be too short for a busy machine.
+    for _ in 0..5 {
+        function.invoke(path).await.ok();
+        function.proxy.stall_after("last words");
+        let answer = function.sandbox.invoke(Event::get(path)).await;
+        match &answer.outcome {
+            Outcome::Failed(error) => return error.message.clone(),
+            Outcome::TimedOut => {}
+            _ => panic!("{answer:?}"),
+        }
+    }
+    panic!("each was late");
+}
+
 on_each_server_and_runtime! {
+    async fn a_commit_that_the_deadline_cuts_off(server: &impl Server) {
+        let function = with_a_near_deadline(server, RUN.get()).await;
+        let message = error_of_a_commit(&function).await;
+        assert!(
+            message.contains("COMMIT") && message.contains("may or may not have happened"),
+            "{message}"
+        );
+        let starts = function.sandbox.starts();
+        for n in 1..=3 {
+            assert_eq!(Reply::of(&function.invoke(&format!("/note?n={n}")).await).sum, n + 1);
+        }
+        assert_eq!(function.sandbox.starts(), starts, "the process goes on");
+    }
+
     async fn a_panic(server: &impl Server) {
         recovers_from(server, "panic", 1).await;
     }
@@ -86,4 +130,23 @@ on_each_server_and_runtime! {
             assert!(answer.took < Duration::from_secs(3), "the nap lasts for 5 s: {answer:?}");
         }
     }
+}
+
+/// On a connection that was just opened; one that was kept is replaced.
+#[tokio::test]
+async fn a_begin_that_the_deadline_cuts_off() {
+    let server = <Postgres as Server>::launch().await;
+    let function = with_a_near_deadline(&server, "errors").await;
+    // In the last that the server says of a new connection.
+    function.proxy.stall_after("server_version");
+    let answer = function.sandbox.invoke(Event::get("/note")).await;
+    let message = &answer.error().message;
+    assert!(message.contains("no answer to BEGIN in time"), "{message}");
+    for n in 1..=3 {
+        assert_eq!(
+            Reply::of(&function.invoke(&format!("/note?n={n}")).await).sum,
+            n + 1
+        );
+    }
+    assert_eq!(function.sandbox.starts(), 1);
 }

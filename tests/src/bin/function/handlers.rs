@@ -111,6 +111,12 @@ macro_rules! handlers {
                 match word(&request, "how").as_str() {
                     "fail" => Err(answer::failure()),
                     "panic" => panic!("the handler panics"),
+                    "last-words" => {
+                        let _: String = sqlx::query_scalar("select 'last words'")
+                            .fetch_one(&mut **db)
+                            .await?;
+                        answer(200, 0, session)
+                    }
                     status => answer(
                         status.parse().unwrap_or(200),
                         number(&request, "n") + 1,
@@ -177,6 +183,20 @@ macro_rules! handlers {
                     .execute(&mut *db)
                     .await?;
                 answer(200, 0, sqlx::query_scalar($session).fetch_one(db).await?)
+            }
+
+            /// It keeps an error to itself.
+            #[reuse_db(source = WRITER)]
+            pub(crate) async fn write_and_answer(
+                db: &mut $connection,
+            ) -> Result<Response<Body>, Error> {
+                let note = sqlx::query("insert into notes (text) values ('written')");
+                let status = if note.execute(db).await.is_ok() {
+                    200
+                } else {
+                    500
+                };
+                answer(status, 0, 0)
             }
 
             const WRITING_POOL: Source = POOL.read_write();
@@ -259,6 +279,7 @@ macro_rules! handlers {
                     "/guarded" => guarded().await,
                     "/reaping" => reaping().await,
                     "/write" => write().await,
+                    "/write-and-answer" => write_and_answer().await,
                     "/write-to-a-pool" => write_to_a_pool().await,
                     "/idle-limit" => idle_limit().await,
                     "/pool" => pool(request).await,
