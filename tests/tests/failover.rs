@@ -4,7 +4,7 @@ mod function;
 
 use function::server::Server;
 use function::{Function, a_long_freeze};
-use reuse_db_tests::lambda::Outcome;
+use reuse_db_tests::lambda::{Answer, Outcome};
 use reuse_db_tests::wait::until;
 
 /// Whose server has just handed over to another, behind the same name.
@@ -20,18 +20,26 @@ async fn after_a_failover<S: Server>(old: &S, new: &S, path: &str) -> Function {
 }
 
 async fn one_invocation_fails_and_no_more<S: Server>(old: &S, path: &str) {
+    one_fails_and_no_more(old, path, |answer| match &answer.outcome {
+        Outcome::Failed(error) => {
+            assert!(error.message.contains("read"), "{answer:?}");
+            true
+        }
+        _ => false,
+    })
+    .await;
+}
+
+async fn one_fails_and_no_more<S: Server>(
+    old: &S,
+    path: &str,
+    is_failure: impl Fn(&Answer) -> bool,
+) {
     let new = S::launch().await;
     let function = after_a_failover(old, &new, path).await;
     // In the middle of its work: only the server can tell, as soon as the session has heard of it.
     until("the first failure", async || {
-        let answer = function.invoke(path).await;
-        match &answer.outcome {
-            Outcome::Failed(error) => {
-                assert!(error.message.contains("read"), "{answer:?}");
-                true
-            }
-            _ => false,
-        }
+        is_failure(&function.invoke(path).await)
     })
     .await;
     for _ in 0..3 {
@@ -61,6 +69,12 @@ on_each_server! {
 
     async fn the_same_of_any_connection(server: &impl Server) {
         one_invocation_fails_and_no_more(server, "/write-to-any").await;
+    }
+
+    /// It answers a 500 by itself, and keeps the server's error.
+    async fn the_same_where_the_handler_answers_for_itself(server: &impl Server) {
+        let is_failure = |answer: &Answer| answer.status() == 500;
+        one_fails_and_no_more(server, "/write-and-answer", is_failure).await;
     }
 
     async fn after_a_long_freeze_none_fails(server: &impl Server) {
