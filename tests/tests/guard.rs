@@ -7,9 +7,10 @@ mod function;
 use std::time::Duration;
 
 use function::server::Server;
-use function::{Function, Reply};
+use function::{Function, LOGGED, Reply};
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use reuse_db_tests::wait::until;
+use serde_json::Value;
 use sqlx::{Connection, Executor, MySqlConnection, PgConnection};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -152,18 +153,34 @@ impl Idle {
 }
 
 /// A new sandbox sees that there is too little room, and goes itself. The answer are the sessions that are
-/// left, of which those of `idle` were all there before.
-async fn after_a_look(server: &impl Server, env: &[(&str, &str)], idle: &Idle) -> Vec<i64> {
-    let new = Function::start_with(server, env).await;
+/// left, of which those of `idle` were all there before, and what it has logged of others.
+async fn after_a_look(
+    server: &impl Server,
+    env: &[(&str, &str)],
+    idle: &Idle,
+) -> (Vec<i64>, Vec<(String, Value)>) {
+    let new = Function::start_with(server, &[env, &LOGGED].concat()).await;
     // Not later: the server counts who asks, too.
     are_among(&idle.sessions, &sessions(server).await);
     session(&new, "/reaping").await;
     let own = session(&new, "/reaping").await;
+    // What it says last.
+    let went = |(event, _): &(String, Value)| event == "INFO made room";
     until("its own end", async || {
-        !sessions(server).await.contains(&own)
+        !sessions(server).await.contains(&own) && new.events().iter().any(went)
     })
     .await;
-    sessions(server).await
+    let mut events = new.events();
+    for (expected, fields) in [
+        ("DEBUG counted", ["used", "most", "ours"].as_slice()),
+        ("INFO made room", &["used", "most"]),
+    ] {
+        let found = events.iter().find(|(event, _)| event == expected);
+        let (_, event) = found.expect(expected);
+        assert!(fields.iter().all(|field| event[field].is_u64()), "{event}");
+    }
+    events.retain(|(event, _)| event.ends_with("reaped"));
+    (sessions(server).await, events)
 }
 
 fn are_among(some: &[i64], all: &[i64]) {
@@ -184,18 +201,24 @@ async fn ends<C: Connection>(
     for<'c> &'c mut C: Executor<'c>,
 {
     let idle = Idle::start(server, &[]).await;
-    let left = after_a_look(server, &[], &idle).await;
+    let (left, says) = after_a_look(server, &[], &idle).await;
     are_among(&idle.sessions, &left);
+    assert!(says.is_empty(), "{says:?}");
 
     idle.for_long().await;
     let last = others.last_mut().expect("others");
     last.execute(lock).await.expect("a lock");
-    let left = after_a_look(server, &[], &idle).await;
+    let (left, says) = after_a_look(server, &[], &idle).await;
     are_among(&idle.sessions, &left);
+    assert!(says.is_empty(), "{says:?}");
 
     let last = others.last_mut().expect("others");
     last.execute(unlock).await.expect("no lock");
-    after_a_look(server, &[], &idle).await;
+    let (_, says) = after_a_look(server, &[], &idle).await;
+    assert!(
+        says.len() == 1 && says[0].0 == "INFO reaped" && says[0].1["ended"] == 1,
+        "{says:?}"
+    );
     until("the end of the oldest", async || {
         !sessions(server).await.contains(&idle.sessions[0])
     })
@@ -210,12 +233,13 @@ async fn ends<C: Connection>(
     }
 }
 
-/// Though they have long been idle.
-async fn ends_none(server: &impl Server, env: &[(&str, &str)]) {
+/// Though they have long been idle. The answer is what is logged of it.
+async fn ends_none(server: &impl Server, env: &[(&str, &str)]) -> Vec<(String, Value)> {
     let idle = Idle::start(server, env).await;
     idle.for_long().await;
-    let left = after_a_look(server, env, &idle).await;
+    let (left, says) = after_a_look(server, env, &idle).await;
     are_among(&idle.sessions, &left);
+    says
 }
 
 /// Another function's, one of ours in a transaction, another user's and one in another database by our
@@ -278,7 +302,8 @@ async fn row_04_a_role_makes_no_session_anothers_on_postgres() {
 async fn row_04_a_name_of_the_users_own_is_not_gone_by_on_postgres() {
     let server = <Postgres as Server>::launch().await;
     let _others = others_in_postgres(&server).await;
-    ends_none(&server, &[("PGAPPNAME", "bench/1")]).await;
+    let says = ends_none(&server, &[("PGAPPNAME", "bench/1")]).await;
+    assert!(says.is_empty(), "{says:?}");
 }
 
 #[tokio::test]
@@ -301,7 +326,11 @@ async fn row_04_it_ends_the_oldest_idle_ones_of_its_function_on_mariadb() {
 async fn row_04_without_the_right_to_see_transactions_it_ends_none_on_mariadb() {
     let server = mariadb_of_fourteen().await;
     let _others = others_in_mariadb(&server).await;
-    ends_none(&server, &[]).await;
+    let says = ends_none(&server, &[]).await;
+    assert_eq!(says.len(), 1, "{says:?}");
+    let (event, fields) = &says[0];
+    assert_eq!(event, "WARN not reaped");
+    assert!(fields["error"].to_string().contains("PROCESS"), "{fields}");
 }
 
 async fn mariadb_of_fourteen() -> Mariadb {

@@ -24,6 +24,13 @@ thread_local! {
     pub(crate) static RUN: Cell<&'static str> = const { Cell::new("") };
 }
 
+/// The environment of a function whose [`events`](Function::events) are to be read.
+pub(crate) const LOGGED: [(&str, &str); 3] = [
+    ("INIT", "log"),
+    ("RUST_LOG", "reuse_db=debug"),
+    ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+];
+
 /// The function in a sandbox, behind a proxy to its server.
 pub(crate) struct Function {
     pub(crate) sandbox: Sandbox,
@@ -105,6 +112,19 @@ impl Function {
         let answer = self.sandbox.invoke(Event::get(path)).await;
         self.sandbox.frozen().await;
         answer
+    }
+
+    /// What it has logged, if it is [`LOGGED`]: the level of each event by its message, and its fields.
+    pub(crate) fn events(&self) -> Vec<(String, Value)> {
+        let output = self.sandbox.output();
+        let lines = output.lines();
+        let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let event = |event: Value| {
+            let message = event["fields"]["message"].as_str()?;
+            let level = event["level"].as_str()?;
+            Some((format!("{level} {message}"), event["fields"].clone()))
+        };
+        events.filter_map(event).collect()
     }
 
     /// Two statements, with an answer that must be right.

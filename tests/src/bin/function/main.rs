@@ -4,7 +4,7 @@
 //! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN` says how it is run: by
 //! `reuse_db::run`, or `composed` of the same parts, with other settings of a `Runner` (`errors`,
 //! `own-response`, `metrics`, `own-shutdown`), or by `lambda_http` alone. `INIT` says what it does
-//! before: it may `warm` a connection, `lease` one, or `fail` with one.
+//! before: it may `warm` a connection, `lease` one, `fail` with one, or only `log` from then on.
 
 mod answer;
 mod handlers;
@@ -50,6 +50,7 @@ async fn main() -> Result<(), Error> {
             postgres::ADD_DB.warm().await;
             postgres::OWN_POOL_POOL.warm().await;
         }
+        Ok("log") => lambda_http::tracing::init_default_subscriber(),
         // Behind our back: it is in a snapshot, unless that is prevented.
         Ok("lease") => drop(postgres::ADD_DB.lease().await?),
         Ok("fail") => {
