@@ -61,7 +61,7 @@ async fn who_answers(answer: &'static [u8], reads: bool) -> u16 {
         while let Ok((mut client, _)) = listener.accept().await {
             tokio::spawn(async move {
                 if reads {
-                    client.read(&mut [0; 1024]).await?;
+                    let _some = client.read(&mut [0; 1024]).await?;
                 }
                 client.write_all(answer).await
             });
