@@ -3,6 +3,8 @@
 # stops it in an orderly way, the server's command.
 folder=$1 end=$2 stop=$3
 shift 3
+# The kernel sends it to a process group that is left alone while one of its processes stands still.
+trap '' HUP
 pid=
 while read -r order; do
     case $order in
@@ -12,7 +14,10 @@ while read -r order; do
     echo "$pid"
 done
 if [ -n "$pid" ]; then
+    children=$(cat /proc/"$pid"/task/*/children)
     kill -s "$end" "$pid"
+    # Those that stand still hear of it only when they go on.
+    kill -s CONT "$pid" $children
     wait "$pid"
 fi
 rm -rf "$folder"
