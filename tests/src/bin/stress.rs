@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use reuse_db_tests::stress::{Length, Programs, faults, fleet, jitter, soak};
 
@@ -24,6 +25,7 @@ async fn main() {
     }
     let programs = built();
     for part in parts {
+        let begun = Instant::now();
         let report = match part.as_str() {
             "fleet" => fleet::run(&programs, length).await,
             "faults" => faults::run(&programs, length).await,
@@ -31,7 +33,10 @@ async fn main() {
             "soak" => soak::run(&programs, length).await,
             other => format!("no part `{other}`: there are fleet, faults, jitter, soak"),
         };
-        println!("\n# {part}\n\n{report}");
+        println!(
+            "\n# {part}, in {:.0} s\n\n{report}",
+            begun.elapsed().as_secs_f64()
+        );
     }
 }
 
