@@ -6,22 +6,22 @@ fn programs() -> Programs {
     Programs::beside(env!("CARGO_BIN_EXE_function"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fleet() {
     println!("{}", fleet::run(&programs(), Length::Short).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_of_each_kind() {
     println!("{}", faults::run(&programs(), Length::Short).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn jittered_tries() {
     println!("{}", jitter::run(&programs(), Length::Short).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_long_life() {
     println!("{}", soak::run(&programs(), Length::Short).await);
 }
