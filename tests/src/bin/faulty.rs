@@ -1,7 +1,9 @@
 //! The function of the fault matrix: it writes a number, by each handle and to each database.
 //!
-//! `DATABASE_URL` picks the database by its scheme, the path picks the handle. With `how=nap` a long
-//! query follows, which the handler itself gives up before its end.
+//! `DATABASE_URL` picks the database by its scheme, the path picks the handle. With `patience=MS` a query
+//! of a second follows, which the handler itself gives up after that time.
+
+use std::time::Duration;
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db_tests::query::{number, word};
@@ -22,15 +24,12 @@ macro_rules! handlers {
                 .read_write()
                 .verify_after(Duration::from_millis(50));
 
-            /// How long the handler waits for its query.
-            const PATIENCE: Duration = Duration::from_secs(1);
-
             /// What each handler does, on whatever a statement is run on: `$db`, made anew for each.
             macro_rules! work {
-                ($db:expr, $how:expr, $n:expr) => {{
+                ($db:expr, $patience:expr, $n:expr) => {{
                     sqlx::query($write).bind($n).execute($db).await?;
-                    if $how == "nap" {
-                        timeout(PATIENCE, sqlx::query($nap).execute($db))
+                    if let Some(patience) = $patience {
+                        timeout(patience, sqlx::query($nap).execute($db))
                             .await
                             .map_err(|_| "no answer in time, said the handler")??;
                     }
@@ -39,29 +38,41 @@ macro_rules! handlers {
             }
 
             #[reuse_db(source = SOURCE)]
-            async fn connection(how: &str, n: i64, db: &mut $connection) -> Result<i64, Error> {
-                work!(&mut *db, how, n)
+            async fn connection(
+                patience: Option<Duration>,
+                n: i64,
+                db: &mut $connection,
+            ) -> Result<i64, Error> {
+                work!(&mut *db, patience, n)
             }
 
             #[reuse_db(source = SOURCE)]
-            async fn pool(how: &str, n: i64, pool: &Pool<$database>) -> Result<i64, Error> {
-                work!(pool, how, n)
+            async fn pool(
+                patience: Option<Duration>,
+                n: i64,
+                pool: &Pool<$database>,
+            ) -> Result<i64, Error> {
+                work!(pool, patience, n)
             }
 
             #[reuse_db(source = SOURCE)]
             async fn transaction(
-                how: &str,
+                patience: Option<Duration>,
                 n: i64,
                 db: &mut Transaction<'_, $database>,
             ) -> Result<i64, Error> {
-                work!(&mut **db, how, n)
+                work!(&mut **db, patience, n)
             }
 
-            pub(super) async fn route(path: &str, how: &str, n: i64) -> Result<i64, Error> {
+            pub(super) async fn route(
+                path: &str,
+                patience: Option<Duration>,
+                n: i64,
+            ) -> Result<i64, Error> {
                 match path {
-                    "/connection" => connection(how, n).await,
-                    "/pool" => pool(how, n).await,
-                    "/transaction" => transaction(how, n).await,
+                    "/connection" => connection(patience, n).await,
+                    "/pool" => pool(patience, n).await,
+                    "/transaction" => transaction(patience, n).await,
                     path => Err(format!("no route {path}").into()),
                 }
             }
@@ -71,12 +82,12 @@ macro_rules! handlers {
 
 handlers! {
     postgres, Postgres, PgConnection,
-    write: "insert into notes (n) values ($1)", nap: "select pg_sleep(1.3)"
+    write: "insert into notes (n) values ($1)", nap: "select pg_sleep(1)"
 }
 
 handlers! {
     mysql, MySql, MySqlConnection,
-    write: "insert into notes (n) values (?)", nap: "select sleep(1.3)"
+    write: "insert into notes (n) values (?)", nap: "select sleep(1)"
 }
 
 handlers! {
@@ -86,11 +97,12 @@ handlers! {
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {
     let path = request.uri().path().to_owned();
-    let (how, n) = (&word(&request, "how"), number(&request, "n"));
+    let patience = word(&request, "patience").parse().ok();
+    let (patience, n) = (patience.map(Duration::from_millis), number(&request, "n"));
     let value = match std::env::var("DATABASE_URL") {
-        Ok(url) if url.starts_with("mysql") => mysql::route(&path, how, n).await?,
-        Ok(url) if url.starts_with("sqlite") => sqlite::route(&path, how, n).await?,
-        _ => postgres::route(&path, how, n).await?,
+        Ok(url) if url.starts_with("mysql") => mysql::route(&path, patience, n).await?,
+        Ok(url) if url.starts_with("sqlite") => sqlite::route(&path, patience, n).await?,
+        _ => postgres::route(&path, patience, n).await?,
     };
     Ok(Response::new(value.to_string().into()))
 }

@@ -22,9 +22,11 @@ pub(super) struct Cell {
     /// Those that failed beyond that, or did not fail as they should have, and how.
     pub(super) wrong: Vec<String>,
     pub(super) worst: Duration,
-    /// Sessions at the servers, beyond the one that is kept.
-    pub(super) sessions: usize,
-    /// Sockets or files of the process, beyond the one that is kept.
+    /// What that may be, if it is not only the function's time-out.
+    bound: Option<Duration>,
+    /// Sessions at the servers at the end, the kept one; SQLite has none.
+    pub(super) sessions: Option<usize>,
+    /// Sockets or files of the process at the end, that of the kept connection.
     pub(super) sockets: usize,
     /// Writes that were answered for and are not there, or are there twice.
     pub(super) writes: usize,
@@ -72,7 +74,12 @@ impl Wanted {
 }
 
 impl Cell {
-    pub(super) fn new(database: &'static str, fault: &'static str, handle: &'static str) -> Self {
+    pub(super) fn new(
+        database: &'static str,
+        fault: &'static str,
+        handle: &'static str,
+        bound: Option<Duration>,
+    ) -> Self {
         Self {
             database,
             fault,
@@ -82,7 +89,8 @@ impl Cell {
             hit: 0,
             wrong: Vec::new(),
             worst: Duration::ZERO,
-            sessions: 0,
+            bound,
+            sessions: None,
             sockets: 0,
             writes: 0,
             written: BTreeSet::new(),
@@ -111,6 +119,11 @@ impl Cell {
         }
     }
 
+    /// Whether there is the one connection that the last invocation has left, and no other.
+    pub(super) fn keeps_one(&self) -> bool {
+        self.sessions.is_none_or(|sessions| sessions == 1) && self.sockets == 1
+    }
+
     /// Looks for a password in what the function wrote or answered.
     pub(super) fn look_for_secrets(&mut self, text: &str) {
         self.told_secret |= [PASSWORD, NEW_PASSWORD]
@@ -134,14 +147,17 @@ impl Cell {
                 self.wrong.len()
             ));
         }
-        for (count, what) in [
-            (self.sessions, "sessions are left"),
-            (self.sockets, "sockets or files are left"),
-            (self.writes, "writes are lost or doubled"),
-        ] {
-            if count > 0 {
-                broken.push(format!("{count} {what}"));
-            }
+        if let Some(bound) = self.bound.filter(|bound| self.worst > *bound) {
+            broken.push(format!("{:?} is over {bound:?}", self.worst));
+        }
+        if !self.keeps_one() {
+            let (sessions, sockets) = (self.sessions, self.sockets);
+            broken.push(format!(
+                "one is to be kept: {sessions:?} sessions, {sockets} sockets or files"
+            ));
+        }
+        if self.writes > 0 {
+            broken.push(format!("{} writes are lost or doubled", self.writes));
         }
         if self.told_secret {
             broken.push("a password was told".to_owned());

@@ -55,6 +55,26 @@ impl Fault {
         }
     }
 
+    /// What the worst latency may be: several times what a quiet machine shows, and in time.
+    pub(super) fn bound(self) -> Duration {
+        match self {
+            Self::Ended | Self::Restarted | Self::FailedOver | Self::Reset => {
+                Duration::from_millis(500)
+            }
+            Self::PasswordRotated | Self::RoleDropped => Duration::from_millis(500),
+            // Half a second until the connection is known to be dead.
+            Self::Silenced => Duration::from_secs(2),
+            // What remains of the 3 s.
+            Self::Stopped => Duration::from_secs(6),
+            // The 503 comes before the deadline.
+            Self::Full | Self::SilencedInConnecting => self.timeout(),
+            // The handler's own patience of 3 s.
+            Self::SilencedInQuery => Duration::from_secs(6),
+            // Before the query of a second would end.
+            Self::ResetInQuery | Self::EndedInQuery => Duration::from_millis(900),
+        }
+    }
+
     /// The function's own: where it ends a wait for a connection it is short.
     pub(super) fn timeout(self) -> Duration {
         match self {

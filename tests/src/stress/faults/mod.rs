@@ -46,6 +46,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     let program = programs.path("faulty");
     let plan = Plan {
         program: &program,
+        length,
         rounds,
     };
     let (postgres, mariadb, sqlite) = tokio::join!(
@@ -75,6 +76,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
 struct Plan<'a> {
     /// The function under stress.
     program: &'a Path,
+    length: Length,
     rounds: usize,
 }
 

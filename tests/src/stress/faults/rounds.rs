@@ -13,6 +13,10 @@ use crate::servers::PASSWORD;
 
 /// How long a server is stopped.
 const STANDSTILL: Duration = Duration::from_secs(3);
+/// How long a handler waits for its query of a second: without a fault it has the answer by then.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The same where the end of the connection tells it: it is never over.
+const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
 /// One occurrence of a fault, that begins in a frozen sandbox with a sound connection, and ends with
 /// one.
@@ -41,21 +45,28 @@ pub(super) async fn round<S: Server>(fault: Fault, stage: &mut Stage<'_, S>, nth
         Fault::Full => full(stage).await,
         Fault::SilencedInConnecting => silence_in_connecting(stage, nth).await,
         Fault::SilencedInQuery => {
-            in_a_query(stage, "said the handler", async |stage: &Stage<'_, S>| {
+            let says = "said the handler";
+            in_a_query(stage, PATIENCE, says, async |stage: &Stage<'_, S>| {
                 stage.proxy.black_hole();
             })
             .await;
         }
         Fault::ResetInQuery => {
-            in_a_query(stage, "", async |stage: &Stage<'_, S>| {
+            let says = "communicating with database: Connection reset";
+            in_a_query(stage, LONG_PATIENCE, says, async |stage: &Stage<'_, S>| {
                 stage.proxy.reset().await;
             })
             .await;
         }
         Fault::EndedInQuery => {
-            in_a_query(stage, "", async |stage: &Stage<'_, S>| {
-                stage.writer.end_sessions().await;
-            })
+            in_a_query(
+                stage,
+                LONG_PATIENCE,
+                S::ENDED,
+                async |stage: &Stage<'_, S>| {
+                    stage.writer.end_sessions().await;
+                },
+            )
             .await;
         }
     }
@@ -149,11 +160,11 @@ async fn silence_in_connecting<S: Server>(stage: &mut Stage<'_, S>, nth: usize) 
         stage.proxy.stall_after(S::HANDSHAKE);
     }
     stage.stay_frozen().await;
-    let wanted = if nth.is_multiple_of(2) {
-        Wanted::Refusal
-    } else {
-        // A pool is opened by more than one try, and the second may get through.
+    // A pool is opened by more than one try, and the second may get through.
+    let wanted = if stage.is_pool() && !nth.is_multiple_of(2) {
         Wanted::RefusalAtWorst
+    } else {
+        Wanted::Refusal
     };
     stage.invoke(wanted).await;
     stage.proxy.black_hole_new(false);
@@ -163,9 +174,10 @@ async fn silence_in_connecting<S: Server>(stage: &mut Stage<'_, S>, nth: usize) 
 /// The fault hits a query that the server has begun: that invocation fails, and the next does not.
 async fn in_a_query<'a, S: Server>(
     stage: &mut Stage<'a, S>,
+    patience: Duration,
     says: &'static str,
     strike: impl AsyncFnOnce(&Stage<'a, S>),
 ) {
-    stage.nap(Wanted::Failure(says), strike).await;
+    stage.nap(patience, Wanted::Failure(says), strike).await;
     stage.invoke(Wanted::Success).await;
 }

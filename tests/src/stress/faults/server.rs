@@ -13,8 +13,9 @@ pub(super) trait Server: Sized {
     const NAME: &'static str;
     /// What the server says in the middle of a handshake.
     const HANDSHAKE: &'static str;
-    /// A connection of somebody else's.
-    type Held;
+    /// What is said of a query whose session is ended: by the server, or by the driver.
+    const ENDED: &'static str;
+    type Connection;
 
     async fn launch() -> Self;
     fn url_at(&self, port: u16) -> String;
@@ -28,8 +29,11 @@ pub(super) trait Server: Sized {
     async fn set_password(&self, password: &str);
     async fn drop_role(&self);
     async fn create_role(&self);
+    async fn administrator(&self) -> Self::Connection;
     /// A connection of the user `others`, if there is one left.
-    async fn another(&self) -> Option<Self::Held>;
+    async fn another(&self) -> Option<Self::Connection>;
+    /// Whether it has begun the long query of a session, and not ended it.
+    async fn is_napping(administrator: &mut Self::Connection) -> bool;
     /// All that was written.
     async fn notes(&self) -> Vec<i64>;
 }
@@ -41,21 +45,20 @@ fn of_user(url: &str, user: &str) -> String {
 
 macro_rules! server {
     (
-        $server:ident, $connection:ident, $name:literal, administrator: $administrator:literal,
-        connections: $connections:literal, handshake: $handshake:literal,
+        $server:ident, $connection:ident, $name:literal, administrator: $administrator:literal, napping: $napping:literal,
+        connections: $connections:literal, handshake: $handshake:literal, ended: $ended:literal,
         set_up: [$($set_up:literal),+], read_only: [$($set_read_only:literal),+], writable: [$($set_writable:literal),+],
         is_read_only: $is_read_only:literal, password: $password:literal, drop: $drop:literal, create: [$($create:literal),+]
     ) => {
         impl Server for $server {
             const NAME: &'static str = $name;
             const HANDSHAKE: &'static str = $handshake;
-            type Held = $connection;
+            const ENDED: &'static str = $ended;
+            type Connection = $connection;
 
             async fn launch() -> Self {
                 let server = Self::builder().setting($connections, "12").start().await;
-                let url = of_user(&server.url(), $administrator);
-                let mut administrator =
-                    $connection::connect(&url).await.expect("the administrator gets in");
+                let mut administrator = server.administrator().await;
                 $(sqlx::raw_sql($set_up).execute(&mut administrator).await.expect($set_up);)+
                 administrator.close().await.expect("an end");
                 server
@@ -114,14 +117,22 @@ macro_rules! server {
                 $(self.execute($create).await;)+
             }
 
+            async fn administrator(&self) -> $connection {
+                let url = of_user(&self.url(), $administrator);
+                $connection::connect(&url).await.expect("the administrator gets in")
+            }
+
             async fn another(&self) -> Option<$connection> {
                 $connection::connect(&of_user(&self.url(), "others")).await.ok()
             }
 
+            async fn is_napping(administrator: &mut $connection) -> bool {
+                let count = sqlx::query_scalar::<_, i64>($napping).fetch_one(administrator).await;
+                count.expect("an answer") > 0
+            }
+
             async fn notes(&self) -> Vec<i64> {
-                let url = of_user(&self.url(), $administrator);
-                let mut administrator =
-                    $connection::connect(&url).await.expect("the administrator gets in");
+                let mut administrator = self.administrator().await;
                 let notes = AssertSqlSafe("select n from notes");
                 let notes =
                     sqlx::query_scalar(notes).fetch_all(&mut administrator).await.expect("the notes");
@@ -134,7 +145,9 @@ macro_rules! server {
 
 server! {
     Postgres, PgConnection, "PostgreSQL", administrator: "postgres",
+    napping: "select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'",
     connections: "max_connections", handshake: "SCRAM-SHA-256",
+    ended: "terminating connection due to administrator command",
     set_up: [
         "create table notes (n int8)",
         "grant select, insert on notes to public",
@@ -151,7 +164,9 @@ server! {
 
 server! {
     Mariadb, MySqlConnection, "MariaDB", administrator: "admin",
+    napping: "select count(*) from information_schema.processlist where user = 'app' and state = 'User sleep'",
     connections: "max-connections", handshake: "mysql_native_password",
+    ended: "communicating with database: expected to read 4 bytes, got 0 bytes at EOF",
     set_up: [
         "create table notes (n bigint)",
         "create user others@'%' identified by 's3cret'",

@@ -1,5 +1,7 @@
 //! The one fault of SQLite: its disk becomes read-only.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::cell::{Cell, Wanted};
@@ -8,6 +10,10 @@ use super::process::files_below;
 use super::stage::FREEZE;
 use super::{HANDLES, Plan};
 use crate::lambda::{Event, Outcome, Sandbox};
+use crate::stress::Length;
+
+/// For the worst latency, a cold start included.
+const BOUND: Duration = Duration::from_secs(1);
 
 const FAULTS: [Fault; 3] = [Fault::WhileFrozen, Fault::InWork, Fault::SinceTheStart];
 
@@ -68,7 +74,8 @@ impl Stage {
             )
             .start()
             .await;
-        let cell = Cell::new("SQLite", fault.name(), handle);
+        let bound = (plan.length == Length::Long).then_some(BOUND);
+        let cell = Cell::new("SQLite", fault.name(), handle, bound);
         let mut stage = Self {
             disk,
             sandbox,
@@ -113,8 +120,7 @@ impl Stage {
 
     async fn end(mut self, rounds: usize) -> Cell {
         self.cell.rounds = rounds;
-        let files = files_below(self.sandbox.pid(), self.disk.folder());
-        self.cell.sockets = files.saturating_sub(1);
+        self.cell.sockets = files_below(self.sandbox.pid(), self.disk.folder());
         self.sandbox.kill().await;
         let mut reader = connect(&self.disk, "ro").await;
         let notes = sqlx::query_scalar("select n from notes");

@@ -12,7 +12,8 @@ use super::process::sockets_to;
 use super::server::Server;
 use crate::lambda::{Answer, Event, Outcome, Sandbox};
 use crate::proxy::Proxy;
-use crate::wait::{LIMIT, until};
+use crate::stress::Length;
+use crate::wait::{LIMIT, until, within};
 
 /// Longer than the function's `verify_after`.
 pub(super) const FREEZE: Duration = Duration::from_millis(60);
@@ -40,6 +41,7 @@ impl<'a, S: Server> Stage<'a, S> {
         fault: Fault,
         (handle, path): (&'static str, &'static str),
     ) -> Self {
+        let bound = (plan.length == Length::Long).then(|| fault.bound());
         let proxy = Proxy::start(writer.addr()).await;
         let sandbox = Sandbox::builder(plan.program)
             .env("DATABASE_URL", writer.url_at(proxy.port()))
@@ -55,7 +57,7 @@ impl<'a, S: Server> Stage<'a, S> {
             proxy,
             sandbox,
             path,
-            cell: Cell::new(S::NAME, fault.name(), handle),
+            cell: Cell::new(S::NAME, fault.name(), handle, bound),
             before: 0,
             last: 0,
         };
@@ -72,17 +74,28 @@ impl<'a, S: Server> Stage<'a, S> {
 
     /// The same, and `meanwhile` something happens.
     pub(super) async fn invoke_and(&mut self, wanted: Wanted, meanwhile: impl Future<Output = ()>) {
-        let event = self.event("write");
+        let event = self.event("");
         let (answer, ()) = tokio::join!(self.sandbox.invoke(event), meanwhile);
         self.took(&answer, wanted).await;
     }
 
-    /// Writes the next number and sends a long query, which `strike` hits when the server has begun
-    /// it.
-    pub(super) async fn nap(&mut self, wanted: Wanted, strike: impl AsyncFnOnce(&Self)) {
-        let event = self.event("nap");
-        // A server notices that its client has gone when the nap is over.
-        let earlier = self.napping().await;
+    /// Writes the next number and sends a query of a second, for which the handler waits as long as its
+    /// `patience`. `strike` hits it when the server has begun it.
+    pub(super) async fn nap(
+        &mut self,
+        patience: Duration,
+        wanted: Wanted,
+        strike: impl AsyncFnOnce(&Self),
+    ) {
+        let event = self.event(&format!("&patience={}", patience.as_millis()));
+        // A server notices that its client has gone when the query is over.
+        let mut server = self.writer.administrator().await;
+        within("the end of the last one", async {
+            while S::is_napping(&mut server).await {
+                sleep(FREEZE).await;
+            }
+        })
+        .await;
         let is_over = Flag::new(false);
         let invoke = async {
             let answer = self.sandbox.invoke(event).await;
@@ -91,8 +104,7 @@ impl<'a, S: Server> Stage<'a, S> {
         };
         let strike = async {
             until("the query", async || {
-                let now = self.napping().await;
-                is_over.get() || now.iter().any(|session| !earlier.contains(session))
+                is_over.get() || S::is_napping(&mut server).await
             })
             .await;
             strike(self).await;
@@ -101,19 +113,14 @@ impl<'a, S: Server> Stage<'a, S> {
         self.took(&answer, wanted).await;
     }
 
-    /// The sessions that have begun the long query, and not ended it.
-    async fn napping(&self) -> Vec<i64> {
-        let mut sessions = self.writer.sessions().await;
-        sessions.retain(|session| {
-            let is_idle = session.state.starts_with("idle") || session.state == "Sleep";
-            !is_idle && session.query.contains("sleep")
-        });
-        sessions.iter().map(|session| session.pid).collect()
+    /// Whether the function's handle may have more than one connection for a while.
+    pub(super) fn is_pool(&self) -> bool {
+        self.path == "/pool"
     }
 
-    fn event(&mut self, how: &str) -> Event {
+    fn event(&mut self, more: &str) -> Event {
         self.last += 1;
-        Event::get(&format!("{}?how={how}&n={}", self.path, self.last))
+        Event::get(&format!("{}?n={}{more}", self.path, self.last))
     }
 
     /// Takes down what came of it, and waits for the freeze.
@@ -135,10 +142,9 @@ impl<'a, S: Server> Stage<'a, S> {
         self.cell.rounds = rounds;
         let since = Instant::now();
         loop {
-            self.cell.sessions = self.sessions().await.saturating_sub(1);
-            let sockets = sockets_to(self.sandbox.pid(), self.proxy.port());
-            self.cell.sockets = sockets.saturating_sub(1);
-            if self.cell.sessions + self.cell.sockets == 0 || since.elapsed() > LIMIT {
+            self.cell.sessions = Some(self.sessions().await);
+            self.cell.sockets = sockets_to(self.sandbox.pid(), self.proxy.port());
+            if self.cell.keeps_one() || since.elapsed() > LIMIT {
                 break;
             }
             sleep(Duration::from_millis(20)).await;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::cell::Cell;
 
 const HEAD: &str = "\
-| fault | handle | rounds | invocations | failed | hit by the fault | worst latency | sessions left | sockets or files left | writes lost or doubled |
+| fault | handle | rounds | invocations | failed | hit by the fault | worst latency | sessions at the end | sockets or files at the end | writes lost or doubled |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
@@ -20,9 +20,10 @@ pub(super) fn of(database: &str, cells: &[Cell]) -> String {
     let mut table = format!("## {database}\n\n{HEAD}");
     let of_fault = |fault| cells.iter().filter(move |cell| cell.fault == fault);
     for cell in faults.into_iter().flat_map(of_fault) {
+        let sessions = cell.sessions.map_or("–".into(), |n| n.to_string());
         let _ = writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} | {} ms | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} ms | {sessions} | {} | {} |",
             cell.fault,
             cell.handle,
             cell.rounds,
@@ -30,7 +31,6 @@ pub(super) fn of(database: &str, cells: &[Cell]) -> String {
             cell.wrong.len(),
             cell.hit,
             cell.worst.as_millis(),
-            cell.sessions,
             cell.sockets,
             cell.writes
         );
