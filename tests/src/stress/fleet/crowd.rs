@@ -1,13 +1,13 @@
 //! Each sandbox is invoked again and again, with random gaps.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::server::Scarce;
+use super::sessions::most_during;
 use super::sockets::Watch;
-use super::{Programs, Scale, ends_after, name};
+use super::{Programs, Scale, ends_after, sandboxes};
 use crate::lambda::{Event, Sandbox};
 use crate::stress::random;
 
@@ -25,41 +25,48 @@ struct Life {
     first_success: Option<Duration>,
 }
 
+/// A row of figures, and one of the times to the first success.
 pub(super) async fn run<S: Scarce>(
     programs: &Programs,
     scale: Scale,
     path: &'static str,
-) -> String {
-    let server = S::with(scale.slots).await;
-    let mut sandboxes = Vec::new();
-    for _ in 0..scale.sandboxes {
-        sandboxes.push(start(programs.path("fleet"), &server.url(), TIMEOUT).await);
-    }
-    // Those that have not had an invocation are not initialized: not a part of what is measured.
-    for sandbox in &sandboxes {
-        sandbox.invoke(Event::get("/nothing")).await.ok();
-    }
-    let pids = sandboxes.iter().map(Sandbox::pid).collect();
-    let watch = Watch::start(pids, server.port());
+) -> (String, String) {
+    let (server, mut watcher) = S::with(scale.slots).await;
+    let sandboxes = sandboxes(programs, &server, scale.sandboxes, TIMEOUT).await;
+    let watch = Watch::start(sandboxes.iter().map(Sandbox::pid).collect(), server.port());
     let lives: Vec<_> = sandboxes
         .into_iter()
         .map(|sandbox| tokio::spawn(live(sandbox, scale.invocations, path)))
         .collect();
-    let mut met = Vec::new();
-    for life in lives {
-        met.push(life.await.expect("each failure is a 503 in time"));
-    }
-    let most = watch.most();
-    assert_eq!(most, 1, "connections of a process");
-    row::<S>(scale, path, most, &met)
-}
-
-pub(super) async fn start(program: PathBuf, url: &str, timeout: Duration) -> Sandbox {
-    Sandbox::builder(program)
-        .env("DATABASE_URL", url)
-        .timeout(timeout)
-        .start()
-        .await
+    let ends = async {
+        let mut met = Vec::new();
+        for life in lives {
+            met.push(life.await.expect("each failure is a 503 in time"));
+        }
+        met
+    };
+    let (met, of_server) = most_during::<S, _>(&mut watcher, ends).await;
+    let most = [watch.most(), of_server];
+    assert_eq!(most, [1, 1], "connections of a process");
+    let mut first: Vec<Duration> = met.iter().filter_map(|life| life.first_success).collect();
+    first.sort();
+    let least = if path == "/short" {
+        scale.served
+    } else {
+        scale.slots
+    };
+    assert!(
+        first.len() >= least,
+        "{} on {path}: {} of {} sandboxes succeed, the last first after {:?}",
+        S::NAME,
+        first.len(),
+        met.len(),
+        first.last(),
+    );
+    (
+        row::<S>(scale, path, most, &met, &first),
+        times::<S>(path, &first),
+    )
 }
 
 async fn live(sandbox: Sandbox, invocations: usize, path: &str) -> Life {
@@ -85,7 +92,13 @@ async fn live(sandbox: Sandbox, invocations: usize, path: &str) -> Life {
     life
 }
 
-fn row<S: Scarce>(scale: Scale, path: &str, most: usize, met: &[Life]) -> String {
+fn row<S: Scarce>(
+    scale: Scale,
+    path: &str,
+    most: [usize; 2],
+    met: &[Life],
+    first: &[Duration],
+) -> String {
     let all = scale.sandboxes * scale.invocations;
     let refused: usize = met.iter().map(|life| life.refused).sum();
     let longest = met
@@ -93,8 +106,6 @@ fn row<S: Scarce>(scale: Scale, path: &str, most: usize, met: &[Life]) -> String
         .map(|life| life.longest)
         .max()
         .unwrap_or_default();
-    let mut first: Vec<Duration> = met.iter().filter_map(|life| life.first_success).collect();
-    first.sort();
     let at = |nth: usize| {
         first
             .get(nth)
@@ -104,12 +115,27 @@ fn row<S: Scarce>(scale: Scale, path: &str, most: usize, met: &[Life]) -> String
         .map(at)
         .join(", ");
     format!(
-        "| {} | {} | {} / {} | {all} | {refused} ({:.1} %) | {longest:.2?} | {times} | {} | {most} |\n",
-        name::<S>(),
+        "| {} | {} | {} / {} | {all} | {refused} ({:.1} %) | {longest:.2?} | {times} | {} | {}, {} |\n",
+        S::NAME,
         ends_after(path),
         scale.sandboxes,
         scale.slots,
         100.0 * refused as f64 / all as f64,
         met.len() - first.len(),
+        most[0],
+        most[1],
+    )
+}
+
+fn times<S: Scarce>(path: &str, first: &[Duration]) -> String {
+    let times: Vec<String> = first
+        .iter()
+        .map(|time| format!("{:.2}", time.as_secs_f64()))
+        .collect();
+    format!(
+        "| {} | {} | {} |\n",
+        S::NAME,
+        ends_after(path),
+        times.join(" ")
     )
 }

@@ -1,11 +1,12 @@
 //! Frozen sandboxes hold every connection when new ones come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::crowd::start;
 use super::server::Scarce;
-use super::{Programs, Scale, ends_after, name};
-use crate::lambda::Event;
+use super::{Programs, Scale, ends_after, sandboxes};
+use crate::lambda::{Event, Sandbox};
+use crate::wait::until;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -14,22 +15,16 @@ pub(super) async fn run<S: Scarce>(
     scale: Scale,
     path: &'static str,
 ) -> String {
-    let server = S::with(scale.slots).await;
-    let (program, url) = (programs.path("fleet"), server.url());
-    let mut frozen = Vec::new();
-    for _ in 0..scale.slots {
-        frozen.push(start(program.clone(), &url, TIMEOUT).await);
-    }
-    let mut new = Vec::new();
-    for _ in 0..scale.new {
-        let sandbox = start(program.clone(), &url, TIMEOUT).await;
-        sandbox.invoke(Event::get("/nothing")).await.ok();
-        new.push(sandbox);
-    }
-    for sandbox in &frozen {
-        sandbox.invoke(Event::get(path)).await.ok();
-        sandbox.frozen().await;
-    }
+    let (server, mut watcher) = S::with(scale.slots).await;
+    let mut frozen = sandboxes(programs, &server, scale.slots + scale.new, TIMEOUT).await;
+    let new = frozen.split_off(scale.slots);
+    let frozen: Vec<_> = frozen.into_iter().map(Arc::new).collect();
+    // The first session may have ended before the last has begun.
+    until("the hold of every connection", async || {
+        take_one_each(&frozen, path).await;
+        S::sessions(&mut watcher).await.len() == scale.slots
+    })
+    .await;
     let arrivals: Vec<_> = new
         .into_iter()
         .map(|sandbox| {
@@ -66,9 +61,24 @@ pub(super) async fn run<S: Scarce>(
     }
     format!(
         "| {} | {} | {} | {} | {answered} | {refused} | {longest:.2?} |\n",
-        name::<S>(),
+        S::NAME,
         ends_after(path),
         scale.slots,
         scale.new,
     )
+}
+
+/// All at once, so that they hold them at the same time.
+async fn take_one_each(sandboxes: &[Arc<Sandbox>], path: &'static str) {
+    let taken: Vec<_> = sandboxes
+        .iter()
+        .cloned()
+        .map(|sandbox| tokio::spawn(async move { sandbox.invoke(Event::get(path)).await.status() }))
+        .collect();
+    for status in taken {
+        assert_eq!(status.await.expect("an answer"), 200);
+    }
+    for sandbox in sandboxes {
+        sandbox.frozen().await;
+    }
 }

@@ -1,52 +1,87 @@
-use crate::servers::{Mariadb, Postgres};
+use sqlx::{Connection as _, MySqlConnection, PgConnection};
+
+use crate::servers::{Mariadb, PASSWORD, Postgres};
 
 /// A server with few connections.
 pub(super) trait Scarce: Sized {
     const NAME: &str;
+    type Connection;
 
-    /// One that has `slots` connections for the user `app`.
-    async fn with(slots: usize) -> Self;
-    fn url(&self) -> String;
+    /// One that has `slots` connections for the function, beside the one of its watcher's.
+    async fn with(slots: usize) -> (Self, Self::Connection);
+    /// The URL for the sandbox of this number.
+    async fn url_of(&self, sandbox: usize) -> String;
     fn port(&self) -> u16;
+    /// The function's sessions: of which sandbox each is, and its id.
+    async fn sessions(watcher: &mut Self::Connection) -> Vec<(String, i64)>;
+}
+
+fn of_user(url: &str, user: &str) -> String {
+    url.replacen("app:", &format!("{user}:"), 1)
 }
 
 impl Scarce for Postgres {
     const NAME: &str = "PostgreSQL";
+    type Connection = PgConnection;
 
-    async fn with(slots: usize) -> Self {
-        // Three are reserved.
+    async fn with(slots: usize) -> (Self, PgConnection) {
+        // Two are reserved, and the watcher takes one.
         let most = (slots + 3).to_string();
-        Self::builder()
+        let server = Self::builder()
             .setting("max_connections", &most)
+            .setting("superuser_reserved_connections", "2")
             .start()
-            .await
+            .await;
+        let watcher = PgConnection::connect(&of_user(&server.url(), "postgres")).await;
+        (server, watcher.expect("the superuser gets in"))
     }
 
-    fn url(&self) -> String {
+    async fn url_of(&self, _: usize) -> String {
         self.url()
     }
 
     fn port(&self) -> u16 {
         self.addr().port()
+    }
+
+    async fn sessions(watcher: &mut PgConnection) -> Vec<(String, i64)> {
+        let sql = "select application_name, pid::int8 from pg_stat_activity where usename = 'app'";
+        let sessions = sqlx::query_as(sql).fetch_all(watcher).await;
+        sessions.expect("the server knows its sessions")
     }
 }
 
 impl Scarce for Mariadb {
     const NAME: &str = "MariaDB";
+    type Connection = MySqlConnection;
 
-    async fn with(slots: usize) -> Self {
-        let most = slots.to_string();
-        Self::builder()
+    async fn with(slots: usize) -> (Self, MySqlConnection) {
+        let most = (slots + 1).to_string();
+        let server = Self::builder()
             .setting("max-connections", &most)
             .start()
-            .await
+            .await;
+        let watcher = MySqlConnection::connect(&of_user(&server.url(), "admin")).await;
+        (server, watcher.expect("the administrator gets in"))
     }
 
-    fn url(&self) -> String {
-        self.url()
+    /// A session has no name but its user's.
+    async fn url_of(&self, sandbox: usize) -> String {
+        let user = format!("app{sandbox}");
+        let create = format!("create user {user}@'%' identified by '{PASSWORD}'");
+        self.execute(&create).await;
+        self.execute(&format!("grant all on app.* to {user}@'%'"))
+            .await;
+        of_user(&self.url(), &user)
     }
 
     fn port(&self) -> u16 {
         self.addr().port()
+    }
+
+    async fn sessions(watcher: &mut MySqlConnection) -> Vec<(String, i64)> {
+        let sql = "select user, id from information_schema.processlist where user like 'app%'";
+        let sessions = sqlx::query_as(sql).fetch_all(watcher).await;
+        sessions.expect("the server knows its sessions")
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// at once.
 pub(super) struct Watch {
     is_over: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
+    thread: Option<JoinHandle<usize>>,
 }
 
 impl Watch {
@@ -30,28 +31,39 @@ impl Watch {
                 most
             }
         });
-        Self { is_over, thread }
+        Self {
+            is_over,
+            thread: Some(thread),
+        }
     }
 
-    pub(super) fn most(self) -> usize {
+    pub(super) fn most(mut self) -> usize {
         self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().expect("it only looks")
+        let thread = self.thread.take().expect("it is taken once");
+        thread.join().expect("it only looks")
     }
 }
 
-type ByProcess = HashMap<i32, BTreeSet<String>>;
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
 
 /// What is read twice running was open in between; one reading alone may have a connection that has
 /// ended and its successor.
-fn most_in_both(last: &ByProcess, now: &ByProcess) -> usize {
+pub(super) fn most_in_both<K: Eq + Hash, V: Ord>(
+    last: &HashMap<K, BTreeSet<V>>,
+    now: &HashMap<K, BTreeSet<V>>,
+) -> usize {
     let both = now
         .iter()
-        .filter_map(|(pid, sockets)| Some(last.get(pid)?.intersection(sockets).count()));
+        .filter_map(|(holder, held)| Some(last.get(holder)?.intersection(held).count()));
     both.max().unwrap_or(0)
 }
 
 /// The sockets of each process that are connected to `port`.
-fn by_process(pids: &[i32], port: u16) -> ByProcess {
+fn by_process(pids: &[i32], port: u16) -> HashMap<i32, BTreeSet<String>> {
     let connected = connected(port);
     pids.iter()
         .map(|pid| {

@@ -1,0 +1,37 @@
+//! How many sessions each sandbox has, as the server knows it.
+
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::server::Scarce;
+use super::sockets::most_in_both;
+
+/// A session whose client has left is gone sooner.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// Does `work`, and looks meanwhile for the most sessions that one of the sandboxes has at once.
+pub(super) async fn most_during<S: Scarce, T>(
+    watcher: &mut S::Connection,
+    work: impl Future<Output = T>,
+) -> (T, usize) {
+    let most = Cell::new(0);
+    let watch = async {
+        let mut last = HashMap::new();
+        loop {
+            let mut now: HashMap<String, BTreeSet<i64>> = HashMap::new();
+            for (sandbox, id) in S::sessions(watcher).await {
+                now.entry(sandbox).or_default().insert(id);
+            }
+            most.set(most.get().max(most_in_both(&last, &now)));
+            last = now;
+            sleep(BETWEEN).await;
+        }
+    };
+    tokio::select! {
+        result = work => (result, most.get()),
+        never = watch => never,
+    }
+}
