@@ -1,15 +1,19 @@
 //! One process for a long time: memory and file descriptors stay where they were.
 
+mod figures;
+mod server;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use sqlx::{Connection as _, PgConnection};
 use tokio::time::{Instant, sleep};
 
+use self::figures::Figures;
+use self::server::Server;
 use super::{Length, Programs};
 use crate::lambda::{Event, Outcome, Sandbox};
 use crate::proxy::Proxy;
-use crate::servers::Postgres;
+use crate::servers::{Mariadb, Postgres};
 
 /// Longer than `verify_after`: what happened is found before a handler meets it.
 const LONG: Duration = Duration::from_millis(1_100);
@@ -39,23 +43,26 @@ const FAULTS: [Fault; 5] = [
     Fault::BlackHole,
 ];
 
-/// Tens of thousands of invocations in a closed loop, of a connection, a transaction and a pool.
+/// Tens of thousands of invocations in a closed loop, of a connection, a transaction and a pool; in short
+/// some, and of PostgreSQL alone.
 ///
 /// # Panics
 ///
 /// If memory or file descriptors grow, or more fail than were hit.
 pub async fn run(programs: &Programs, length: Length) -> String {
-    let (invocations, every) = match length {
-        Length::Short => (2_000, 125),
-        Length::Long => (50_000, 200),
-    };
-    let server = Postgres::start().await;
-    let mut app = PgConnection::connect(&server.url())
-        .await
-        .expect("a connection");
-    let table = sqlx::raw_sql("create table notes (text varchar(80))");
-    table.execute(&mut app).await.expect("a table");
-    app.close().await.expect("an end");
+    match length {
+        Length::Short => on::<Postgres>(programs, 2_000, 125).await,
+        Length::Long => {
+            let postgres = on::<Postgres>(programs, 50_000, 200).await;
+            let mariadb = on::<Mariadb>(programs, 50_000, 200).await;
+            format!("{postgres}\n{mariadb}")
+        }
+    }
+}
+
+/// With a fault `every` so many.
+async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) -> String {
+    let server = S::launch().await;
     let proxy = Proxy::start(server.addr()).await;
     let sandbox = Sandbox::builder(programs.path("function"))
         .env("DATABASE_URL", server.url_at(proxy.port()))
@@ -94,7 +101,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
                 failed += 1;
                 may_fail -= 1;
             }
-            other => panic!("after {n} invocations: {other:?}"),
+            other => panic!("{}, after {n} invocations: {other:?}", S::NAME),
         }
         if n == FIRST || n % MEASURED_EVERY == 0 {
             measured.push((n, Figures::of(&sandbox).await));
@@ -102,7 +109,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     }
     assert_eq!(sandbox.starts(), 1, "one process");
     let took = begun.elapsed();
-    if invocations % MEASURED_EVERY != 0 {
+    if !invocations.is_multiple_of(MEASURED_EVERY) {
         measured.push((invocations, Figures::of(&sandbox).await));
     }
     let (_, first) = measured[0];
@@ -116,8 +123,9 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     }
 
     let mut text = format!(
-        "{invocations} invocations in {:.0} s, {faults} faults, {hit} could be hit, {failed} failed.\n\n\
+        "## {}\n\n{invocations} invocations in {:.0} s, {faults} faults, {hit} could be hit, {failed} failed.\n\n\
          | after | VmRSS | file descriptors |\n|---|---|---|\n",
+        S::NAME,
         took.as_secs_f64()
     );
     for (n, figures) in measured {
@@ -130,50 +138,12 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     text
 }
 
-async fn befall(server: &Postgres, proxy: &Proxy, fault: Fault) {
+async fn befall(server: &impl Server, proxy: &Proxy, fault: Fault) {
     match fault {
         Fault::Reset => proxy.reset().await,
         Fault::Close => proxy.close().await,
-        Fault::SessionsEnd => _ = server.end_sessions().await,
+        Fault::SessionsEnd => server.end_sessions().await,
         Fault::Restart => server.restart().await,
         Fault::BlackHole => proxy.black_hole(),
-    }
-}
-
-/// Of a process at rest.
-#[derive(Clone, Copy, Debug)]
-struct Figures {
-    /// In KiB.
-    memory: u64,
-    descriptors: usize,
-}
-
-impl Figures {
-    async fn of(sandbox: &Sandbox) -> Self {
-        // Each handle has its connection then, if the last fault has hit the first try, and nothing is
-        // owed.
-        for path in [PATHS, PATHS].concat() {
-            sandbox.invoke(Event::get(&format!("{path}?n=1"))).await;
-        }
-        sandbox.idle().await;
-        let process = format!("/proc/{}", sandbox.pid());
-        let status = std::fs::read_to_string(format!("{process}/status")).expect("it runs");
-        let memory = status
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("VmRSS:")?
-                    .split_whitespace()
-                    .next()?
-                    .parse()
-                    .ok()
-            })
-            .expect("it has some");
-        let descriptors = std::fs::read_dir(format!("{process}/fd"))
-            .expect("it runs")
-            .count();
-        Self {
-            memory,
-            descriptors,
-        }
     }
 }
