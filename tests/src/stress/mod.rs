@@ -14,7 +14,7 @@ pub mod soak;
 /// How long a run is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// For every change: some ten seconds.
+    /// For every change: a minute or so for each part.
     Short,
     /// For a release, on a quiet machine.
     Long,
