@@ -14,7 +14,7 @@
 //! | a pause between two tries to connect, a random part of it | [`Source::retry_base`], doubled up to [`Source::retry_cap`] | 25 ms, 1 s |
 //! | one check before an invocation; taking back what a failed one has set; bringing to rest; closing politely | [`Source::check_timeout`] | 500 ms |
 //! | for all that is owed after a response, before the freeze, and for a stream whose client has left | [`AfterResponse::limit`], and 50 ms before the invocation's deadline | 500 ms |
-//! | a pool's connection whose query was cut off, to read the rest of it; then it is closed | half of [`Source::check_timeout`] | 250 ms |
+//! | a pool's connection whose query was cut off, to read the rest of it | a quarter of [`Source::check_timeout`] | 125 ms |
 //! | BEGIN on a kept connection, before another is opened in its place | [`Source::check_timeout`] | 500 ms |
 //! | BEGIN in all | [`Source::connect_timeout`], and 250 ms before the invocation's deadline | 5 s |
 //! | COMMIT | 29 s, and 50 ms before the invocation's deadline | |
@@ -22,7 +22,7 @@
 //! | registering the extension for SIGTERM ([`until_shutdown`]) | 2 s | |
 //! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
 //! | a pool's first connection, before it is asked why there is none; and once more where the server is full | | 500 ms |
-//! | a connection in place of a pool's that was found dead | [`Source::attempt_timeout`] | 2 s |
+//! | a connection in place of a pool's that was found dead, or whose query was cut off and goes on | [`Source::attempt_timeout`] | 2 s |
 //! | the guard's question, and what it ends ([`Guard`]) | [`Source::check_timeout`] | 500 ms |
 //! | between two of the guard's questions | [`Guard::every`] | 5 s |
 //! | what a reaped session was idle for | [`Guard::reap`] | 10 s at least |

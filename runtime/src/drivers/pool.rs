@@ -101,10 +101,10 @@ pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
 /// sqlx pings a connection whenever it is acquired and again when it is released, neither with a
 /// limit. The first is turned off, unless the connection may have died, and then has one. The
 /// second cannot be: a pool that lost a connection in it is replaced. What is unread or queued on a
-/// connection is read and sent before that ping, with a limit, or the connection is closed.
+/// connection is read and sent before that ping, with a limit.
 ///
-/// A dead connection is not given back to sqlx to be closed: over TLS that flushes it first, which waits
-/// for an answer (rustls reads when there is nothing to write). Another is put in its place.
+/// A connection that is silent is not given back to sqlx to be closed: over TLS that flushes it first, which
+/// waits for an answer (rustls reads when there is nothing to write). Another is put in its place.
 fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
     let source = *source;
     let ages = Arc::new(Ages::new());
@@ -127,8 +127,7 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
                 if idle >= source.verify_after
                     && let Err(error) = ping(connection, source.check_timeout).await
                 {
-                    tracing::debug!(target: "reuse_db", ?idle, %error, "stale");
-                    *connection = replacement::<DB>(&source).await?;
+                    *connection = replacement::<DB>(&source, &error.to_string()).await?;
                     return Ok(true);
                 }
                 Ok(!is_too_old)
@@ -138,9 +137,14 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
             released.release();
             Box::pin(async move {
                 // The rows of a query that was cut off, perhaps a million, would all be read by
-                // sqlx's ping; half of what is waited for before a freeze, so that it comes first.
-                let rest = timeout(source.check_timeout / 2, DB::rest(connection));
-                Ok(matches!(rest.await, Ok(Ok(()))))
+                // sqlx's ping. This and what follows mostly fit into what is waited for before a freeze.
+                let rest = timeout(source.check_timeout / 4, DB::rest(connection));
+                if let Ok(rest) = rest.await {
+                    return Ok(rest.is_ok());
+                }
+                *connection =
+                    replacement::<DB>(&source, "its query was cut off, and goes on").await?;
+                Ok(true)
             })
         })
         .connect_lazy_with(options)
@@ -151,8 +155,9 @@ async fn ping<C: Connection>(connection: &mut C, limit: Duration) -> Result<(), 
     pong.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
-/// A connection of today's, as a new one of the pool's would be.
-async fn replacement<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
+/// A connection of today's, as a new one of the pool's would be, in place of one that is discarded.
+async fn replacement<DB: Driver>(source: &Source, reason: &str) -> Result<DB::Connection, Error> {
+    tracing::debug!(target: "reuse_db", reason, "discarded");
     let end = limit::after(source.attempt_timeout);
     timeout_at(end, connection::open::<DB>(source))
         .await

@@ -1,6 +1,6 @@
 //! The fault matrix: each fault against each handle, in a frozen sandbox and in the middle of work.
 //!
-//! A *round* is one occurrence of a fault and the invocations around it; a *cell* is some rounds of a
+//! The servers are reached over TLS, as most are. A *round* is one occurrence of a fault and the invocations around it; a *cell* is some rounds of a
 //! fault against one handle of one database. A fault that passes while the sandbox is frozen fails no
 //! invocation; one that hits work under way fails that invocation, and no other; and none leaves a
 //! session, a socket or half a write behind.
