@@ -56,7 +56,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     // On a busy machine processes wait for each other, and then come together; without jitter a tenth
     // or a fifth would come at once.
     let most = match length {
-        Length::Short => 0.09,
+        Length::Short => 0.15,
         Length::Long => 0.06,
     };
     report(count, most, &tries)
