@@ -13,6 +13,7 @@ pub(super) enum Fault {
     Stopped,
     PasswordRotated,
     RoleDropped,
+    RoleReplaced,
     Full,
     SilencedInConnecting,
     SilencedInQuery,
@@ -21,7 +22,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Ended,
         Self::Restarted,
         Self::FailedOver,
@@ -30,6 +31,7 @@ impl Fault {
         Self::Stopped,
         Self::PasswordRotated,
         Self::RoleDropped,
+        Self::RoleReplaced,
         Self::Full,
         Self::SilencedInConnecting,
         Self::SilencedInQuery,
@@ -47,6 +49,7 @@ impl Fault {
             Self::Stopped => "server stands still for 3 s",
             Self::PasswordRotated => "password rotated",
             Self::RoleDropped => "role dropped and made again",
+            Self::RoleReplaced => "role replaced under a live session",
             Self::Full => "database full",
             Self::SilencedInConnecting => "black hole while connecting",
             Self::SilencedInQuery => "black hole in a query",
@@ -61,7 +64,9 @@ impl Fault {
             Self::Ended | Self::Restarted | Self::FailedOver | Self::Reset => {
                 Duration::from_millis(500)
             }
-            Self::PasswordRotated | Self::RoleDropped => Duration::from_millis(500),
+            Self::PasswordRotated | Self::RoleDropped | Self::RoleReplaced => {
+                Duration::from_millis(500)
+            }
             // Half a second until the connection is known to be dead.
             Self::Silenced => Duration::from_secs(2),
             // What remains of the 3 s.

@@ -42,6 +42,7 @@ pub(super) async fn round<S: Server>(fault: Fault, stage: &mut Stage<'_, S>, nth
         Fault::Stopped => standstill(stage).await,
         Fault::PasswordRotated => rotation(stage).await,
         Fault::RoleDropped => dropped_role(stage).await,
+        Fault::RoleReplaced => replaced_role(stage).await,
         Fault::Full => full(stage).await,
         Fault::SilencedInConnecting => silence_in_connecting(stage, nth).await,
         Fault::SilencedInQuery => {
@@ -128,6 +129,17 @@ async fn dropped_role<S: Server>(stage: &mut Stage<'_, S>) {
     stage.stay_frozen().await;
     stage.invoke(Wanted::Rejection).await;
     server.create_role().await;
+    stage.invoke(Wanted::Success).await;
+}
+
+/// The session outlives its role: what it may still do is the server's to say, and another role of the
+/// same name is not its own.
+async fn replaced_role<S: Server>(stage: &mut Stage<'_, S>) {
+    stage.writer.drop_role().await;
+    stage.writer.create_role().await;
+    stage.stay_frozen().await;
+    stage.invoke(Wanted::FailureAtWorst("denied")).await;
+    stage.stay_frozen().await;
     stage.invoke(Wanted::Success).await;
 }
 

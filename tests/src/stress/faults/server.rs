@@ -150,16 +150,18 @@ server! {
     ended: "terminating connection due to administrator command",
     set_up: [
         "create table notes (n int8)",
-        "grant select, insert on notes to public",
-        // So that the role can be dropped.
+        // So that the role can be dropped: nothing is its own.
         "alter database app owner to postgres",
+        "create role writers",
+        "grant select, insert on notes to writers",
+        "grant writers to app",
         "create role others login password 's3cret'"
     ],
     read_only: ["alter system set default_transaction_read_only = on", "select pg_reload_conf()"],
     writable: ["alter system reset default_transaction_read_only", "select pg_reload_conf()"],
     is_read_only: "select (current_setting('transaction_read_only') = 'on')::int::int8",
     password: "alter role app password '{}'", drop: "drop role app",
-    create: ["create role app login password 's3cret'"]
+    create: ["create role app login password 's3cret'", "grant writers to app"]
 }
 
 server! {
