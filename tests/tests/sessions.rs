@@ -276,3 +276,65 @@ async fn with_keep_0_no_session_outlives_its_invocation() {
     check::<MySqlConnection>(mariadb.url(), is_idle).await;
     check::<AnyConnection>(mariadb.url(), is_idle).await;
 }
+
+/// A session outlives its role, and then has nobody's rights, whoever takes the name.
+#[tokio::test]
+async fn a_session_whose_role_is_another_by_now_is_given_up() {
+    async fn serves_after<T>(
+        server: &Postgres,
+        count: impl AsyncFn() -> Result<T, sqlx::Error>,
+        what: &str,
+    ) {
+        count().await.expect("the right to");
+        server.execute("drop role app").await;
+        server
+            .execute("create role app login password 's3cret' in role readers")
+            .await;
+        let count = count().await;
+        assert!(count.is_ok(), "{what}: {:?}", count.err());
+    }
+    let server = Postgres::start().await;
+    for sql in [
+        "alter database app owner to postgres",
+        "create role readers",
+        "grant readers to app",
+        "grant select on pg_authid to readers",
+    ] {
+        server.execute(sql).await;
+    }
+    // In the administrator's database, where the right is granted.
+    let own = server.url().replace("/app", "/postgres").leak();
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or(own)
+        .verify_after(Duration::ZERO);
+    let count = "select count(*) from pg_authid";
+
+    let db: &Parked<PgConnection> = Box::leak(Box::new(Parked::new(source)));
+    let connection = async || {
+        let mut lease = db.lease().await?;
+        let open = Lease::open(&mut lease).await?;
+        let count = sqlx::raw_sql(count).fetch_all(open).await;
+        Lease::settle(lease, Outcome::Success);
+        count
+    };
+    serves_after(&server, connection, "a connection").await;
+    let db: &Parked<AnyConnection> = Box::leak(Box::new(Parked::new(source)));
+    let any = async || {
+        let mut lease = db.lease().await?;
+        let open = Lease::open(&mut lease).await?;
+        let count = sqlx::raw_sql(count).fetch_all(open).await;
+        Lease::settle(lease, Outcome::Success);
+        count
+    };
+    serves_after(&server, any, "any").await;
+    let db: &Shared<PgPool> = Box::leak(Box::new(Shared::new(source)));
+    let pool = async || {
+        let lease = db.lease().await?;
+        let count = sqlx::raw_sql(count)
+            .fetch_all(SharedLease::get(&lease))
+            .await;
+        SharedLease::settle(lease, Outcome::Success);
+        count
+    };
+    serves_after(&server, pool, "a pool").await;
+}

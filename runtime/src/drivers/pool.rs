@@ -125,7 +125,7 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
             let is_too_old = source.max_lifetime.is_some_and(|most| meta.age >= most);
             Box::pin(async move {
                 if idle >= source.verify_after
-                    && let Err(error) = ping(connection, source.check_timeout).await
+                    && let Err(error) = checked::<DB>(connection, source.check_timeout).await
                 {
                     *connection = replacement::<DB>(&source, &error.to_string()).await?;
                     return Ok(true);
@@ -150,9 +150,12 @@ fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
         .connect_lazy_with(options)
 }
 
-async fn ping<C: Connection>(connection: &mut C, limit: Duration) -> Result<(), sqlx::Error> {
-    let pong = timeout(limit, connection.ping()).await;
-    pong.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+async fn checked<DB: Driver>(
+    connection: &mut DB::Connection,
+    limit: Duration,
+) -> Result<(), sqlx::Error> {
+    let checked = timeout(limit, DB::check(connection)).await;
+    checked.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// A connection of today's, as a new one of the pool's would be, in place of one that is discarded.

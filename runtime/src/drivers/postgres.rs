@@ -191,12 +191,14 @@ const OUR_IDLE_SESSIONS: &str = "\
             and split_part(application_name, '/', 1) = split_part(current_setting('application_name'), '/', 1)";
 
 /// The same, and whether the server is a standby, or was told to take no writes.
-pub(super) const NO_TRANSACTION_AND_READ_ONLY: &str =
-    "select now() = statement_timestamp(), current_setting('transaction_read_only') = 'on'";
+pub(super) const NO_TRANSACTION_AND_READ_ONLY: &str = "select now() = statement_timestamp() and current_user is not null, \
+        current_setting('transaction_read_only') = 'on'";
 
 /// A sign of life that finds a transaction which a handler began with SQL of its own, and of which
-/// sqlx knows nothing: outside one, the transaction's time is the statement's own.
-pub(super) const NO_TRANSACTION: &str = "select now() = statement_timestamp()";
+/// sqlx knows nothing: outside one, the transaction's time is the statement's own. And that its user is still
+/// there: a session outlives a role that is dropped, and has the rights of nobody, also when the role is made again.
+pub(super) const NO_TRANSACTION: &str =
+    "select now() = statement_timestamp() and current_user is not null";
 
 /// What the answer says; in a transaction that has failed (25P02) there is none but an error.
 fn is_transaction_open(answer: Result<bool, sqlx::Error>) -> Result<bool, sqlx::Error> {
