@@ -282,59 +282,61 @@ async fn with_keep_0_no_session_outlives_its_invocation() {
 async fn a_session_whose_role_is_another_by_now_is_given_up() {
     async fn serves_after<T>(
         server: &Postgres,
-        count: impl AsyncFn() -> Result<T, sqlx::Error>,
+        write: impl AsyncFn() -> Result<T, sqlx::Error>,
         what: &str,
     ) {
-        count().await.expect("the right to");
+        write().await.expect("the right to");
         server.execute("drop role app").await;
         server
             .execute("create role app login password 's3cret' in role readers")
             .await;
-        let count = count().await;
-        assert!(count.is_ok(), "{what}: {:?}", count.err());
+        let written = write().await;
+        assert!(written.is_ok(), "{what}: {:?}", written.err());
     }
     let server = Postgres::start().await;
     for sql in [
         "alter database app owner to postgres",
         "create role readers",
         "grant readers to app",
-        "grant select on pg_authid to readers",
+        "create table notes (text text)",
+        "grant select, insert on notes to readers",
     ] {
         server.execute(sql).await;
     }
     // In the administrator's database, where the right is granted.
-    let own = server.url().replace("/app", "/postgres").leak();
+    let url = server.url();
+    let own = format!("{}postgres", url.strip_suffix("app").expect("its database")).leak();
     let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
         .or(own)
         .verify_after(Duration::ZERO);
-    let count = "select count(*) from pg_authid";
+    let note = "insert into notes values ('a note')";
 
     let db: &Parked<PgConnection> = Box::leak(Box::new(Parked::new(source)));
     let connection = async || {
         let mut lease = db.lease().await?;
         let open = Lease::open(&mut lease).await?;
-        let count = sqlx::raw_sql(count).fetch_all(open).await;
+        let written = sqlx::raw_sql(note).fetch_all(open).await;
         Lease::settle(lease, Outcome::Success);
-        count
+        written
     };
     serves_after(&server, connection, "a connection").await;
     let db: &Parked<AnyConnection> = Box::leak(Box::new(Parked::new(source)));
     let any = async || {
         let mut lease = db.lease().await?;
         let open = Lease::open(&mut lease).await?;
-        let count = sqlx::raw_sql(count).fetch_all(open).await;
+        let written = sqlx::raw_sql(note).fetch_all(open).await;
         Lease::settle(lease, Outcome::Success);
-        count
+        written
     };
     serves_after(&server, any, "any").await;
     let db: &Shared<PgPool> = Box::leak(Box::new(Shared::new(source)));
     let pool = async || {
         let lease = db.lease().await?;
-        let count = sqlx::raw_sql(count)
+        let written = sqlx::raw_sql(note)
             .fetch_all(SharedLease::get(&lease))
             .await;
         SharedLease::settle(lease, Outcome::Success);
-        count
+        written
     };
     serves_after(&server, pool, "a pool").await;
 }
