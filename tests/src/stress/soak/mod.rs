@@ -116,7 +116,7 @@ async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) ->
     }
     let (_, first) = measured[0];
     for (n, figures) in &measured {
-        // On a busy machine sqlx's pool opens a second connection while it pings the first, and keeps it.
+        // One of a pool's may be on its way out: what stays shows in the next figures.
         assert!(
             figures.descriptors.abs_diff(first.descriptors) <= 1,
             "file descriptors after {n}: {measured:?}"
