@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Driver, Options, connection, place::Place};
 use crate::clock::Moment;
-use crate::{Error, Kind, Source, limit};
+use crate::{Error, Kind, Source, connecting, limit};
 
 /// After how long a pool that has no connection yet is asked why: it tries again and again by itself,
 /// without jitter, and does not say what it met. Longer than signing in takes on a small function.
@@ -162,7 +162,7 @@ async fn checked<DB: Driver>(
 async fn replacement<DB: Driver>(source: &Source, reason: &str) -> Result<DB::Connection, Error> {
     tracing::debug!(target: "reuse_db", reason, "discarded");
     let end = limit::after(source.attempt_timeout);
-    timeout_at(end, connection::open::<DB>(source))
+    timeout_at(end, connecting::caught(connection::open::<DB>(source)))
         .await
         .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))
 }
