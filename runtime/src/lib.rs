@@ -22,6 +22,7 @@
 //! | registering the extension for SIGTERM ([`until_shutdown`]) | 2 s | |
 //! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
 //! | a pool's first connection, before it is asked why there is none; and once more where the server is full | | 500 ms |
+//! | sqlx's ping when a pool's connection is given back | none of ours ([sqlx 4349]): a pool that lost a connection in it is replaced at the next lease; its task and its socket stay until TCP gives up what was not acknowledged | Linux: some 15 min |
 //! | a connection in place of a pool's that was found dead, or whose query was cut off and goes on | [`Source::attempt_timeout`] | 2 s |
 //! | the guard's question, and what it ends ([`Guard`]) | [`Source::check_timeout`] | 500 ms |
 //! | between two of the guard's questions | [`Guard::every`] | 5 s |
@@ -29,6 +30,8 @@
 //! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
 //! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |
 //! | a connection's age | [`Source::max_lifetime`] | none |
+//!
+//! [sqlx 4349]: https://github.com/transact-rs/sqlx/issues/4349
 //!
 //! The deadline is known to what runs in the task of the invocation, under [`run`] or the
 //! [`AfterResponse`] layer.

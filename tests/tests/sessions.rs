@@ -311,24 +311,21 @@ async fn a_session_whose_role_is_another_by_now_is_given_up() {
         .verify_after(Duration::ZERO);
     let note = "insert into notes values ('a note')";
 
-    let db: &Parked<PgConnection> = Box::leak(Box::new(Parked::new(source)));
-    let connection = async || {
-        let mut lease = db.lease().await?;
-        let open = Lease::open(&mut lease).await?;
-        let written = sqlx::raw_sql(note).fetch_all(open).await;
-        Lease::settle(lease, Outcome::Success);
-        written
-    };
-    serves_after(&server, connection, "a connection").await;
-    let db: &Parked<AnyConnection> = Box::leak(Box::new(Parked::new(source)));
-    let any = async || {
-        let mut lease = db.lease().await?;
-        let open = Lease::open(&mut lease).await?;
-        let written = sqlx::raw_sql(note).fetch_all(open).await;
-        Lease::settle(lease, Outcome::Success);
-        written
-    };
-    serves_after(&server, any, "any").await;
+    macro_rules! serves_after {
+        ($connection:ty) => {
+            let db: &Parked<$connection> = Box::leak(Box::new(Parked::new(source)));
+            let write = async || {
+                let mut lease = db.lease().await?;
+                let open = Lease::open(&mut lease).await?;
+                let written = sqlx::raw_sql(note).fetch_all(open).await;
+                Lease::settle(lease, Outcome::Success);
+                written
+            };
+            serves_after(&server, write, stringify!($connection)).await;
+        };
+    }
+    serves_after!(PgConnection);
+    serves_after!(AnyConnection);
     let db: &Shared<PgPool> = Box::leak(Box::new(Shared::new(source)));
     let pool = async || {
         let lease = db.lease().await?;

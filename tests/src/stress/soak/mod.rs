@@ -106,19 +106,18 @@ async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) ->
             other => panic!("{}, after {n} invocations: {other:?}", S::NAME),
         }
         if n == FIRST || n % MEASURED_EVERY == 0 {
-            measured.push((n, Figures::of(&sandbox).await));
+            measured.push((n, Figures::of(&sandbox, &proxy).await));
         }
     }
     assert_eq!(sandbox.starts(), 1, "one process");
     let took = begun.elapsed();
     if !invocations.is_multiple_of(MEASURED_EVERY) {
-        measured.push((invocations, Figures::of(&sandbox).await));
+        measured.push((invocations, Figures::of(&sandbox, &proxy).await));
     }
     let (_, first) = measured[0];
     for (n, figures) in &measured {
-        // One of a pool's may be on its way out: what stays shows in the next figures.
-        assert!(
-            figures.descriptors.abs_diff(first.descriptors) <= 1,
+        assert_eq!(
+            figures.descriptors, first.descriptors,
             "file descriptors after {n}: {measured:?}"
         );
         let limit = first.memory + MARGIN_KIB;
