@@ -22,7 +22,7 @@
 //! | registering the extension for SIGTERM ([`until_shutdown`]) | 2 s | |
 //! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
 //! | a pool's first connection, before it is asked why there is none; and once more where the server is full | | 500 ms |
-//! | sqlx's ping when a pool's connection is given back | none of ours ([sqlx 4349]): a pool that lost a connection in it is replaced at the next lease; its task and its socket stay until TCP gives up what was not acknowledged | Linux: some 15 min |
+//! | sqlx's ping when a pool's connection is given back | none of ours ([sqlx 4349]): a pool that lost a connection in it is replaced when it is leased next and nobody else has it; the connection's task and its socket stay until TCP gives up | Linux: some 15 min if nobody acknowledges the ping, else none |
 //! | a connection in place of a pool's that was found dead, or whose query was cut off and goes on | [`Source::attempt_timeout`] | 2 s |
 //! | the guard's question, and what it ends ([`Guard`]) | [`Source::check_timeout`] | 500 ms |
 //! | between two of the guard's questions | [`Guard::every`] | 5 s |

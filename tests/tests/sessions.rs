@@ -288,7 +288,7 @@ async fn a_session_whose_role_is_another_by_now_is_given_up() {
         write().await.expect("the right to");
         server.execute("drop role app").await;
         server
-            .execute("create role app login password 's3cret' in role readers")
+            .execute("create role app login password 's3cret' in role writers")
             .await;
         let written = write().await;
         assert!(written.is_ok(), "{what}: {:?}", written.err());
@@ -296,10 +296,10 @@ async fn a_session_whose_role_is_another_by_now_is_given_up() {
     let server = Postgres::start().await;
     for sql in [
         "alter database app owner to postgres",
-        "create role readers",
-        "grant readers to app",
+        "create role writers",
+        "grant writers to app",
         "create table notes (text text)",
-        "grant select, insert on notes to readers",
+        "grant select, insert on notes to writers",
     ] {
         server.execute(sql).await;
     }
