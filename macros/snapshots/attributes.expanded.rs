@@ -3,7 +3,7 @@ use sqlx::PgConnection;
 /// The kept connections of [`end`](fn@end).
 #[cfg(not(target_os = "none"))]
 #[allow(clippy::cast_possible_truncation, reason = "ids are small")]
-pub static END_DB: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+pub static END_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
     ::reuse_db::Source::env("DATABASE_URL"),
 );
 /// Ends a session.
@@ -19,14 +19,14 @@ pub async fn end(#[allow(unused_mut)] __arg0: i64) -> Result<i32, sqlx::Error> {
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&END_DB, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let output = end_with(__arg0, &mut open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     ::reuse_db::__private::settle(lease, outcome);
     output

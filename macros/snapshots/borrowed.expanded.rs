@@ -9,7 +9,7 @@ pub static HEALTH_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
 pub async fn health() -> Response<String> {
     let lease = match ::reuse_db::__private::lease_shared(&HEALTH_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let output = health_with(::reuse_db::SharedLease::get(&lease)).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();

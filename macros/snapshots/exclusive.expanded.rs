@@ -2,7 +2,7 @@
 use lambda_http::{Body, Error, Request, Response};
 use sqlx::PgConnection;
 /// The kept connections of [`handler`](fn@handler).
-pub static HANDLER_DB: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
     ::reuse_db::Source::env("DATABASE_URL"),
 );
 /// How many users there are.
@@ -14,14 +14,14 @@ pub async fn handler(__arg0: Request) -> Result<Response<Body>, Error> {
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&HANDLER_DB, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let output = handler_with(__arg0, &mut open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     ::reuse_db::__private::settle(lease, outcome);
     output

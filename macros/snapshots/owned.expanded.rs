@@ -13,7 +13,7 @@ pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
 pub async fn ask() -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
     let (open, lease) = match ::reuse_db::__private::lease_owned(&ASK_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let output = ask_with(open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();

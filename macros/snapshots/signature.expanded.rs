@@ -2,7 +2,7 @@
 use lambda_http::{IntoResponse, Request};
 use sqlx::PgConnection;
 /// The kept connections of [`match`](fn@match).
-pub static MATCH_IN: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+pub static MATCH_IN: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
     ::reuse_db::Source::env("DATABASE_URL"),
 );
 /// Finds a row.
@@ -23,7 +23,7 @@ where
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&MATCH_IN, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     #[cfg(unix)]
     let output = match_with::<K, N>(__arg0, __arg1, __arg2, &mut open).await;
@@ -33,7 +33,7 @@ where
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     ::reuse_db::__private::settle(lease, outcome);
     output

@@ -1,7 +1,7 @@
 //! A transaction.
 use sqlx::{Postgres, Transaction};
 /// The kept connections of [`add`](fn@add).
-pub static ADD_TX: ::reuse_db::Parked<Transaction<'static, Postgres>> = ::reuse_db::Parked::new(
+pub static ADD_TX: ::reuse_db::Exclusive<Transaction<'static, Postgres>> = ::reuse_db::Exclusive::new(
     ::reuse_db::Source::env("DATABASE_URL"),
 );
 /// Adds a user.
@@ -13,14 +13,14 @@ pub async fn add(__arg0: String) -> Result<(), sqlx::Error> {
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&ADD_TX, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let output = add_with(__arg0, &mut open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     ::reuse_db::__private::settle(lease, outcome);
     output

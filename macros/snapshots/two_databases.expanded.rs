@@ -3,7 +3,7 @@ use reuse_db::Source;
 use sqlx::{PgConnection, PgPool};
 const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to app");
 /// The kept connections of [`copy`](fn@copy).
-pub static COPY_WRITER: ::reuse_db::Parked<PgConnection> = ::reuse_db::Parked::new(
+pub static COPY_WRITER: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
     WRITER,
 );
 /// The kept database of [`copy`](fn@copy).
@@ -23,15 +23,15 @@ pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
         )
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     let lease1 = match ::reuse_db::__private::lease_shared(&READER).await {
         ::core::result::Result::Ok(lease1) => lease1,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let mut open = match ::reuse_db::__private::open(&COPY_WRITER, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let output = copy_between(&mut open, __arg1, ::reuse_db::SharedLease::get(&lease1))
         .await;
@@ -39,7 +39,7 @@ pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     ::reuse_db::__private::settle(lease, outcome);
     ::reuse_db::SharedLease::settle(lease1, outcome);

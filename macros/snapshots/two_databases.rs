@@ -10,7 +10,7 @@ const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to 
 /// # Errors
 ///
 /// Those of the databases.
-#[reuse_db(source = WRITER, inject = copy_between)]
+#[reuse_db(source = WRITER, with = copy_between)]
 pub async fn copy(
     #[db] writer: &mut PgConnection,
     id: i64,

@@ -85,11 +85,11 @@ fn no_body() -> Group {
 
 fn inner(function: &Ident, args: &Args, errors: &mut Errors) -> Ident {
     let default = format_ident!("{}_with", function.unraw(), span = function.span());
-    match &args.inject {
+    match &args.with {
         Some(name) if name.unraw() == function.unraw() => {
             let message = format!(
                 "`{function}` is the function without the database: write another name for the \
-                 one with it, like `inject = {default}`"
+                 one with it, like `with = {default}`"
             );
             errors.push(Error::new(name.span(), message));
             default

@@ -2,7 +2,7 @@
 
 mod args;
 mod attributes;
-mod captures;
+
 mod database;
 mod errors;
 mod expand;
@@ -10,6 +10,7 @@ mod handler;
 mod item;
 mod lifetimes;
 mod marks;
+mod opaque_output;
 
 use proc_macro::TokenStream;
 

@@ -5,7 +5,7 @@
 #![expect(clippy::expect_used, reason = "it fails by panicking")]
 
 use divan::AllocProfiler;
-use reuse_db::{Connect, Error, Lease, Outcome, Parked, Source};
+use reuse_db::{Connect, Error, Exclusive, Lease, Outcome, Source};
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -17,12 +17,12 @@ impl Connect for Fake {
         Ok(Self)
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }
 
-static DB: Parked<Fake> = Parked::new(Source::env("REUSE_DB_FAKE").or("fake://host"));
+static DB: Exclusive<Fake> = Exclusive::new(Source::env("REUSE_DB_FAKE").or("fake://host"));
 
 fn main() {
     divan::main();

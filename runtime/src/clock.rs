@@ -2,30 +2,30 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// A moment by both clocks.
+/// A point in time by the monotonic and the wall clock.
 ///
-/// AWS does not document whether the monotonic clock runs on while a sandbox is frozen, and the
-/// wall clock can be set; so an age is the larger of the two readings.
+/// AWS does not document whether the monotonic clock advances while a sandbox is frozen, and the
+/// wall clock can be set. So an age is the larger of the two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
+pub(crate) struct Timestamp {
     monotonic: Instant,
     wall: SystemTime,
 }
 
-impl Moment {
+impl Timestamp {
     pub(crate) fn now() -> Self {
-        #[cfg_attr(not(test), expect(unused_mut, reason = "only tests turn the clocks"))]
+        #[cfg_attr(not(test), expect(unused_mut, reason = "only tests move the clocks"))]
         let mut now = Self {
             monotonic: Instant::now(),
             wall: SystemTime::now(),
         };
         #[cfg(test)]
-        turn::apply(&mut now);
+        mock::apply(&mut now);
         now
     }
 
-    /// How long ago `earlier` was: [`Duration::MAX`] if the wall clock was set back in between,
-    /// since then nobody knows.
+    /// Returns the time since `earlier`, or [`Duration::MAX`] if the wall clock was set back in
+    /// between, because the time is unknown then.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         let wall = self
@@ -35,8 +35,8 @@ impl Moment {
         monotonic.max(wall)
     }
 
-    /// By how much more the wall clock has advanced since `earlier` than the monotonic clock: the
-    /// part of a freeze that ages measured by [`Instant`] miss.
+    /// Returns the part of the time since `earlier` that the monotonic clock missed, such as a
+    /// freeze.
     #[cfg(any(feature = "_sqlx", test))]
     pub(crate) fn lag_since(self, earlier: Self) -> Duration {
         self.since(earlier)
@@ -44,33 +44,33 @@ impl Moment {
     }
 }
 
-/// Lets a test turn the clocks of its own thread.
+/// Moves the clocks of a test's thread.
 #[cfg(test)]
-pub(crate) mod turn {
+pub(crate) mod mock {
     use std::cell::Cell;
     use std::time::Duration;
 
     thread_local! {
-        static AHEAD: Cell<(Duration, Duration)> = const { Cell::new((Duration::ZERO, Duration::ZERO)) };
-        static BACK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        static MONOTONIC_AHEAD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        static WALL_AHEAD: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+        static WALL_BACK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
     }
 
-    pub(crate) fn monotonic(by: Duration) {
-        AHEAD.with(|ahead| ahead.set((ahead.get().0 + by, ahead.get().1)));
+    pub(crate) fn advance_monotonic(by: Duration) {
+        MONOTONIC_AHEAD.set(MONOTONIC_AHEAD.get() + by);
     }
 
-    pub(crate) fn wall(by: Duration) {
-        AHEAD.with(|ahead| ahead.set((ahead.get().0, ahead.get().1 + by)));
+    pub(crate) fn advance_wall(by: Duration) {
+        WALL_AHEAD.set(WALL_AHEAD.get() + by);
     }
 
-    pub(crate) fn wall_back(by: Duration) {
-        BACK.with(|back| back.set(back.get() + by));
+    pub(crate) fn set_wall_back(by: Duration) {
+        WALL_BACK.set(WALL_BACK.get() + by);
     }
 
-    pub(super) fn apply(now: &mut super::Moment) {
-        let (monotonic, wall) = AHEAD.with(Cell::get);
-        now.monotonic += monotonic;
-        now.wall = now.wall + wall - BACK.with(Cell::get);
+    pub(super) fn apply(now: &mut super::Timestamp) {
+        now.monotonic += MONOTONIC_AHEAD.get();
+        now.wall = now.wall + WALL_AHEAD.get() - WALL_BACK.get();
     }
 }
 
@@ -80,19 +80,19 @@ mod tests {
 
     #[test]
     fn an_age_is_the_larger_of_both_clocks() {
-        let start = Moment::now();
-        turn::monotonic(Duration::from_secs(5));
-        assert!(Moment::now().since(start) >= Duration::from_secs(5));
-        assert_eq!(Moment::now().lag_since(start), Duration::ZERO);
-        turn::wall(Duration::from_secs(60));
-        assert!(Moment::now().since(start) >= Duration::from_secs(60));
-        assert!(Moment::now().lag_since(start) >= Duration::from_secs(54));
+        let start = Timestamp::now();
+        mock::advance_monotonic(Duration::from_secs(5));
+        assert!(Timestamp::now().since(start) >= Duration::from_secs(5));
+        assert_eq!(Timestamp::now().lag_since(start), Duration::ZERO);
+        mock::advance_wall(Duration::from_secs(60));
+        assert!(Timestamp::now().since(start) >= Duration::from_secs(60));
+        assert!(Timestamp::now().lag_since(start) >= Duration::from_secs(54));
     }
 
     #[test]
-    fn a_wall_clock_set_back_makes_every_age_unknown() {
-        let start = Moment::now();
-        turn::wall_back(Duration::from_secs(1));
-        assert_eq!(Moment::now().since(start), Duration::MAX);
+    fn every_age_is_unknown_after_the_wall_clock_was_set_back() {
+        let start = Timestamp::now();
+        mock::set_wall_back(Duration::from_secs(1));
+        assert_eq!(Timestamp::now().since(start), Duration::MAX);
     }
 }

@@ -20,13 +20,13 @@
 //! | COMMIT | 29 s, and 50 ms before the invocation's deadline | |
 //! | [`shutdown`], and with it before a snapshot ([`SnapStart`]) | 300 ms | |
 //! | registering the extension for SIGTERM ([`until_shutdown`]) | 2 s | |
-//! | opening in INIT ([`Parked::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
+//! | opening in INIT ([`Exclusive::warm`], [`Shared::warm`]) | [`Source::connect_timeout`] | 5 s |
 //! | a pool's first connection, before it is asked why there is none; and once more where the server is full | | 500 ms |
 //! | sqlx's ping when a pool's connection is given back | none of ours ([sqlx 4349]): a pool that lost a connection in it is replaced when it is leased next and nobody else has it; the connection's task and its socket stay until TCP gives up | Linux: some 15 min if nobody acknowledges the ping, else none |
 //! | a connection in place of a pool's that was found dead, or whose query was cut off and goes on | [`Source::attempt_timeout`] | 2 s |
-//! | the guard's question, and what it ends ([`Guard`]) | [`Source::check_timeout`] | 500 ms |
-//! | between two of the guard's questions | [`Guard::every`] | 5 s |
-//! | what a reaped session was idle for | [`Guard::reap`] | 10 s at least |
+//! | the guard's question, and what it ends ([`LoadShedding`]) | [`Source::check_timeout`] | 500 ms |
+//! | between two of the guard's questions | [`LoadShedding::every`] | 5 s |
+//! | what a reaped session was idle for | [`LoadShedding::reap`] | 10 s at least |
 //! | requests that go on after Ctrl-C (feature `local`) | 500 ms | |
 //! | an idle session, at the server | [`Source::idle_session_timeout`] | 300 s |
 //! | a connection's age | [`Source::max_lifetime`] | none |
@@ -38,13 +38,13 @@
 //!
 //! # How it fits together
 //!
-//! - [`Source`]: where to connect and under which limits; [`Credentials`] that change; a [`Guard`] for a server that is nearly full.
-//! - [`Connect`]: what can be kept; [`Handle`] and [`Finish`]: what a `&mut` parameter is made of it.
-//! - [`Parked`] and its [`Lease`], [`Shared`] and its [`SharedLease`]: the statics, and one invocation's hold on what they keep.
-//! - [`Error`] and its [`Kind`]: what an error of connecting means, by the codes of the servers.
-//! - [`Outcome`]: what a handler's result says; [`Refuse`]: how it says that there was no connection.
+//! - [`Source`]: where to connect and under which limits; [`Credentials`] that change; a [`LoadShedding`] for a server that is nearly full.
+//! - [`Connect`]: what can be kept; [`FromConnection`] and [`Finish`]: what a `&mut` parameter is made of it.
+//! - [`Exclusive`] and its [`Lease`], [`Shared`] and its [`SharedLease`]: the statics, and one invocation's hold on what they keep.
+//! - [`Error`] and its [`ErrorKind`]: what an error of connecting means, by the codes of the servers.
+//! - [`Outcome`]: what a handler's result says; [`FromError`]: how it says that there was no connection.
 //! - [`run`], [`run_with_streaming_response`], [`run_events`], and [`Runner`] with settings: the sandbox's life.
-//! - [`AfterResponse`], [`ServiceUnavailable`], [`Streamed`], [`until_shutdown`], [`SnapStart`]: the parts that they are made of,
+//! - [`AfterResponse`], [`ServiceUnavailable`], [`Streaming`], [`until_shutdown`], [`SnapStart`]: the parts that they are made of,
 //!   for a runtime of your own:
 //!
 //! ```no_run
@@ -84,78 +84,49 @@
 //! | `not warmed` | warn | none could be opened in INIT | `error` |
 //! | `not renewed` | warn | a pool's credentials could not be had | `error` |
 //!
-//! [`stats`] has the figures of the process, [`Parked::stats`] and [`Shared::stats`] those of one static;
+//! [`stats`] has the figures of the process, [`Exclusive::stats`] and [`Shared::stats`] those of one static;
 //! [`AfterResponse::embedded_metrics`] prints them for CloudWatch.
 
-mod after_response;
-mod by_value;
+mod attribute;
 mod clock;
 mod connect;
-mod connecting;
-mod credentials;
-mod depot;
 #[cfg(feature = "_sqlx")]
 mod drivers;
+mod environment;
 mod error;
-#[cfg(unix)]
-mod extension;
-#[cfg(test)]
-mod fake;
-mod guard;
-mod handle;
 mod invocation;
-mod lease;
-mod lend;
-mod limit;
-#[cfg(feature = "local")]
-mod local;
-mod metrics;
-mod outcome;
-mod owed;
-mod parked;
-mod refuse;
-mod registry;
-mod run;
-mod runner;
-mod sandbox;
-mod service_unavailable;
-mod shared;
-mod shutdown;
-mod snap_start;
+mod lambda;
+mod pool;
+mod response;
 mod source;
-mod stats;
-mod streamed;
-mod wrong_type;
+mod statics;
+mod sync;
+mod telemetry;
+#[cfg(test)]
+mod testing;
 
 #[cfg_attr(feature = "postgres", doc = include_str!("../ATTRIBUTE.md"))]
 pub use reuse_db_macros::reuse_db;
 
-pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseService};
-pub use connect::Connect;
-pub use credentials::{Credentials, ProvideCredentials};
-pub use error::{BoxError, Error, Kind};
-pub use guard::Guard;
-pub use handle::{Finish, Handle};
-pub use lease::Lease;
-pub use outcome::Outcome;
-pub use parked::Parked;
-pub use refuse::Refuse;
-pub use run::{run, run_events, run_with_streaming_response};
-pub use runner::Runner;
-pub use service_unavailable::{ServiceUnavailable, ServiceUnavailableService};
-pub use shared::{Shared, SharedLease};
-pub use shutdown::{shutdown, until_shutdown};
-pub use snap_start::SnapStart;
-pub use source::Source;
-pub use stats::{Stats, stats};
-pub use streamed::{Streamed, StreamedBody, StreamedService};
+pub use connect::{Connect, Finish, FromConnection};
+pub use error::{BoxError, Error, ErrorKind};
+pub use lambda::{
+    AfterResponse, AfterResponseFuture, AfterResponseService, Runner, ServiceUnavailable,
+    ServiceUnavailableService, SnapStart, Streaming, StreamingBody, StreamingService, run,
+    run_events, run_with_streaming_response, shutdown, until_shutdown,
+};
+pub use pool::SharedLease;
+pub use response::{FromError, Outcome};
+pub use source::{Credentials, LoadShedding, ProvideCredentials, Source};
+pub use statics::{Exclusive, Lease, Shared};
+pub use telemetry::{Stats, stats};
 
-/// What the attribute's expansion uses besides the public items. Not part of the API.
+/// The functions that the attribute's expansion calls. Not part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::guard::Load;
-    pub use crate::lend::{
-        lease, lease_owned, lease_shared, open, settle, settle_owned, suits_many, suits_one,
+    pub use crate::attribute::{
+        AnyResult, Anything, HasStatus, Judge, lease, lease_owned, lease_shared, open, settle,
+        settle_owned, supports_exclusive, supports_shared,
     };
-    pub use crate::outcome::{AnyResult, Anything, HasStatus, Judge};
+    pub use crate::connect::Driver;
 }

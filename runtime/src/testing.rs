@@ -1,30 +1,41 @@
-//! A connection that does at each await what the test says.
+//! A fake connection that does at each await what the test sets.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use crate::guard::Load;
-use crate::{Connect, Error, Handle, Source};
+use lambda_http::BoxFuture;
 
-/// What a fake does when awaited.
+use crate::connect::{Attempt, Connect, Driver, DriverConnect, FromConnection};
+use crate::error::Error;
+use crate::source::{ServerLoad, Source};
+
+/// The behavior of one await.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Gate {
     Ok,
+    /// A permanent error.
     Err,
-    /// An error that may pass.
-    Refuse,
+    /// A transient error.
+    Transient,
+    /// Ok after 20 ms.
     Slow,
     Never,
 }
 
-pub(crate) const GATES: [Gate; 5] = [Gate::Ok, Gate::Err, Gate::Refuse, Gate::Slow, Gate::Never];
+pub(crate) const GATES: [Gate; 5] = [
+    Gate::Ok,
+    Gate::Err,
+    Gate::Transient,
+    Gate::Slow,
+    Gate::Never,
+];
 
 impl Gate {
     async fn pass(self) -> Result<(), Error> {
         match self {
             Self::Ok => {}
             Self::Err => return Err(Error::rejected("the gate is shut")),
-            Self::Refuse => return Err(Error::unavailable("the gate is shut for now")),
+            Self::Transient => return Err(Error::unavailable("the gate is shut for now")),
             Self::Slow => tokio::time::sleep(Duration::from_millis(20)).await,
             Self::Never => std::future::pending().await,
         }
@@ -32,55 +43,54 @@ impl Gate {
     }
 }
 
-/// What fakes do in this test (a test has a thread of its own).
+/// The behavior of all fakes of a test, which runs in a thread of its own.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct World {
+pub(crate) struct FakeBehavior {
     pub(crate) connect: Gate,
     pub(crate) check: Gate,
-    pub(crate) rest: Gate,
+    pub(crate) quiesce: Gate,
     pub(crate) close: Gate,
     pub(crate) load: Gate,
-    pub(crate) reap: Gate,
     pub(crate) renew: Gate,
     /// BEGIN on connections up to the one of this number, and on those after it.
     pub(crate) begin: (usize, Gate, Gate),
-    pub(crate) unfinished: bool,
+    pub(crate) needs_quiesce: bool,
 }
 
-impl World {
+impl FakeBehavior {
     pub(crate) const SOUND: Self = Self {
         connect: Gate::Ok,
         check: Gate::Ok,
-        rest: Gate::Ok,
+        quiesce: Gate::Ok,
         close: Gate::Ok,
         load: Gate::Ok,
-        reap: Gate::Ok,
         renew: Gate::Ok,
         begin: (0, Gate::Ok, Gate::Ok),
-        unfinished: false,
+        needs_quiesce: false,
     };
 }
 
 thread_local! {
-    static WORLD: RefCell<World> = const { RefCell::new(World::SOUND) };
+    static BEHAVIOR: RefCell<FakeBehavior> = const { RefCell::new(FakeBehavior::SOUND) };
     static ALIVE: Cell<usize> = const { Cell::new(0) };
     static RENEWED: Cell<usize> = const { Cell::new(0) };
     static NEXT: Cell<usize> = const { Cell::new(0) };
 }
 
-pub(crate) fn world() -> World {
-    WORLD.with_borrow(|world| *world)
+pub(crate) fn behavior() -> FakeBehavior {
+    BEHAVIOR.with_borrow(|behavior| *behavior)
 }
 
-pub(crate) fn set(change: impl FnOnce(&mut World)) {
-    WORLD.with_borrow_mut(change);
+pub(crate) fn set(change: impl FnOnce(&mut FakeBehavior)) {
+    BEHAVIOR.with_borrow_mut(change);
 }
 
+/// Returns the number of fakes that are not dropped.
 pub(crate) fn alive() -> usize {
     ALIVE.get()
 }
 
-/// How often one was told to renew what it connects with.
+/// Returns the number of renewals.
 pub(crate) fn renewed() -> usize {
     RENEWED.get()
 }
@@ -97,60 +107,70 @@ impl Drop for Fake {
 }
 
 impl Connect for Fake {
+    const DRIVER: Option<Driver<Self>> = Some(Driver::of());
+
     async fn connect(_: &Source) -> Result<Self, Error> {
-        world().connect.pass().await?;
+        behavior().connect.pass().await?;
         NEXT.set(NEXT.get() + 1);
         ALIVE.set(ALIVE.get() + 1);
         Ok(Self { number: NEXT.get() })
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
-        world().check.pass().await
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
+        behavior().check.pass().await
     }
 
-    fn unfinished(&self) -> bool {
-        world().unfinished
+    fn needs_quiesce(&self) -> bool {
+        behavior().needs_quiesce
     }
 
-    async fn rest(&mut self) -> Result<(), Error> {
-        world().rest.pass().await
-    }
-
-    /// A full server.
-    async fn load(&mut self) -> Result<Option<Load>, Error> {
-        world().load.pass().await?;
-        Ok(Some(Load {
-            used: 10,
-            most: 10,
-            ours: 3,
-        }))
-    }
-
-    async fn reap(&mut self, _: Duration, most: u64) -> Result<u64, Error> {
-        world().reap.pass().await?;
-        Ok(most)
-    }
-
-    async fn renew(&self, _: &Source) -> Result<(), Error> {
-        RENEWED.set(RENEWED.get() + 1);
-        world().renew.pass().await
+    async fn quiesce(&mut self, _: &Source) -> Result<(), Error> {
+        behavior().quiesce.pass().await
     }
 
     async fn close(self) {
-        let _ = world().close.pass().await;
+        let _ = behavior().close.pass().await;
     }
 }
 
-/// A transaction on it.
+impl DriverConnect for Fake {
+    const IS_EXCLUSIVE: bool = true;
+
+    fn connect_attempt<'a>(
+        source: &'a Source,
+        _: &'a Attempt,
+    ) -> BoxFuture<'a, Result<Self, Error>> {
+        Box::pin(Self::connect(source))
+    }
+
+    /// Reports a full server.
+    fn server_load(&mut self) -> BoxFuture<'_, Result<Option<ServerLoad>, Error>> {
+        Box::pin(async {
+            behavior().load.pass().await?;
+            Ok(Some(ServerLoad {
+                connections: 10,
+                limit: 10,
+                own: 3,
+            }))
+        })
+    }
+
+    fn renew<'a>(&'a self, _: &'a Source) -> BoxFuture<'a, Result<(), Error>> {
+        RENEWED.set(RENEWED.get() + 1);
+        Box::pin(behavior().renew.pass())
+    }
+}
+
+/// A transaction on a fake.
 #[derive(Debug)]
 pub(crate) struct FakeTransaction;
 
-impl Handle for FakeTransaction {
+impl FromConnection for FakeTransaction {
     type Connection = Fake;
     type Open<'c> = &'c mut Fake;
 
     async fn open(connection: &mut Fake) -> Result<&mut Fake, Error> {
-        let (last, old, new) = world().begin;
+        let (last, old, new) = behavior().begin;
         let gate = if connection.number <= last { old } else { new };
         gate.pass().await?;
         Ok(connection)

@@ -6,7 +6,7 @@ use std::alloc::System;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use reuse_db::{Connect, Error, Lease, Outcome, Parked, Source};
+use reuse_db::{Connect, Error, Exclusive, Lease, Outcome, Source};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -19,12 +19,12 @@ impl Connect for Fake {
         Ok(Self)
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }
 
-static DB: Parked<Fake> = Parked::new(Source::env("REUSE_DB_FAKE").or("fake://host"));
+static DB: Exclusive<Fake> = Exclusive::new(Source::env("REUSE_DB_FAKE").or("fake://host"));
 
 async fn invocation() {
     let mut lease = DB.lease().await.expect("a connection");

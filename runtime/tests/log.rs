@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use reuse_db::{Connect, Error, Lease, Outcome, Parked, Shared, SharedLease, Source};
+use reuse_db::{Connect, Error, Exclusive, Lease, Outcome, Shared, SharedLease, Source};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -82,9 +82,9 @@ impl Connect for Client {
         }
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         if DEAD.get() {
-            return Err(Error::unsound("dead"));
+            return Err(Error::broken("dead"));
         }
         Ok(())
     }
@@ -93,7 +93,7 @@ impl Connect for Client {
 const SOURCE: Source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("client://app:s3cret@host/app");
 
 /// One invocation, that ends as `outcome` says, or is dropped.
-async fn invocation(db: &'static Parked<Client>, outcome: Option<Outcome>) {
+async fn invocation(db: &'static Exclusive<Client>, outcome: Option<Outcome>) {
     let mut lease = db.lease().await.expect("a lease");
     Lease::open(&mut lease).await.expect("a client");
     if let Some(outcome) = outcome {
@@ -104,9 +104,9 @@ async fn invocation(db: &'static Parked<Client>, outcome: Option<Outcome>) {
 
 #[tokio::test(start_paused = true)]
 async fn each_step_is_logged() {
-    static TRUSTED: Parked<Client> = Parked::new(SOURCE.verify_after(Duration::MAX));
-    static DOUBTED: Parked<Client> = Parked::new(SOURCE.verify_after(Duration::ZERO));
-    static CLOSED: Parked<Client> = Parked::new(SOURCE.keep(0));
+    static TRUSTED: Exclusive<Client> = Exclusive::new(SOURCE.verify_after(Duration::MAX));
+    static DOUBTED: Exclusive<Client> = Exclusive::new(SOURCE.verify_after(Duration::ZERO));
+    static CLOSED: Exclusive<Client> = Exclusive::new(SOURCE.keep(0));
     static SHARED: Shared<Client> = Shared::new(SOURCE.verify_after(Duration::ZERO));
     let subscriber = tracing_subscriber::registry().with(Log);
     tracing::subscriber::set_global_default(subscriber).expect("the first");
@@ -174,7 +174,7 @@ async fn no_password_of_a_real_database_is_logged() {
     use sqlx::PgConnection;
 
     const NOBODY: &str = "postgres://app:s3cret@127.0.0.1:1/app";
-    static DB: Parked<PgConnection> = Parked::new(
+    static DB: Exclusive<PgConnection> = Exclusive::new(
         Source::env("REUSE_DB_NO_SUCH_VARIABLE")
             .or(NOBODY)
             .connect_timeout(Duration::from_millis(200)),

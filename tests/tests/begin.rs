@@ -10,20 +10,20 @@ mod function;
 use std::time::{Duration, Instant};
 
 use function::server::Server;
-use reuse_db::{Error, Finish as _, Handle, Kind, Lease, Outcome, Parked, Source};
+use reuse_db::{Error, ErrorKind, Exclusive, Finish as _, FromConnection, Lease, Outcome, Source};
 use reuse_db_tests::proxy::Proxy;
 use reuse_db_tests::servers::{Mariadb, PgBouncer, Postgres};
 use reuse_db_tests::wait::within;
 use sqlx::{Any, AnyConnection, MySql, PgConnection, Transaction};
 
 /// One that trusts its connections whatever happens to them.
-fn parked<H: Handle>(url: String) -> &'static Parked<H> {
+fn parked<H: FromConnection>(url: String) -> &'static Exclusive<H> {
     let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
     let source = source.verify_after(Duration::from_secs(600));
-    Box::leak(Box::new(Parked::new(source)))
+    Box::leak(Box::new(Exclusive::new(source)))
 }
 
-async fn transact<H: Handle + 'static>(db: &'static Parked<H>) -> Result<(), Error> {
+async fn transact<H: FromConnection + 'static>(db: &'static Exclusive<H>) -> Result<(), Error> {
     let mut lease = within("a lease", db.lease()).await?;
     let open = within("a transaction", Lease::open(&mut lease)).await?;
     open.finish(Outcome::Success).await?;
@@ -32,7 +32,7 @@ async fn transact<H: Handle + 'static>(db: &'static Parked<H>) -> Result<(), Err
 }
 
 /// A connection that is trusted dies, and the next transaction is on another.
-async fn is_replaced<S: Server, H: Handle + 'static>() {
+async fn is_replaced<S: Server, H: FromConnection + 'static>() {
     let server = S::launch().await;
     let proxy = Proxy::start(server.addr()).await;
     let db = parked::<H>(server.url_at(proxy.port()));
@@ -81,11 +81,12 @@ async fn a_server_that_is_gone_is_unavailable() {
         .or(server.url().leak())
         .verify_after(Duration::from_secs(600))
         .connect_timeout(Duration::from_secs(1));
-    let db: &Parked<Transaction<'_, sqlx::Postgres>> = Box::leak(Box::new(Parked::new(source)));
+    let db: &Exclusive<Transaction<'_, sqlx::Postgres>> =
+        Box::leak(Box::new(Exclusive::new(source)));
     transact(db).await.expect("the first");
     server.stop().await;
     let error = transact(db).await.expect_err("it is gone");
-    assert_eq!(error.kind(), Some(Kind::Unavailable), "{error}");
+    assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
     assert!(error.to_string().contains("Connection refused"), "{error}");
     server.start_again().await;
     transact(db).await.expect("it is back");
@@ -103,11 +104,12 @@ async fn a_full_pooler_is_met_at_begin_and_is_saturated() {
     let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
         .or(bouncer.url().leak())
         .transaction_pooler();
-    let db: &Parked<Transaction<'_, sqlx::Postgres>> = Box::leak(Box::new(Parked::new(source)));
+    let db: &Exclusive<Transaction<'_, sqlx::Postgres>> =
+        Box::leak(Box::new(Exclusive::new(source)));
     let mut first = db.lease().await.expect("a lease");
     let held = Lease::open(&mut first).await.expect("the only session");
     let error = transact(db).await.expect_err("no session is left");
-    assert_eq!(error.kind(), Some(Kind::Saturated), "{error}");
+    assert_eq!(error.kind(), Some(ErrorKind::Saturated), "{error}");
     assert!(error.to_string().contains("query_wait_timeout"), "{error}");
     drop(held);
     Lease::settle(first, Outcome::Success);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use function::server::Server;
 use reuse_db::{
-    BoxError, Connect, Credentials, Lease, Outcome, Parked, Shared, SharedLease, Source,
+    BoxError, Connect, Credentials, Exclusive, Lease, Outcome, Shared, SharedLease, Source,
 };
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use sqlx::any::install_default_drivers;
@@ -53,7 +53,7 @@ fn source(server: &impl Server) -> Source {
         .credentials(&secret)
 }
 
-async fn ask<C: Connect>(db: &'static Parked<C>) -> Result<(), reuse_db::Error>
+async fn ask<C: Connect>(db: &'static Exclusive<C>) -> Result<(), reuse_db::Error>
 where
     for<'c> &'c mut C: Executor<'c>,
 {
@@ -69,7 +69,7 @@ where
 {
     let _turn = turn().await;
     secrets(&["s3cret"]);
-    let db: &'static Parked<C> = Box::leak(Box::new(Parked::new(source(server))));
+    let db: &'static Exclusive<C> = Box::leak(Box::new(Exclusive::new(source(server))));
     ask(db).await.expect("the first");
     rotate("n3w").await;
     ask(db).await.expect("the session goes on");
@@ -80,7 +80,7 @@ where
     assert_eq!(server.end_sessions().await, 1);
     tokio::time::sleep(function::LONG).await;
     ask(db).await.expect("asked once more");
-    assert_eq!((asked(), db.stats().refused), (2, 0));
+    assert_eq!((asked(), db.stats().unavailable), (2, 0));
 
     secrets(&["wr0ng"]);
     server.end_sessions().await;
@@ -170,14 +170,6 @@ async fn row_09_a_connection_to_mariadb() {
     let server = <Mariadb as Server>::launch().await;
     let rotate = async |password| rotate_mariadb(&server, password).await;
     a_connection_goes_on::<MySqlConnection>(&server, rotate).await;
-}
-
-#[tokio::test]
-async fn row_09_a_connection_to_any() {
-    install_default_drivers();
-    let server = <Postgres as Server>::launch().await;
-    let rotate = async |password| rotate_postgres(&server, password).await;
-    a_connection_goes_on::<AnyConnection>(&server, rotate).await;
 }
 
 #[tokio::test]

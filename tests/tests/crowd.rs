@@ -113,6 +113,6 @@ on_each_server_and_runtime! {
         let json = sandbox.invoke(Event::get("/?how=plain&n=1")).await.ok().json();
         println!("most at once: {most}; {json}");
         assert_eq!(sandbox.starts(), 1);
-        assert_eq!(json["refused"], 0, "{json}");
+        assert_eq!(json["unavailable"], 0, "{json}");
     }
 }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use function::a_long_freeze;
 use lambda_http::tracing::subscriber::layer::{Context, Layer, SubscriberExt as _};
 use lambda_http::tracing::subscriber::registry;
-use reuse_db::{BoxError, Credentials, Lease, Outcome, Parked, Shared, SharedLease, Source};
+use reuse_db::{BoxError, Credentials, Exclusive, Lease, Outcome, Shared, SharedLease, Source};
 use reuse_db_tests::servers::{PgBouncer, Postgres};
 use sqlx::{PgConnection, PgPool};
 use tracing::field::{Field, Visit};
@@ -75,7 +75,7 @@ async fn a_refused_idle_limit_is_said_once() {
         .start(&postgres)
         .await;
     let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(bouncer.url().leak());
-    let db: &Parked<PgConnection> = Box::leak(Box::new(Parked::new(source.keep(0))));
+    let db: &Exclusive<PgConnection> = Box::leak(Box::new(Exclusive::new(source.keep(0))));
     // Each of the first two meets it, and the third knows.
     let (one, two) = tokio::join!(db.lease(), db.lease());
     for lease in [one, two, db.lease().await] {

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use reuse_db::{Connect, Error, Kind, Parked, Source};
+use reuse_db::{Connect, Error, ErrorKind, Exclusive, Source};
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use reuse_db_tests::wait::{until, within};
 use sqlx::{MySqlConnection, PgConnection, SqliteConnection};
@@ -37,7 +37,7 @@ async fn a_session_that_is_ended_while_it_is_set_up() {
     };
     let nap = "select pg_sleep(60)";
     let error = ended_while_it_is_set_up::<PgConnection>(server.url(), nap, end).await;
-    assert_eq!(error.kind(), Some(Kind::Unavailable), "{error}");
+    assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
     assert!(error.to_string().contains("terminating"), "{error}");
 
     let server = Mariadb::start().await;
@@ -48,7 +48,7 @@ async fn a_session_that_is_ended_while_it_is_set_up() {
     };
     let nap = "do sleep(60)";
     let error = ended_while_it_is_set_up::<MySqlConnection>(server.url(), nap, end).await;
-    assert_eq!(error.kind(), Some(Kind::Unavailable), "{error}");
+    assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
 }
 
 /// A port where everybody is answered with `answer`, once something was read if `reads`, and then left.
@@ -79,7 +79,7 @@ async fn who_hangs_up_when_asked_for_tls() {
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
         let result = within("an answer", PgConnection::connect(&source)).await;
         let error = result.expect_err("nobody serves");
-        assert_eq!(error.kind(), Some(Kind::Unavailable), "{error}");
+        assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
     }
 }
 
@@ -99,14 +99,14 @@ async fn who_talks_nonsense() {
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
             .or(url.leak())
             .connect_timeout(Duration::from_millis(300));
-        let db: &Parked<C> = Box::leak(Box::new(Parked::new(source)));
+        let db: &Exclusive<C> = Box::leak(Box::new(Exclusive::new(source)));
         let lease = within("an answer", db.lease()).await;
         let error = lease.map(drop).expect_err("nobody serves");
         assert!(
             !error.to_string().contains("s3cret"),
             "{nonsense:?}: {error}"
         );
-        assert_eq!(db.stats().refused, 1, "{nonsense:?}");
+        assert_eq!(db.stats().unavailable, 1, "{nonsense:?}");
     }
     for nonsense in NONSENSE {
         let port = who_answers(nonsense, false).await;
@@ -133,6 +133,6 @@ async fn a_sqlite_that_is_busy() {
         .on_connect("pragma busy_timeout = 0; create table notes (text)");
     let result = within("an answer", <SqliteConnection as Connect>::connect(&source)).await;
     let error = result.expect_err("it is locked");
-    assert_eq!(error.kind(), Some(Kind::Unavailable), "{error}");
+    assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
     assert!(error.to_string().contains("locked"), "{error}");
 }

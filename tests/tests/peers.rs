@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, Reply, a_long_freeze};
-use reuse_db::{Lease, Outcome, Parked, Source};
+use reuse_db::{Exclusive, Lease, Outcome, Source};
 use reuse_db_tests::lambda::Event;
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use sqlx::{Connection as _, MySql, MySqlConnection, PgConnection, Postgres as Pg, Transaction};
@@ -48,7 +48,7 @@ macro_rules! on_each_connection {
 
 on_each_connection! {
     row_01_a_statement_of_a_lost_transaction_is_not_sent_again(server, Connection, Database) {
-        let db: &'static Parked<Transaction<'_, Database>> = Box::leak(Box::new(Parked::new(source(&server))));
+        let db: &'static Exclusive<Transaction<'_, Database>> = Box::leak(Box::new(Exclusive::new(source(&server))));
         let mut lease = db.lease().await.expect("a connection");
         let mut transaction = Lease::open(&mut lease).await.expect("a transaction");
         let insert = "insert into notes (text) values ('one')";
@@ -68,7 +68,7 @@ on_each_connection! {
 
     row_07_each_lease_has_tries_of_its_own_and_tells_the_last_cause(server, Connection, Database) {
         let source = source(&server).connect_timeout(Duration::from_millis(700));
-        let db: &'static Parked<Connection> = Box::leak(Box::new(Parked::new(source)));
+        let db: &'static Exclusive<Connection> = Box::leak(Box::new(Exclusive::new(source)));
         server.stop().await;
         for _ in 0..3 {
             let error = db.lease().await.expect_err("it is down").to_string();
@@ -104,8 +104,8 @@ on_each_connection! {
             server.execute("grant process on *.* to app@'%'").await;
         }
         let set_up = if on_postgres { "set search_path to app" } else { "set @app = 1" };
-        let db: &'static Parked<Connection> =
-            Box::leak(Box::new(Parked::new(source(&server).on_connect(set_up))));
+        let db: &'static Exclusive<Connection> =
+            Box::leak(Box::new(Exclusive::new(source(&server).on_connect(set_up))));
         for _ in 0..2 {
             let mut lease = db.lease().await.expect("a connection");
             let connection = Lease::open(&mut lease).await.expect("it is open");
@@ -142,7 +142,7 @@ on_each_server! {
         server.end_sessions().await;
         a_long_freeze().await;
         let reply = function.add(1).await;
-        assert_eq!((reply.stat("stale"), reply.stat("opened"), reply.stat("refused")), (1, 2, 0));
+        assert_eq!((reply.stat("stale"), reply.stat("opened"), reply.stat("unavailable")), (1, 2, 0));
     }
 
     async fn row_10_what_a_static_pool_costs_and_hides(server: &impl Server) {
@@ -192,7 +192,7 @@ async fn row_06_a_full_role_and_a_full_server_are_waited_for() {
         .setting("max_connections", "5")
         .start()
         .await;
-    let db: &'static Parked<PgConnection> = Box::leak(Box::new(Parked::new(source(&server))));
+    let db: &'static Exclusive<PgConnection> = Box::leak(Box::new(Exclusive::new(source(&server))));
     server.execute("alter role app connection limit 0").await;
     let (lease, ()) = tokio::join!(db.lease(), async {
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reuse_db::{Lease, Outcome, Parked, Shared, SharedLease, Source};
+use reuse_db::{Exclusive, Lease, Outcome, Shared, SharedLease, Source};
 use reuse_db_tests::servers::{PgBouncer, Postgres};
 use sqlx::{Any, AnyConnection, AnyPool, PgConnection, PgPool, Postgres as Pg, Transaction};
 
@@ -18,8 +18,8 @@ fn source(bouncer: &PgBouncer) -> Source {
     Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(bouncer.url().leak())
 }
 
-fn parked<H>(source: Source) -> &'static Parked<H> {
-    Box::leak(Box::new(Parked::new(source)))
+fn parked<H>(source: Source) -> &'static Exclusive<H> {
+    Box::leak(Box::new(Exclusive::new(source)))
 }
 
 fn shared<S>(source: Source) -> &'static Shared<S> {
@@ -81,7 +81,7 @@ async fn transactions_get_their_own_answers() {
             Lease::settle(lease, Outcome::Success);
         }
         let stats = db.stats();
-        assert_eq!((stats.opened, stats.refused), (1, 0), "{stats:?}");
+        assert_eq!((stats.opened, stats.unavailable), (1, 0), "{stats:?}");
     };
     let of_a_pool = async |is_first: bool| {
         let db = shared::<PgPool>(source(&bouncer).transaction_pooler());
@@ -106,7 +106,10 @@ async fn transactions_get_their_own_answers() {
 /// Of equal sources the connection and the transaction are of the same one.
 fn has_opened_one(stats: &[reuse_db::Stats]) {
     assert_eq!(stats.iter().map(|stats| stats.opened).sum::<u64>(), 1);
-    assert!(stats.iter().all(|stats| stats.refused == 0), "{stats:?}");
+    assert!(
+        stats.iter().all(|stats| stats.unavailable == 0),
+        "{stats:?}"
+    );
 }
 
 #[tokio::test]
@@ -143,7 +146,7 @@ async fn raw_statements_work_on_each_handle() {
     has_opened_one(&[connection.stats(), transaction.stats()]);
 }
 
-async fn on_a_connection(db: &'static Parked<PgConnection>) -> Result<(), sqlx::Error> {
+async fn on_a_connection(db: &'static Exclusive<PgConnection>) -> Result<(), sqlx::Error> {
     let mut lease = db.lease().await.expect("a connection");
     let connection = Lease::open(&mut lease).await.expect("it is open");
     let result = sqlx::query("select 1").execute(connection).await;
@@ -151,7 +154,7 @@ async fn on_a_connection(db: &'static Parked<PgConnection>) -> Result<(), sqlx::
     result.map(drop)
 }
 
-async fn in_a_transaction(db: &'static Parked<Transaction<'_, Pg>>) -> Result<(), sqlx::Error> {
+async fn in_a_transaction(db: &'static Exclusive<Transaction<'_, Pg>>) -> Result<(), sqlx::Error> {
     let mut lease = db.lease().await.expect("a connection");
     let mut transaction = Lease::open(&mut lease).await.expect("a transaction");
     let result = sqlx::query("select 1").execute(&mut *transaction).await;

@@ -1,4 +1,4 @@
-//! Each row of the table of [`reuse_db::Kind`], as the server says it.
+//! Each row of the table of [`reuse_db::ErrorKind`], as the server says it.
 #![expect(
     clippy::expect_used,
     clippy::panic,
@@ -8,7 +8,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use reuse_db::{Error, Kind, Source};
+use reuse_db::{Error, ErrorKind, Source};
 use reuse_db_tests::proxy::Proxy;
 use reuse_db_tests::servers::{Mariadb, PgBouncer, Postgres};
 use reuse_db_tests::wait::{until, within};
@@ -22,7 +22,7 @@ async fn ours<C: reuse_db::Connect>(source: &Source) -> Result<C, Error> {
 }
 
 /// What a connection is refused with: what it means, and in which words.
-async fn refused<C: reuse_db::Connect>(url: &str) -> (Option<Kind>, String) {
+async fn refused<C: reuse_db::Connect>(url: &str) -> (Option<ErrorKind>, String) {
     let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.to_owned().leak());
     let result = within("an answer", ours::<C>(&source)).await;
     let Err(error) = result else {
@@ -36,17 +36,17 @@ async fn refused<C: reuse_db::Connect>(url: &str) -> (Option<Kind>, String) {
     (error.kind(), text)
 }
 
-async fn says<C: reuse_db::Connect>(url: &str, kind: Kind, words: &str) {
+async fn says<C: reuse_db::Connect>(url: &str, kind: ErrorKind, words: &str) {
     let (got, text) = refused::<C>(url).await;
     assert_eq!(got, Some(kind), "{text}");
     assert!(text.contains(words), "{text}");
 }
 
-async fn postgres_says(url: &str, kind: Kind, words: &str) {
+async fn postgres_says(url: &str, kind: ErrorKind, words: &str) {
     says::<PgConnection>(url, kind, words).await;
 }
 
-async fn mariadb_says(url: &str, kind: Kind, words: &str) {
+async fn mariadb_says(url: &str, kind: ErrorKind, words: &str) {
     says::<MySqlConnection>(url, kind, words).await;
 }
 
@@ -56,7 +56,7 @@ fn through_a_pooler(url: &str) -> Source {
         .transaction_pooler()
 }
 
-async fn pgbouncer_says(url: &str, kind: Kind, words: &str) {
+async fn pgbouncer_says(url: &str, kind: ErrorKind, words: &str) {
     let result = within("an answer", ours::<PgConnection>(&through_a_pooler(url))).await;
     let error = result.expect_err("it is refused");
     assert_eq!(error.kind(), Some(kind), "{error}");
@@ -69,10 +69,10 @@ async fn nobody_listens_or_resets_or_hangs_up() {
     let proxy = Proxy::start(server.addr()).await;
     proxy.refuse().await;
     let url = server.url_at(proxy.port());
-    postgres_says(&url, Kind::Unavailable, "Connection refused").await;
+    postgres_says(&url, ErrorKind::Unavailable, "Connection refused").await;
     mariadb_says(
         &url.replace("postgres:", "mysql:"),
-        Kind::Unavailable,
+        ErrorKind::Unavailable,
         "Connection refused",
     )
     .await;
@@ -80,7 +80,7 @@ async fn nobody_listens_or_resets_or_hangs_up() {
     proxy.accept().await;
     server.stop().await;
     let (kind, text) = refused::<PgConnection>(&url).await;
-    assert_eq!(kind, Some(Kind::Unavailable), "{text}");
+    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
 
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
@@ -88,17 +88,17 @@ async fn nobody_listens_or_resets_or_hangs_up() {
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
     let (kind, text) = refused::<PgConnection>(&server.url_at(port)).await;
-    assert_eq!(kind, Some(Kind::Unavailable), "{text}");
+    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
 }
 
 #[tokio::test]
 async fn a_name_without_an_address() {
     let (kind, text) =
         refused::<PgConnection>("postgres://app:s3cret@no-such-host.invalid/app").await;
-    assert_eq!(kind, Some(Kind::Unavailable), "{text}");
+    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
     let (kind, text) =
         refused::<MySqlConnection>("mysql://app:s3cret@no-such-host.invalid/app").await;
-    assert_eq!(kind, Some(Kind::Unavailable), "{text}");
+    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_postgres_that_is_full() {
     server.execute("alter role app connection limit 0").await;
     postgres_says(
         &server.url(),
-        Kind::Saturated,
+        ErrorKind::Saturated,
         "too many connections for role",
     )
     .await;
@@ -120,7 +120,7 @@ async fn a_postgres_that_is_full() {
         .await;
     postgres_says(
         &server.url(),
-        Kind::Saturated,
+        ErrorKind::Saturated,
         "too many connections for database",
     )
     .await;
@@ -131,7 +131,12 @@ async fn a_postgres_that_is_full() {
     while let Ok(connection) = PgConnection::connect(&server.url()).await {
         held.push(connection);
     }
-    postgres_says(&server.url(), Kind::Saturated, "remaining connection slots").await;
+    postgres_says(
+        &server.url(),
+        ErrorKind::Saturated,
+        "remaining connection slots",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -152,7 +157,7 @@ async fn a_postgres_that_starts_or_stops() {
         PgConnection::connect(&url).await.is_err()
     })
     .await;
-    postgres_says(&url, Kind::Unavailable, "shutting down").await;
+    postgres_says(&url, ErrorKind::Unavailable, "shutting down").await;
     drop(held);
 
     let server = Postgres::builder()
@@ -164,7 +169,12 @@ async fn a_postgres_that_starts_or_stops() {
     std::fs::write(server.folder().join("data/standby.signal"), "").expect("the folder is ours");
     let start = tokio::time::timeout(Duration::from_secs(2), server.start_again());
     assert!(start.await.is_err(), "it serves nobody");
-    postgres_says(&server.url(), Kind::Unavailable, "the database system is").await;
+    postgres_says(
+        &server.url(),
+        ErrorKind::Unavailable,
+        "the database system is",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -173,24 +183,34 @@ async fn a_postgres_that_will_not_have_us() {
     let url = server.url();
     postgres_says(
         &url.replace("s3cret", "wr0ng"),
-        Kind::Rejected,
+        ErrorKind::Rejected,
         "password authentication failed",
     )
     .await;
     postgres_says(
         &format!("{url}_of_nobody"),
-        Kind::Rejected,
+        ErrorKind::Rejected,
         "does not exist",
     )
     .await;
-    postgres_says(&format!("{url}?sslmode=require"), Kind::Rejected, "TLS").await;
+    postgres_says(
+        &format!("{url}?sslmode=require"),
+        ErrorKind::Rejected,
+        "TLS",
+    )
+    .await;
     server.execute("alter role app nologin").await;
-    postgres_says(&url, Kind::Rejected, "not permitted to log in").await;
+    postgres_says(&url, ErrorKind::Rejected, "not permitted to log in").await;
     server.execute("alter role app login").await;
     server
         .execute("alter database app allow_connections off")
         .await;
-    postgres_says(&url, Kind::Rejected, "not currently accepting connections").await;
+    postgres_says(
+        &url,
+        ErrorKind::Rejected,
+        "not currently accepting connections",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -203,7 +223,7 @@ async fn a_mariadb_that_is_full() {
     let url = server.url();
     server.execute("set global max_user_connections = 1").await;
     let held = MySqlConnection::connect(&url).await.expect("a connection");
-    mariadb_says(&url, Kind::Saturated, "max_user_connections").await;
+    mariadb_says(&url, ErrorKind::Saturated, "max_user_connections").await;
     held.close().await.expect("an end");
     server
         .execute("set global max_user_connections = 100")
@@ -213,7 +233,7 @@ async fn a_mariadb_that_is_full() {
         .await;
     server.execute("flush user_resources").await;
     let _first = MySqlConnection::connect(&url).await;
-    mariadb_says(&url, Kind::Saturated, "max_connections_per_hour").await;
+    mariadb_says(&url, ErrorKind::Saturated, "max_connections_per_hour").await;
     server
         .execute("alter user app@'%' with max_connections_per_hour 0")
         .await;
@@ -221,7 +241,7 @@ async fn a_mariadb_that_is_full() {
     while let Ok(connection) = MySqlConnection::connect(&url).await {
         held.push(connection);
     }
-    mariadb_says(&url, Kind::Saturated, "Too many connections").await;
+    mariadb_says(&url, ErrorKind::Saturated, "Too many connections").await;
 }
 
 #[tokio::test]
@@ -230,21 +250,26 @@ async fn a_mariadb_that_will_not_have_us() {
     let url = server.url();
     mariadb_says(
         &url.replace("s3cret", "wr0ng"),
-        Kind::Rejected,
+        ErrorKind::Rejected,
         "Access denied",
     )
     .await;
-    mariadb_says(&format!("{url}_of_nobody"), Kind::Rejected, "").await;
-    mariadb_says(&format!("{url}?ssl-mode=required"), Kind::Rejected, "TLS").await;
+    mariadb_says(&format!("{url}_of_nobody"), ErrorKind::Rejected, "").await;
+    mariadb_says(
+        &format!("{url}?ssl-mode=required"),
+        ErrorKind::Rejected,
+        "TLS",
+    )
+    .await;
     server.execute("grant select on *.* to app@'%'").await;
     mariadb_says(
         &format!("{url}_of_nobody"),
-        Kind::Rejected,
+        ErrorKind::Rejected,
         "Unknown database",
     )
     .await;
     server.execute("alter user app@'%' account lock").await;
-    mariadb_says(&url, Kind::Rejected, "locked").await;
+    mariadb_says(&url, ErrorKind::Rejected, "locked").await;
 }
 
 /// A way to `server` from another address of this machine: of 127.0.0.1 itself a server thinks better.
@@ -288,7 +313,7 @@ async fn a_mariadb_that_blocks_our_host() {
         MySqlConnection::connect(&url).await.is_err()
     })
     .await;
-    mariadb_says(&url, Kind::Unavailable, "is blocked").await;
+    mariadb_says(&url, ErrorKind::Unavailable, "is blocked").await;
 }
 
 #[tokio::test]
@@ -311,7 +336,7 @@ async fn a_pgbouncer_that_is_full() {
     .await;
     pgbouncer_says(
         &bouncer.url(),
-        Kind::Saturated,
+        ErrorKind::Saturated,
         "no more connections allowed",
     )
     .await;
@@ -325,7 +350,7 @@ async fn a_pgbouncer_that_is_full() {
     let bouncer = PgBouncer::start(&postgres).await;
     pgbouncer_says(
         &bouncer.url(),
-        Kind::Saturated,
+        ErrorKind::Saturated,
         "remaining connection slots",
     )
     .await;
@@ -346,7 +371,7 @@ async fn a_pgbouncer_that_is_full() {
     let error = ours::<PgConnection>(&source)
         .await
         .expect_err("nothing left");
-    assert_eq!(error.kind(), Some(Kind::Saturated), "{error}");
+    assert_eq!(error.kind(), Some(ErrorKind::Saturated), "{error}");
     assert!(error.to_string().contains("query_wait_timeout"), "{error}");
 }
 
@@ -358,7 +383,7 @@ async fn a_pgbouncer_whose_server_is_down() {
         .setting("client_login_timeout", "1")
         .start(&postgres)
         .await;
-    pgbouncer_says(&bouncer.url(), Kind::Unavailable, "server down").await;
+    pgbouncer_says(&bouncer.url(), ErrorKind::Unavailable, "server down").await;
 }
 
 #[tokio::test]
@@ -368,13 +393,13 @@ async fn a_pgbouncer_that_will_not_have_us() {
     let url = bouncer.url();
     pgbouncer_says(
         &url.replace("s3cret", "wr0ng"),
-        Kind::Rejected,
+        ErrorKind::Rejected,
         "authentication failed",
     )
     .await;
     pgbouncer_says(
         &format!("{url}_of_nobody"),
-        Kind::Rejected,
+        ErrorKind::Rejected,
         "does not exist",
     )
     .await;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use function::Function;
 use function::server::Server;
-use reuse_db::{Connect, Handle, Lease, Outcome, Parked, Shared, SharedLease, Source};
+use reuse_db::{Connect, Exclusive, FromConnection, Lease, Outcome, Shared, SharedLease, Source};
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use reuse_db_tests::wait::{until, within};
 use sqlx::{AnyConnection, AnyPool, MySqlConnection, MySqlPool, PgConnection, PgPool, Transaction};
@@ -133,16 +133,13 @@ async fn a_server_that_refuses_wait_timeout_is_connected_to_without() {
         let mut second = opens::<C>(&source).await;
         assert_eq!(asked.load(Relaxed), 2, "it is remembered");
         for connection in [&mut first, &mut second] {
-            connection.check().await.expect("a sound connection");
-            connection.reset(&source).await.expect("a reset");
+            connection.check(&source).await.expect("a sound connection");
         }
-        assert_eq!(asked.load(Relaxed), 2, "nor does a reset ask");
+        assert_eq!(asked.load(Relaxed), 2, "a health check does not ask");
     }
     let server = Mariadb::start().await;
     check::<MySqlConnection>(&server).await;
     check::<MySqlPool>(&server).await;
-    check::<AnyConnection>(&server).await;
-    check::<AnyPool>(&server).await;
 }
 
 #[tokio::test]
@@ -180,9 +177,6 @@ async fn postgres_is_told_when_to_end_an_idle_session() {
     let mut connection = opens::<PgConnection>(&source).await;
     assert_eq!(limit_of!(&mut connection), "77s");
     assert_eq!(limit_of!(&opens::<PgPool>(&source).await), "77s");
-    let mut any = opens::<AnyConnection>(&source).await;
-    assert_eq!(limit_of!(&mut any), "77s");
-    assert_eq!(limit_of!(&opens::<AnyPool>(&source).await), "77s");
     let mut left_alone = opens::<PgConnection>(&source.idle_session_timeout(Duration::ZERO)).await;
     assert_eq!(limit_of!(&mut left_alone), "0");
 }
@@ -204,7 +198,8 @@ async fn a_connection_past_its_lifetime_is_replaced() {
     let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
         .or(server.url().leak())
         .verify_after(Duration::MAX);
-    let db: &Parked<PgConnection> = Box::leak(Box::new(Parked::new(source.max_lifetime(AGE))));
+    let db: &Exclusive<PgConnection> =
+        Box::leak(Box::new(Exclusive::new(source.max_lifetime(AGE))));
     let ask = async |thinks: Duration| {
         let mut lease = db.lease().await.expect("a connection");
         let pid = pid(Lease::open(&mut lease).await.expect("it is open")).await;
@@ -224,7 +219,7 @@ async fn a_connection_past_its_lifetime_is_replaced() {
     .await;
     assert_ne!(ask(Duration::ZERO).await, second);
     let stats = db.stats();
-    assert_eq!((stats.opened, stats.refused), (3, 0), "{stats:?}");
+    assert_eq!((stats.opened, stats.unavailable), (3, 0), "{stats:?}");
 }
 
 #[tokio::test]
@@ -251,14 +246,14 @@ async fn so_is_one_of_a_pool() {
         left.len() == 1 && left[0].pid == second
     })
     .await;
-    assert_eq!(db.stats().refused, 0);
+    assert_eq!(db.stats().unavailable, 0);
 }
 
 #[tokio::test]
 async fn with_keep_0_no_session_outlives_its_invocation() {
-    async fn check<H: Handle + 'static>(url: String, is_idle: impl AsyncFn() -> bool) {
+    async fn check<H: FromConnection + 'static>(url: String, is_idle: impl AsyncFn() -> bool) {
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
-        let db: &Parked<H> = Box::leak(Box::new(Parked::new(source.keep(0))));
+        let db: &Exclusive<H> = Box::leak(Box::new(Exclusive::new(source.keep(0))));
         for _ in 0..2 {
             let lease = db.lease().await.expect("a connection");
             assert!(!is_idle().await);
@@ -274,7 +269,6 @@ async fn with_keep_0_no_session_outlives_its_invocation() {
     let mariadb = Mariadb::start().await;
     let is_idle = async || mariadb.sessions().await.is_empty();
     check::<MySqlConnection>(mariadb.url(), is_idle).await;
-    check::<AnyConnection>(mariadb.url(), is_idle).await;
 }
 
 /// A session outlives its role, and then has nobody's rights, whoever takes the name.
@@ -313,7 +307,7 @@ async fn a_session_whose_role_is_another_by_now_is_given_up() {
 
     macro_rules! serves_after {
         ($connection:ty) => {
-            let db: &Parked<$connection> = Box::leak(Box::new(Parked::new(source)));
+            let db: &Exclusive<$connection> = Box::leak(Box::new(Exclusive::new(source)));
             let write = async || {
                 let mut lease = db.lease().await?;
                 let open = Lease::open(&mut lease).await?;

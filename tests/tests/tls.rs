@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, LONG};
-use reuse_db::{Connect, Error, Handle, Kind, Lease, Outcome, Parked, Source};
+use reuse_db::{Connect, Error, ErrorKind, Exclusive, FromConnection, Lease, Outcome, Source};
 use reuse_db_tests::proxy::Proxy;
 use reuse_db_tests::servers::{Mariadb, Postgres};
 use reuse_db_tests::wait::{until, within};
@@ -69,7 +69,7 @@ async fn refusal<C: Connect>(url: String) -> Error {
 
 async fn is_rejected<C: Connect>(url: String, words: &str) {
     let error = refusal::<C>(url).await;
-    assert_eq!(error.kind(), Some(Kind::Rejected), "{error}");
+    assert_eq!(error.kind(), Some(ErrorKind::Rejected), "{error}");
     assert!(error.to_string().contains(words), "{error}");
 }
 
@@ -136,13 +136,13 @@ async fn a_mariadb_is_who_its_certificate_says() {
 }
 
 /// The first try is struck in the middle of the handshake: the second succeeds, in the same lease.
-async fn gets_over_a_broken_handshake<S: Server + Greets, H: Handle + 'static>(
+async fn gets_over_a_broken_handshake<S: Server + Greets, H: FromConnection + 'static>(
     server: &S,
     strike: impl AsyncFn(&Proxy),
 ) {
     let proxy = Proxy::start(server.addr()).await;
     let source = source(server.url_at(proxy.port())).attempt_timeout(Duration::from_secs(1));
-    let db: &Parked<H> = Box::leak(Box::new(Parked::new(source)));
+    let db: &Exclusive<H> = Box::leak(Box::new(Exclusive::new(source)));
     proxy.stall_after(S::FIRST);
     let strike = async {
         until("the handshake", async || proxy.connections() > 0).await;
@@ -156,7 +156,7 @@ async fn gets_over_a_broken_handshake<S: Server + Greets, H: Handle + 'static>(
 
 #[tokio::test]
 async fn a_handshake_that_the_network_breaks_is_tried_again() {
-    async fn on<S: Server + Greets, H: Handle + 'static>() {
+    async fn on<S: Server + Greets, H: FromConnection + 'static>() {
         let server = S::start_for("tls").await;
         // Silence; an end; a RST.
         gets_over_a_broken_handshake::<S, H>(&server, async |_| {}).await;

@@ -25,9 +25,9 @@ const KNOWN: [Known; 5] = [
         example: "source = Source::env(\"DATABASE_URL\")",
     },
     Known {
-        key: "inject",
+        key: "with",
         only: Some(Level::Function),
-        example: "inject = handler_with",
+        example: "with = handler_with",
     },
     Known {
         key: "crate",

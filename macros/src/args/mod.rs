@@ -1,13 +1,13 @@
 //! What is written in the parentheses of the attribute, and of `#[db]`.
 
-mod known;
+mod keys;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Token};
 
-use self::known::known;
+use self::keys::known;
 use crate::errors::Errors;
 
 /// Where to connect.
@@ -24,7 +24,7 @@ pub(crate) enum Where {
 pub(crate) struct Args {
     pub(crate) place: Option<Where>,
     /// Instead of `…_with`.
-    pub(crate) inject: Option<Ident>,
+    pub(crate) with: Option<Ident>,
     /// Of the runtime crate.
     pub(crate) path: Option<Path>,
     /// Of the static.
@@ -94,7 +94,7 @@ fn arg(
         }
         // In place of an `env` too: what it names would else be unused.
         "source" => args.place = Some(Where::Source(input.parse()?)),
-        "inject" => args.inject = Some(ident(input, "a function", known.example)?),
+        "with" => args.with = Some(ident(input, "a function", known.example)?),
         "name" => args.name = Some(ident(input, "a static", known.example)?),
         _ => args.path = Some(path(input)?),
     }

@@ -1,7 +1,8 @@
 //! From the attribute's tokens to the items that they become.
 
+mod crate_path;
 mod outer;
-mod runtime;
+
 mod stages;
 mod statics;
 #[cfg(test)]
@@ -13,14 +14,14 @@ use syn::ReturnType;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
-use self::runtime::Runtime;
+use self::crate_path::Runtime;
 use self::stages::Stages;
 use crate::args::{Level, args};
 use crate::attributes::Attributes;
-use crate::captures;
 use crate::database::Form;
 use crate::errors::Errors;
 use crate::handler::{Handler, handler};
+use crate::opaque_output;
 
 /// The whole way. Whatever is wrong, there is an item of the function's name, so that its callers
 /// see no other error than ours.
@@ -153,7 +154,7 @@ impl Expansion {
             .any(|database| database.form != Form::Owned)
         {
             let outer = outer::signature(&signature, databases);
-            captures::without_databases(&mut signature, &outer.generics);
+            opaque_output::without_databases(&mut signature, &outer.generics);
         }
         quote! {
             #[doc = #doc]

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use super::runtime::Runtime;
+use super::crate_path::Runtime;
 use crate::database::{Database, Form};
 
 /// Stage by stage, since each stage is done for all databases before the next.
@@ -34,7 +34,7 @@ impl Stages {
         let refuse = {
             let at = Span::mixed_site().located_at(output);
             let runtime = runtime.at(at);
-            quote_spanned!(at=> return #runtime::Refuse::refuse(error))
+            quote_spanned!(at=> return #runtime::FromError::from_error(error))
         };
         let runtime = runtime.at(at);
         let or_refuse = |local: &Ident, value: TokenStream| {

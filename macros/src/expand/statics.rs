@@ -12,8 +12,8 @@ impl Expansion {
     //     pub async fn handler(req: Request, db: &mut PgConnection) -> Output { … }
     //
     // Output:
-    //     pub static HANDLER_DB: ::reuse_db::Parked<PgConnection> =
-    //         ::reuse_db::Parked::new(::reuse_db::Source::env("DATABASE_URL"));
+    //     pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> =
+    //         ::reuse_db::Exclusive::new(::reuse_db::Source::env("DATABASE_URL"));
     pub(super) fn static_item(&self, database: &Database) -> Option<TokenStream> {
         let held = database.held.as_ref()?;
         let (name, attributes) = (&database.name, &self.attributes.on_static);
@@ -43,7 +43,7 @@ impl Expansion {
         let at = database.place();
         let runtime = self.runtime.at(at);
         match database.form {
-            Form::Exclusive => quote_spanned!(at=> #runtime::Parked),
+            Form::Exclusive => quote_spanned!(at=> #runtime::Exclusive),
             Form::Borrowed | Form::Owned => quote_spanned!(at=> #runtime::Shared),
         }
     }
@@ -53,7 +53,7 @@ impl Expansion {
     //
     // Output, for a name like that: whether the form suits the type, only the type can tell.
     //     const _: () = ::core::assert!(
-    //         ::reuse_db::__private::suits_many::<PgConnection>(),
+    //         ::reuse_db::__private::supports_shared::<PgConnection>(),
     //         "a connection serves one invocation at a time: write `&mut` in place of `&`"
     //     );
     pub(super) fn fit(&self, database: &Database) -> Option<TokenStream> {
@@ -61,8 +61,8 @@ impl Expansion {
         let at = database.place();
         let runtime = self.runtime.at(at);
         let suits = match database.form {
-            Form::Exclusive => quote_spanned!(at=> suits_one),
-            Form::Borrowed | Form::Owned => quote_spanned!(at=> suits_many),
+            Form::Exclusive => quote_spanned!(at=> supports_exclusive),
+            Form::Borrowed | Form::Owned => quote_spanned!(at=> supports_shared),
         };
         Some(quote_spanned! {at=>
             const _: () = ::core::assert!(#runtime::__private::#suits::<#held>(), #advice);

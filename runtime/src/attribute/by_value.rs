@@ -1,38 +1,44 @@
-//! What a by-value parameter can be: a clone of what is shared, or a lease.
+//! A by-value parameter: a clone of a shared value, or a lease.
 
-use crate::wrong_type::told;
-use crate::{Connect, Error, Handle, Lease, Outcome, Shared, SharedLease, connecting};
+use crate::connect::diagnostics::database_trait;
+use crate::connect::{Connect, FromConnection};
+use crate::error::Error;
+use crate::pool::SharedLease;
+use crate::response::Outcome;
+use crate::statics::{Lease, Shared};
 
-told! {
+database_trait! {
     {
         "`{Self}` is not a database that can be kept and cloned",
-        "no pool or client that reuse-db knows",
+        "not a pool or client that reuse-db knows",
         "a connection or a transaction is taken as `&mut`; one that outlives the handler, in a streamed response, as a `Lease` of it",
         "a client of your own has to be `Sync` and `Clone`: write that, and `impl reuse_db::Connect for {Self}`"
     }
-    /// What a by-value parameter can be.
-    pub trait Owned: Sized {
-        /// What stays with the outer function.
-        type Rest: Rest;
+    /// A type that a handler can take by value.
+    pub trait ByValue: Sized {
+        /// The part that stays with the outer function.
+        type OnReturn: SettleOnReturn;
 
-        /// Leases it.
+        /// Leases the value.
         ///
         /// # Errors
         ///
-        /// Those of [`Parked::lease`](crate::Parked::lease).
-        fn lease(from: &'static Shared<Self>) -> impl Future<Output = Result<(Self, Self::Rest), Error>> + Send;
+        /// Returns the errors of [`Exclusive::lease`](crate::Exclusive::lease).
+        fn lease(
+            from: &'static Shared<Self>,
+        ) -> impl Future<Output = Result<(Self, Self::OnReturn), Error>> + Send;
     }
 }
 
-/// What stays with the outer function while the handler has the parameter.
-pub trait Rest: Send {
-    /// The handler has returned.
+/// The part of a by-value parameter that is settled when the handler has returned.
+pub trait SettleOnReturn: Send {
+    /// Settles it.
     fn settle(self, outcome: Outcome);
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Connect + Sync + Clone> Owned for S {
-    type Rest = SharedLease<S>;
+impl<S: Connect + Sync + Clone> ByValue for S {
+    type OnReturn = SharedLease<S>;
 
     async fn lease(from: &'static Shared<S>) -> Result<(S, SharedLease<S>), Error> {
         let lease = from.lease().await?;
@@ -40,40 +46,22 @@ impl<S: Connect + Sync + Clone> Owned for S {
     }
 }
 
-impl<S: Connect + Sync> Rest for SharedLease<S> {
+impl<S: Connect + Sync> SettleOnReturn for SharedLease<S> {
     fn settle(self, outcome: Outcome) {
         Self::settle(self, outcome);
     }
 }
 
-/// The handler settles it itself, or its stream does.
+/// The handler or its stream settles the lease.
 #[diagnostic::do_not_recommend]
-impl<H: Handle> Owned for Lease<H> {
-    type Rest = ();
+impl<H: FromConnection> ByValue for Lease<H> {
+    type OnReturn = ();
 
     async fn lease(from: &'static Shared<Self>) -> Result<(Self, ()), Error> {
         from.lease().await.map(|lease| (lease, ()))
     }
 }
 
-impl Rest for () {
+impl SettleOnReturn for () {
     fn settle(self, _: Outcome) {}
-}
-
-/// The static of a [`Lease`] by value: it shares its connections with every
-/// [`Parked`](crate::Parked) of the same connection and equal [`Source`](crate::Source).
-impl<H: Handle> Shared<Lease<H>> {
-    /// See [`Parked::lease`](crate::Parked::lease).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Parked::lease`](crate::Parked::lease).
-    pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
-        Lease::take(&self.way, &self.source, &self.counters).await
-    }
-
-    /// See [`Parked::warm`](crate::Parked::warm).
-    pub async fn warm(&'static self) {
-        connecting::warm(async || self.lease().await.map(drop)).await;
-    }
 }

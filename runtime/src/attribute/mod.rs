@@ -1,39 +1,47 @@
-//! How the attribute's expansion leases: one function a form of the parameter, each with one bound,
-//! so that rustc tells a wrong type once.
+//! The functions that the attribute's expansion calls: one for each form of the parameter, each
+//! with one bound, so that rustc reports a wrong type once.
 
-use crate::by_value::{Owned, Rest};
-use crate::wrong_type::told;
-use crate::{Connect, Error, Handle, Lease, Outcome, Parked, Shared, SharedLease};
+mod by_value;
+mod outcome_of;
 
-/// For a `&mut H` among several databases, which are all leased before any is opened.
+pub use outcome_of::{AnyResult, Anything, HasStatus, Judge};
+
+use self::by_value::{ByValue, SettleOnReturn};
+use crate::connect::diagnostics::database_trait;
+use crate::connect::{Connect, Driver, FromConnection};
+use crate::error::Error;
+use crate::pool::SharedLease;
+use crate::response::Outcome;
+use crate::statics::{Exclusive, Lease, Shared};
+
+/// Leases a `&mut H` among several databases. All are leased before any is opened.
 ///
 /// # Errors
 ///
-/// Those of [`Parked::lease`].
+/// Returns the errors of [`Exclusive::lease`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc tells one bound then, and not two"
+    reason = "of an unsized type rustc reports one bound then, and not two"
 )]
-pub async fn lease<H: Handle + ?Sized>(
-    from: &'static Parked<H>,
+pub async fn lease<H: FromConnection + ?Sized>(
+    from: &'static Exclusive<H>,
     lease: &mut Option<Lease<H>>,
 ) -> Result<(), Error> {
     *lease = Some(from.lease().await?);
     Ok(())
 }
 
-/// For `&mut H`: leases it, unless that is done, and opens it. One future is quicker to compile than
-/// two.
+/// Opens a `&mut H`, and leases it first unless that is done. One future compiles faster than two.
 ///
 /// # Errors
 ///
-/// Those of [`Parked::lease`] and of [`Lease::open`].
+/// Returns the errors of [`Exclusive::lease`] and of [`Lease::open`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc tells one bound then, and not two"
+    reason = "of an unsized type rustc reports one bound then, and not two"
 )]
-pub async fn open<'l, H: Handle + ?Sized>(
-    from: &'static Parked<H>,
+pub async fn open<'l, H: FromConnection + ?Sized>(
+    from: &'static Exclusive<H>,
     lease: &'l mut Option<Lease<H>>,
 ) -> Result<H::Open<'l>, Error> {
     let lease = match lease {
@@ -43,25 +51,25 @@ pub async fn open<'l, H: Handle + ?Sized>(
     Lease::open(lease).await
 }
 
-/// Gives back what was opened.
+/// Settles the lease of a `&mut H`.
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc tells one bound then, and not two"
+    reason = "of an unsized type rustc reports one bound then, and not two"
 )]
-pub fn settle<H: Handle + ?Sized>(lease: Option<Lease<H>>, outcome: Outcome) {
+pub fn settle<H: FromConnection + ?Sized>(lease: Option<Lease<H>>, outcome: Outcome) {
     if let Some(lease) = lease {
         Lease::settle(lease, outcome);
     }
 }
 
-/// For `&S`.
+/// Leases a `&S`.
 ///
 /// # Errors
 ///
-/// Those of [`Parked::lease`].
+/// Returns the errors of [`Exclusive::lease`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc tells one bound then, and not two"
+    reason = "of an unsized type rustc reports one bound then, and not two"
 )]
 pub fn lease_shared<S: Borrowed + ?Sized>(
     from: &'static Shared<S>,
@@ -69,46 +77,59 @@ pub fn lease_shared<S: Borrowed + ?Sized>(
     from.lease()
 }
 
-/// For a parameter by value: what the handler gets, and what is settled after it.
+/// Leases a by-value parameter. Returns the handler's argument, and the part to settle after the
+/// handler.
 ///
 /// # Errors
 ///
-/// Those of [`Parked::lease`].
+/// Returns the errors of [`Exclusive::lease`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc tells one bound then, and not two"
+    reason = "of an unsized type rustc reports one bound then, and not two"
 )]
-pub fn lease_owned<S: Owned + ?Sized>(
+pub fn lease_owned<S: ByValue + ?Sized>(
     from: &'static Shared<S>,
-) -> impl Future<Output = Result<(S, S::Rest), Error>> + Send {
+) -> impl Future<Output = Result<(S, S::OnReturn), Error>> + Send {
     S::lease(from)
 }
 
-/// Settles what is left of a parameter by value.
-pub fn settle_owned(rest: impl Rest, outcome: Outcome) {
-    rest.settle(outcome);
+/// Settles a by-value parameter.
+pub fn settle_owned(on_return: impl SettleOnReturn, outcome: Outcome) {
+    on_return.settle(outcome);
 }
 
-/// Whether a `&mut H` makes sense: what it is made of is not for many invocations at once.
+/// Returns `true` if `&mut H` makes sense, which a pool does not.
 #[must_use]
-pub const fn suits_one<H: Handle>() -> bool {
-    !matches!(<H::Connection as Connect>::EXCLUSIVE, Some(false))
+pub const fn supports_exclusive<H: FromConnection>() -> bool {
+    !matches!(
+        <H::Connection as Connect>::DRIVER,
+        Some(Driver {
+            is_exclusive: false,
+            ..
+        })
+    )
 }
 
-/// Whether a `&S` makes sense: it is not for one invocation at a time.
+/// Returns `true` if `&S` makes sense, which a connection does not.
 #[must_use]
-pub const fn suits_many<S: Borrowed>() -> bool {
-    !matches!(S::EXCLUSIVE, Some(true))
+pub const fn supports_shared<S: Borrowed>() -> bool {
+    !matches!(
+        S::DRIVER,
+        Some(Driver {
+            is_exclusive: true,
+            ..
+        })
+    )
 }
 
-told! {
+database_trait! {
     {
         "`&{Self}` is not a database that can be kept",
-        "no pool or client that reuse-db knows",
+        "not a pool or client that reuse-db knows",
         "a connection or a transaction is taken as `&mut`",
         "a client of your own has to be `Sync`: write that, and `impl reuse_db::Connect for {Self}`"
     }
-    /// What a `&S` parameter can be.
+    /// A type that a handler can take as `&S`.
     pub trait Borrowed: Connect + Sync {}
 }
 

@@ -1,7 +1,7 @@
-//! What rustc says of a type that is no database.
+//! The compiler's messages for a type that is no database.
 
-/// A trait with the words for types that do not implement it.
-macro_rules! told {
+/// Declares a trait with the compiler's messages for types that do not implement it.
+macro_rules! database_trait {
     ({ $message:literal, $label:literal, $note:literal, $own:literal } $($item:tt)*) => {
         #[diagnostic::on_unimplemented(
             message = $message,
@@ -26,4 +26,4 @@ macro_rules! told {
     };
 }
 
-pub(crate) use told;
+pub(crate) use database_trait;

@@ -1,24 +1,26 @@
-//! What a `&mut` parameter is made of, and how it ends.
+//! The argument behind a `&mut` parameter: a connection, or a transaction on it.
 
-use crate::wrong_type::told;
-use crate::{Connect, Error, Outcome};
+use super::Connect;
+use super::diagnostics::database_trait;
+use crate::error::Error;
+use crate::response::Outcome;
 
-told! {
+database_trait! {
     {
         "`&mut {Self}` is not a database that can be kept",
-        "no connection or transaction that reuse-db knows",
-        "a pool or a client that is shared is taken as `&`",
+        "not a connection or transaction that reuse-db knows",
+        "a pool or a shared client is taken as `&`",
         "for a client of your own write `impl reuse_db::Connect for {Self}`"
     }
-    /// What a handler's `&mut` parameter can be: a connection itself, or a transaction on it.
-    pub trait Handle: Sized {
-        /// What is kept.
+    /// A type that a handler can take as `&mut`: a connection, or a transaction on it.
+    pub trait FromConnection: Sized {
+        /// The connection that is kept.
         type Connection: Connect;
 
-        /// What one invocation works with: a reference to it is the handler's argument.
+        /// The value for one invocation. The handler's argument is a reference to it.
         type Open<'c>: Finish + Send;
 
-        /// Makes the handler's argument from a kept connection.
+        /// Makes the value from a kept connection.
         ///
         /// # Errors
         ///
@@ -29,9 +31,10 @@ told! {
     }
 }
 
-/// How what was opened for one invocation ends, before the response is returned.
+/// The end of a value that was opened for one invocation, before the response is returned.
 pub trait Finish {
-    /// Ends it as the handler's outcome says. Awaits only what the response depends on: a COMMIT.
+    /// Ends the value according to the handler's outcome. Awaits only what the response depends
+    /// on: a COMMIT.
     ///
     /// # Errors
     ///
@@ -40,7 +43,7 @@ pub trait Finish {
 }
 
 #[diagnostic::do_not_recommend]
-impl<C: Connect> Handle for C {
+impl<C: Connect> FromConnection for C {
     type Connection = C;
     type Open<'c> = &'c mut C;
 

@@ -1,176 +1,152 @@
-//! Opening a connection, tried again until the time is up.
+//! Opening a connection with retries until the time is up. A full or restarting server is waited
+//! for here.
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::stats::{Count, Counters};
-use crate::{Connect, Error, Kind, Source, credentials, invocation, limit, sandbox};
+use super::{Attempt, Connect, catch_panic};
+use crate::environment;
+use crate::error::{Error, ErrorKind};
+use crate::invocation::{deadline, unavailable};
+use crate::source::Source;
+use crate::telemetry::{Count, Counters, events};
 
-/// What was before one try to connect.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Attempt {
-    pub(crate) tries: u32,
-    /// How many of those met with silence.
-    pub(crate) silent: u32,
-    /// How often another of the host's addresses was to be taken since its name was.
-    pub(crate) turn: usize,
-}
+/// The shortest time that is worth a last attempt.
+const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 
-impl Attempt {
-    pub(crate) const FIRST: Self = Self {
-        tries: 0,
-        silent: 0,
-        turn: 0,
-    };
-}
-
-/// Opens a connection. Refusals that pass are tried again, with full jitter, until `end`; the error
-/// is the last real cause, never "timed out" when something else is known.
+/// Opens a connection. Transient errors are retried with full-jitter backoff until `end`.
+///
+/// The error is the last explicit error, even if later attempts timed out.
 pub(crate) async fn open<C: Connect>(
     source: &Source,
     end: Instant,
-    counters: &Counters,
+    counters: &'static Counters,
 ) -> Result<C, Error> {
     let begun = Instant::now();
-    let mut source = *source;
-    let mut has_asked_again = false;
+    let mut attempt = Attempt::first(counters);
+    let mut has_retried_credentials = false;
     let mut is_last = false;
-    let mut last = None;
+    let mut last_explicit = None;
     let result = loop {
-        let Attempt { tries, turn, .. } = source.attempt;
-        let tries = tries + 1;
-        let end_of_try = limit::after(patience(&source));
-        // A driver's handshake would make the future of every handler large (over TLS: 30 KB).
-        let connect = Box::pin(C::connect(&source));
-        let (result, is_asking) =
-            credentials::watched(timeout_at(end_of_try.min(end), caught(connect))).await;
-        let was_silent = result.is_err();
+        let (result, has_timed_out) = connect_once(source, &mut attempt, end).await;
         let error = match result {
-            Ok(Ok(connection)) => break Ok(connection),
-            Ok(Err(error)) => error,
-            Err(_) => {
-                source.attempt.silent += 1;
-                source.attempt.turn += usize::from(!is_asking);
-                silence(is_asking)
-            }
+            Ok(connection) => break Ok(connection),
+            Err(error) => error,
         };
+        let used_address = attempt.address_index > 0;
         let mut pause = match error.kind() {
-            _ if error.passes() => {
-                // Another is no worse; but who answers by the name is the one to be waited for.
-                source.attempt.turn += usize::from(turn > 0 && !was_silent);
-                jitter(tries, &source)
+            _ if error.is_transient() => {
+                // After an explicit error another address is no worse than this one.
+                attempt.address_index += usize::from(used_address && !has_timed_out);
+                jitter(attempt.previous, source)
             }
-            // It may have been rotated since it was asked for.
-            Some(Kind::Rejected) if source.credentials.is_some() && !has_asked_again => {
-                has_asked_again = true;
+            // The credentials may have been rotated since they were read.
+            Some(ErrorKind::Rejected) if source.has_credentials() && !has_retried_credentials => {
+                has_retried_credentials = true;
                 Duration::ZERO
             }
-            // By its name it may be another server, of several that TLS tells apart (SNI).
-            Some(Kind::Rejected) if turn > 0 => {
-                source.attempt.turn = 0;
+            // By its name the host may lead to another server, where TLS tells several apart (SNI).
+            Some(ErrorKind::Rejected) if used_address => {
+                attempt.address_index = 0;
                 Duration::ZERO
             }
             _ => break Err(error),
         };
         let left = end.saturating_duration_since(Instant::now());
         if pause >= left {
-            if is_last || left < LAST_TRY {
-                break Err(last.filter(|_| was_silent).unwrap_or(error));
+            if is_last || left < LAST_ATTEMPT {
+                break Err(last_explicit.filter(|_| has_timed_out).unwrap_or(error));
             }
-            // Not all of what is left is given away.
+            // The pause leaves time for one last attempt.
             is_last = true;
             pause = random_part_of(left / 2);
         }
-        tracing::debug!(target: "reuse_db", %error, ?pause, tries, took = ?begun.elapsed(), "retried");
+        attempt.previous += 1;
+        events::retried(&error, pause, attempt.previous, begun.elapsed());
         counters.add(Count::Retried);
-        // What was said is the cause, whatever was silent since.
-        last = last.filter(|_| was_silent).or(Some(error));
-        source.attempt.tries = tries;
+        last_explicit = last_explicit.filter(|_| has_timed_out).or(Some(error));
         sleep(pause).await;
     };
-    let tries = source.attempt.tries + 1;
-    counters.add_time(Count::ConnectingNanos, begun.elapsed());
+    let (attempts, took) = (attempt.previous + 1, begun.elapsed());
+    counters.add_time(Count::ConnectingNanos, took);
     match result {
         Ok(connection) => {
-            tracing::debug!(target: "reuse_db", tries, took = ?begun.elapsed(), "opened");
+            events::opened(took, attempts);
             counters.add(Count::Opened);
             Ok(connection)
         }
-        Err(error) => Err(error.after(source.target(), tries, begun.elapsed())),
+        Err(error) => Err(error.with_attempts(source.target(), attempts, took)),
     }
 }
 
-/// A panic of a driver, over what a server has sent, or of the function for credentials is an error: it
-/// loses no more than this try.
-pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))).unwrap_or_else(|_| {
-            Poll::Ready(Err(Error::rejected(
-                "a panic in the driver or in the function for credentials: the log has it",
-            )))
-        })
-    })
-    .await
+/// Makes one attempt. The second value is `true` if it timed out.
+async fn connect_once<C: Connect>(
+    source: &Source,
+    attempt: &mut Attempt,
+    end: Instant,
+) -> (Result<C, Error>, bool) {
+    let end_of_attempt = end.min(deadline::after(attempt.limit(source)));
+    let mut waits_for_credentials = false;
+    // Boxed: over TLS a driver's handshake would add 30 KB to the future of every handler.
+    let connect = Box::pin(async {
+        let Some(driver) = C::DRIVER else {
+            return C::connect(source).await;
+        };
+        if source.has_credentials() {
+            source.url()?;
+            waits_for_credentials = true;
+            attempt.credentials = source.current_credentials().await?;
+            waits_for_credentials = false;
+        }
+        (driver.connect)(source, attempt).await
+    });
+    match timeout_at(end_of_attempt, catch_panic(connect)).await {
+        Ok(result) => (result, false),
+        Err(_) => {
+            attempt.timed_out(!waits_for_credentials);
+            let cause = if waits_for_credentials {
+                "no credentials in time, from the function of `Source::credentials`"
+            } else {
+                "no answer in time"
+            };
+            (Err(Error::unavailable(cause)), true)
+        }
+    }
 }
 
-/// How long a try may take: twice as long after each silence, since a server that is slow, and not
-/// silent, would else be asked for ever and answer nobody.
-fn patience(source: &Source) -> Duration {
-    let doubled = 1 << source.attempt.silent.min(16);
-    source.attempt_timeout.saturating_mul(doubled)
-}
-
-/// What a last try takes at least.
-const LAST_TRY: Duration = Duration::from_millis(20);
-
-fn silence(is_asking: bool) -> Error {
-    Error::unavailable(if is_asking {
-        "no credentials in time, from the function of `Source::credentials`"
-    } else {
-        "no answer in time"
-    })
-}
-
-/// Opens what the first invocation will need. A failure has been logged, as a refusal, and is not
-/// remembered.
+/// Opens a connection ahead of the first invocation. A failure is logged and not remembered.
 pub(crate) async fn warm(lease: impl AsyncFnOnce() -> Result<(), Error>) {
-    if sandbox::is_snap_start() {
-        tracing::debug!(target: "reuse_db", "not warmed: a snapshot will be taken");
+    if environment::is_snap_start() {
         return;
     }
     if let Err(error) = lease().await {
-        tracing::warn!(target: "reuse_db", %error, "not warmed");
+        events::not_warmed(&error);
     }
 }
 
-/// An invocation gets no connection.
-pub(crate) fn refused(error: Error, took: Duration, counters: &Counters) -> Error {
-    tracing::warn!(target: "reuse_db", %error, ?took, "refused");
-    counters.add(Count::Refused);
-    invocation::remember(error)
+/// Records that an invocation gets no connection: the one place that logs and counts it.
+pub(crate) fn report_unavailable(error: Error, took: Duration, counters: &Counters) -> Error {
+    events::unavailable(&error, took);
+    counters.add(Count::Unavailable);
+    unavailable::remember(&error);
+    error
 }
 
-/// A random pause between nothing and 25 ms, 50 ms, 100 ms … 1 s, unless the source says otherwise:
-/// sandboxes that were refused together do not come back together ("full jitter", AWS Architecture
-/// Blog, "Exponential Backoff And Jitter").
+/// Returns a random pause up to 25 ms, 50 ms, 100 ms … 1 s, unless the source sets other limits.
 ///
-/// The operating system is asked each time: a generator's state would be the same in every sandbox
-/// restored from one snapshot.
-fn jitter(tries: u32, source: &Source) -> Duration {
-    let most = source.retry_base.saturating_mul(1 << (tries - 1).min(16));
-    random_part_of(most.min(source.retry_cap).min(limit::FAR))
+/// Full jitter: sandboxes that failed together do not retry together (AWS Architecture Blog,
+/// "Exponential Backoff And Jitter").
+pub(super) fn jitter(previous: u32, source: &Source) -> Duration {
+    let longest = source.retry_base.saturating_mul(1 << previous.min(16));
+    random_part_of(longest.min(source.retry_cap).min(deadline::MAX_WAIT))
 }
 
-fn random_part_of(most: Duration) -> Duration {
+/// Returns a random part of `longest`.
+///
+/// The operating system provides the randomness. The state of a generator would be equal in all
+/// sandboxes that were restored from one snapshot.
+fn random_part_of(longest: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    most.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    longest.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,64 +1,93 @@
-//! How connecting goes on, with fakes that say what the test wants.
+//! Retries, time-outs and rotated credentials, with scripted fakes.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
+use lambda_http::BoxFuture;
+use tokio::time::{Instant, sleep};
+
+use super::retry::{jitter, open};
 use super::*;
-use crate::Credentials;
+use crate::error::ErrorKind;
+use crate::invocation::deadline;
+use crate::source::Credentials;
+use crate::telemetry::Counters;
 
-fn spread(tries: u32, source: &Source) -> (Duration, Duration) {
-    let mut pauses: Vec<_> = (0..200).map(|_| jitter(tries, source)).collect();
+fn spread(previous: u32, source: &Source) -> (Duration, Duration) {
+    let mut pauses: Vec<_> = (0..200).map(|_| jitter(previous, source)).collect();
     pauses.sort();
     (pauses[20], pauses[199])
 }
 
-/// Of what the peers do wrong (see the tests' `peers`).
 #[test]
-fn row_08_pauses_are_spread_and_capped() {
-    let default = Source::env("X");
+fn pauses_are_spread_and_capped() {
+    let default = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app");
     let own = default
         .retry_base(Duration::from_millis(2))
         .retry_cap(Duration::from_millis(5));
-    for (source, tries, most) in [
-        (default, 1, 25),
-        (default, 2, 50),
-        (default, 6, 800),
-        (default, 7, 1000),
+    for (source, previous, most) in [
+        (default, 0, 25),
+        (default, 1, 50),
+        (default, 5, 800),
+        (default, 6, 1000),
         (default, u32::MAX, 1000),
-        (own, 1, 2),
-        (own, 2, 4),
-        (own, 3, 5),
+        (own, 0, 2),
+        (own, 1, 4),
+        (own, 2, 5),
     ] {
         let most = Duration::from_millis(most);
-        let (low, high) = spread(tries, &source);
+        let (low, high) = spread(previous, &source);
         assert!(
             low < most / 2 && high > most / 2 && high <= most,
-            "{tries}: {low:?} {high:?}"
+            "{previous}: {low:?} {high:?}"
         );
     }
     let endless = default.retry_base(Duration::MAX).retry_cap(Duration::MAX);
-    assert!(jitter(u32::MAX, &endless) <= limit::FAR);
+    assert!(jitter(u32::MAX, &endless) <= deadline::MAX_WAIT);
 }
 
-/// Answers at its second address only, and to the second of its passwords.
+/// Implements the traits for a fake whose driver connects as in the block.
+macro_rules! fake_driver {
+    ($fake:ident, |$source:ident, $attempt:ident| $connect:block) => {
+        impl Connect for $fake {
+            const DRIVER: Option<Driver<Self>> = Some(Driver::of());
+
+            async fn connect(_: &Source) -> Result<Self, Error> {
+                unreachable!("the driver connects")
+            }
+
+            async fn check(&mut self, _: &Source) -> Result<(), Error> {
+                Ok(())
+            }
+        }
+
+        impl DriverConnect for $fake {
+            const IS_EXCLUSIVE: bool = true;
+
+            fn connect_attempt<'a>(
+                $source: &'a Source,
+                $attempt: &'a Attempt,
+            ) -> BoxFuture<'a, Result<Self, Error>> {
+                Box::pin(async move { $connect })
+            }
+        }
+    };
+}
+
+/// A server that answers at its second address only, and accepts its second password only.
 #[derive(Debug)]
 struct Picky;
 
-impl Connect for Picky {
-    async fn connect(source: &Source) -> Result<Self, Error> {
-        if source.attempt.turn == 0 {
-            std::future::pending::<()>().await;
-        }
-        match source.current_credentials().await? {
-            Some(credentials) if credentials.password() == "2" => Ok(Self),
-            Some(_) => Err(Error::rejected("wrong password")),
-            None => Err(Error::rejected("no password")),
-        }
+fake_driver! { Picky, |_source, attempt| {
+    if attempt.address_index == 0 {
+        std::future::pending::<()>().await;
     }
-
-    async fn check(&mut self) -> Result<(), Error> {
-        Ok(())
+    match &attempt.credentials {
+        Some(credentials) if credentials.password() == "2" => Ok(Self),
+        Some(_) => Err(Error::rejected("wrong password")),
+        None => Err(Error::rejected("no password")),
     }
-}
+}}
 
 thread_local! {
     static ASKED: Cell<u32> = const { Cell::new(0) };
@@ -77,84 +106,94 @@ async fn opened(source: Source) -> (Result<Picky, Error>, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_address_and_a_rotated_password_are_got_over() {
-    let source = Source::env("X").credentials(&rotated);
+async fn a_silent_address_and_a_rotated_password_are_retried() {
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or("fake://host/app")
+        .credentials(&rotated);
     let (result, took) = opened(source).await;
     assert!(result.is_ok(), "{result:?}");
-    assert_eq!(ASKED.get(), 2, "asked once more");
+    assert_eq!(ASKED.get(), 2, "one call for each attempt");
     let silence = Duration::from_secs(2);
     assert!((silence..silence * 2).contains(&took), "{took:?}");
 }
 
 thread_local! {
-    /// Where the tries went: 0 is the name.
-    static TURNS: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The address of each attempt. 0 is the name.
+    static ADDRESSES: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Says in each try what the test's script has for it; at its end it is silent.
+/// A server that fails each attempt as the test's script says, and is silent after its end.
 struct Scripted;
 
-impl Connect for Scripted {
-    async fn connect(source: &Source) -> Result<Self, Error> {
-        source.current_credentials().await?;
-        let tried = TURNS.with_borrow_mut(|turns| {
-            turns.push(source.attempt.turn);
-            turns.len()
-        });
-        match SCRIPT.get().get(tried - 1) {
-            Some(Some(kind)) => Err(Error::connect(*kind, format!("{kind:?}"))),
-            _ => std::future::pending().await,
-        }
+fake_driver! { Scripted, |_source, attempt| {
+    let count = ADDRESSES.with_borrow_mut(|addresses| {
+        addresses.push(attempt.address_index);
+        addresses.len()
+    });
+    match SCRIPT.get().get(count - 1) {
+        Some(Some(kind)) => Err(Error::connect(*kind, format!("{kind:?}"))),
+        _ => std::future::pending().await,
     }
-
-    async fn check(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-}
+}}
 
 thread_local! {
-    static SCRIPT: Cell<&'static [Option<Kind>]> = const { Cell::new(&[]) };
+    static SCRIPT: Cell<&'static [Option<ErrorKind>]> = const { Cell::new(&[]) };
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_silence_each_address_has_its_turn_and_the_name_the_last_word() {
+async fn after_a_time_out_the_next_address_is_tried_and_the_name_last() {
     static COUNTERS: Counters = Counters::new();
-    const SILENT: Option<Kind> = None;
-    const FULL: Option<Kind> = Some(Kind::Saturated);
-    const DOWN: Option<Kind> = Some(Kind::Unavailable);
-    const REJECTED: Option<Kind> = Some(Kind::Rejected);
-    for (script, turns, kind) in [
-        // Who answers by the name is the one to be waited for.
+    const SILENT: Option<ErrorKind> = None;
+    const FULL: Option<ErrorKind> = Some(ErrorKind::Saturated);
+    const DOWN: Option<ErrorKind> = Some(ErrorKind::Unavailable);
+    const REJECTED: Option<ErrorKind> = Some(ErrorKind::Rejected);
+    for (script, addresses, kind) in [
+        // A server that answers by its name is waited for.
         (
             &[FULL, FULL, SILENT][..],
             &[0, 0, 0, 1][..],
-            Kind::Saturated,
+            ErrorKind::Saturated,
         ),
-        // One that is there, and of no use, is not waited for.
-        (&[SILENT, DOWN, FULL], &[0, 1, 2, 3], Kind::Saturated),
-        // TLS may tell servers apart by the name.
-        (&[SILENT, REJECTED, REJECTED], &[0, 1, 0], Kind::Rejected),
-        (&[SILENT, REJECTED, SILENT], &[0, 1, 0, 1], Kind::Rejected),
-        (&[SILENT, SILENT], &[0, 1], Kind::Unavailable),
+        // Another address that answers with an error is not waited for.
+        (&[SILENT, DOWN, FULL], &[0, 1, 2, 3], ErrorKind::Saturated),
+        // With TLS the name may lead to another server.
+        (
+            &[SILENT, REJECTED, REJECTED],
+            &[0, 1, 0],
+            ErrorKind::Rejected,
+        ),
+        (
+            &[SILENT, REJECTED, SILENT],
+            &[0, 1, 0, 1],
+            ErrorKind::Rejected,
+        ),
+        (&[SILENT, SILENT], &[0, 1], ErrorKind::Unavailable),
     ] {
         SCRIPT.set(script);
-        TURNS.take();
+        ADDRESSES.take();
         let end = Instant::now() + Duration::from_secs(10);
-        let error = open::<Scripted>(&Source::env("X"), end, &COUNTERS).await;
+        let error = open::<Scripted>(
+            &Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app"),
+            end,
+            &COUNTERS,
+        )
+        .await;
         let error = error.err().expect("no connection");
-        let taken = TURNS.take();
-        assert_eq!(taken.get(..turns.len()), Some(turns), "{script:?}");
+        let taken = ADDRESSES.take();
+        assert_eq!(taken.get(..addresses.len()), Some(addresses), "{script:?}");
         assert_eq!(error.kind(), Some(kind), "{script:?}: {error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_are_not_given_in_time_are_no_silence_of_the_server() {
+async fn late_credentials_do_not_change_the_address() {
     async fn never() -> Result<Credentials, Error> {
         std::future::pending().await
     }
     static COUNTERS: Counters = Counters::new();
-    let source = Source::env("X").credentials(&never);
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or("fake://host/app")
+        .credentials(&never);
     let (begun, all) = (Instant::now(), Duration::from_secs(5));
     let error = open::<Scripted>(&source, begun + all, &COUNTERS).await;
     let error = error.err().expect("no credentials").to_string();
@@ -168,62 +207,70 @@ async fn credentials_that_are_not_given_in_time_are_no_silence_of_the_server() {
         }
         Ok(Credentials::new("app", "s3cret"))
     }
-    let source = Source::env("X").credentials(&late);
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or("fake://host/app")
+        .credentials(&late);
     let end = Instant::now() + all;
     assert!(open::<Scripted>(&source, end, &COUNTERS).await.is_err());
-    assert_eq!(TURNS.take(), [0], "no other address for it");
+    assert_eq!(ADDRESSES.take(), [0], "the name only");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_rejected_twice_is_rejected() {
-    let source = Source::env("X").credentials(&rotated);
+async fn credentials_are_renewed_once() {
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or("fake://host/app")
+        .credentials(&rotated);
     ASKED.set(2);
     let (result, _) = opened(source).await;
-    assert_eq!(result.expect_err("rejected").kind(), Some(Kind::Rejected));
+    assert_eq!(
+        result.expect_err("rejected").kind(),
+        Some(ErrorKind::Rejected)
+    );
     assert_eq!(ASKED.get(), 4);
-    let (result, _) = opened(Source::env("X")).await;
+    let (result, _) = opened(Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app")).await;
     let text = result.expect_err("rejected").to_string();
-    assert!(text.contains("no password (3 tries"), "{text}");
+    assert!(text.contains("no password (3 attempts"), "{text}");
 }
 
-/// Refuses, and notes when.
+/// A full server that records the time of the last attempt.
 #[derive(Debug)]
-struct Refusing;
+struct Full;
 
 thread_local! {
-    static REFUSED: Cell<Option<Instant>> = const { Cell::new(None) };
+    static LAST_ATTEMPT: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-impl Connect for Refusing {
+impl Connect for Full {
     async fn connect(_: &Source) -> Result<Self, Error> {
-        REFUSED.set(Some(Instant::now()));
+        LAST_ATTEMPT.set(Some(Instant::now()));
         Err(Error::saturated("full"))
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_try_comes_in_the_time_that_is_left() {
+async fn the_last_attempt_comes_within_the_time_that_is_left() {
     static COUNTERS: Counters = Counters::new();
-    // The first pause passes the end, nearly always.
-    let source = Source::env("X")
-        .retry_base(limit::FAR)
+    // The first pause nearly always passes the end.
+    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+        .or("fake://host/app")
+        .retry_base(deadline::MAX_WAIT)
         .retry_cap(Duration::MAX);
     for _ in 0..20 {
         let (begun, all) = (Instant::now(), Duration::from_secs(1));
-        let result = open::<Refusing>(&source, begun + all, &COUNTERS).await;
+        let result = open::<Full>(&source, begun + all, &COUNTERS).await;
         let text = result.expect_err("full").to_string();
-        assert!(text.contains("full (2 tries"), "{text}");
-        let last = REFUSED.get().expect("it came").duration_since(begun);
-        // The clock's steps are milliseconds.
+        assert!(text.contains("full (2 attempts"), "{text}");
+        let last = LAST_ATTEMPT.get().expect("it came").duration_since(begun);
+        // Timers have a resolution of 1 ms.
         assert!(last <= all / 2 + Duration::from_millis(2), "{last:?}");
     }
 }
 
-/// Answers after a while, which is longer than a try may take at first.
+/// A server that answers after 7 s, which is longer than the first attempt may take.
 #[derive(Debug)]
 struct Slow;
 
@@ -233,15 +280,20 @@ impl Connect for Slow {
         Ok(Self)
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_is_given_more_time() {
+async fn a_slow_server_gets_more_time() {
     static COUNTERS: Counters = Counters::new();
     let end = Instant::now() + Duration::from_secs(30);
-    let result = open::<Slow>(&Source::env("X"), end, &COUNTERS).await;
+    let result = open::<Slow>(
+        &Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app"),
+        end,
+        &COUNTERS,
+    )
+    .await;
     assert!(result.is_ok(), "{result:?}");
 }

@@ -1,11 +1,12 @@
-//! What sqlx's errors mean for connecting.
+//! Conversions between sqlx's errors and ours.
 
 use std::error::Error as StdError;
 
-use super::kind::kind;
-use crate::{Error, Kind, Source};
+use super::error_kind::error_kind;
+use crate::error::{Error, ErrorKind};
+use crate::source::Source;
 
-/// An error in what a new connection is set up with.
+/// Converts an error in the set-up of a new connection.
 pub(super) fn set_up(error: sqlx::Error, source: &Source) -> Error {
     let what = match source.on_connect {
         Some(_) => "setting up the connection (`Source::on_connect`)",
@@ -17,22 +18,24 @@ pub(super) fn set_up(error: sqlx::Error, source: &Source) -> Error {
     }
 }
 
-/// A file that the URL names, a certificate's, is not there: nothing to wait for.
-pub(super) fn connecting(error: sqlx::Error, is_by_socket: bool) -> Error {
+/// Converts an error of connecting. A missing file that the URL names, such as a certificate, is a
+/// permanent error.
+pub(super) fn connecting(error: sqlx::Error, uses_path: bool) -> Error {
     match error {
-        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound && !is_by_socket => {
-            Error::rejected(format!("a file that the URL names is not there: {error}"))
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound && !uses_path => {
+            Error::rejected(format!("a file that the URL names does not exist: {error}"))
         }
         error => error.into(),
     }
 }
 
-/// Whether the server has said that it will not do what it was asked.
-pub(super) fn is_refusal(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some() && kind(error) == Kind::Rejected
+/// Returns `true` if the server answered that it will not run the statement.
+pub(super) fn is_rejection(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some() && error_kind(error) == ErrorKind::Rejected
 }
 
-/// Whether the URL's scheme is one of `schemes`; the error names the variable and tells no secret.
+/// Returns an error unless the URL's scheme is one of `schemes`. It names the variable and shows no
+/// secret.
 pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Result<(), Error> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some(scheme) if schemes.contains(&scheme) => Ok(()),
@@ -63,22 +66,22 @@ fn list(schemes: &[&str]) -> String {
         .join(" or ")
 }
 
-/// A URL that the driver could not read.
+/// Returns the error of a URL that the driver cannot parse.
 pub(super) fn malformed(error: &sqlx::Error, source: &Source) -> Error {
     source.problem(format!("is not a usable database URL: {error}; percent-encode special characters in its user and password"))
 }
 
-/// An error of connecting, sorted into what may pass and what will not.
+/// Classifies an error of connecting as transient or permanent.
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match ours(error) {
             Ok(error) => *error,
-            Err(error) => Self::connect(kind(&error), error),
+            Err(error) => Self::connect(error_kind(&error), error),
         }
     }
 }
 
-/// A server that was the writer once.
+/// Returns an error if the server is read-only, as a writer is after a failover.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn expect_writes(is_read_only: bool) -> Result<(), sqlx::Error> {
     if is_read_only {
@@ -89,8 +92,8 @@ pub(super) fn expect_writes(is_read_only: bool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// The error of ours that was made an error of sqlx, as it was: one that will not pass would else look
-/// like one of the network.
+/// Unwraps an error of ours that was converted into one of sqlx. Otherwise a permanent error would
+/// look like a transient one of the network.
 fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {
     match error {
         sqlx::Error::Io(error)
@@ -105,7 +108,7 @@ fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {
     }
 }
 
-/// So that `?` and the attribute work in handlers that return `sqlx::Error`.
+/// Makes `?` and the attribute work in handlers that return `sqlx::Error`.
 impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         match error {
@@ -117,32 +120,32 @@ impl From<Error> for sqlx::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
+    use std::io;
     use std::time::Duration;
 
     use super::*;
 
     #[test]
-    fn an_error_of_ours_is_the_same_after_it_was_one_of_sqlx() {
-        let error = Error::rejected("no such user").after("host".into(), 1, Duration::ZERO);
+    fn our_error_survives_the_conversion_into_sqlx_and_back() {
+        let error = Error::rejected("no such user").with_attempts("host".into(), 1, Duration::ZERO);
         let (text, error) = (error.to_string(), Error::from(sqlx::Error::from(error)));
         assert_eq!(
             (error.kind(), error.to_string()),
-            (Some(Kind::Rejected), text)
+            (Some(ErrorKind::Rejected), text)
         );
         let error = Error::from(sqlx::Error::from(Source::env("X").problem("is empty")));
         assert!(
             matches!(error, Error::Variable { name: "X", .. }),
             "{error:?}"
         );
-        let other = sqlx::Error::Io(ErrorKind::ConnectionRefused.into());
-        assert_eq!(Error::from(other).kind(), Some(Kind::Unavailable));
+        let other = sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(Error::from(other).kind(), Some(ErrorKind::Unavailable));
     }
 
     #[test]
     fn a_wrong_url_names_the_variable_and_no_secret() {
         let source = Source::env("DATABASE_URL");
-        for (url, says) in [
+        for (url, expected) in [
             (
                 "mysql://u:s3cret@host/db",
                 "`DATABASE_URL` is a `mysql:` URL",
@@ -154,7 +157,7 @@ mod tests {
             let error = expect_scheme(url, &["postgres"], &source)
                 .expect_err(url)
                 .to_string();
-            assert!(error.contains(says), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
         assert!(expect_scheme("postgres://host/db", &["postgres"], &source).is_ok());
     }

@@ -1,40 +1,55 @@
-//! A sqlx connection, kept for itself.
+//! Opening, setting up and quiescing a sqlx connection.
 
 use std::future::poll_fn;
 use std::pin::pin;
 
 use sqlx::Connection;
 
-use super::{Driver, errors, place::Place, refused};
-use crate::{Error, Source};
+use super::{Driver, endpoint::Endpoint, error, unsupported};
+use crate::connect::Attempt;
+use crate::error::Error;
+use crate::source::Source;
+use crate::telemetry::Counters;
 
 /// Opens a connection and sets it up.
-pub(super) async fn open<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
-    open_at::<DB>(&Place::of::<DB>(source).await?, source).await
+pub(super) async fn open<DB: Driver>(
+    source: &Source,
+    attempt: &Attempt,
+) -> Result<DB::Connection, Error> {
+    open_at::<DB>(&Endpoint::of::<DB>(source, attempt).await?, source).await
 }
 
-/// The same, where that is known.
+/// Opens a connection by a single attempt, outside the retry loop.
+pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
+    open::<DB>(
+        source,
+        &Attempt::single(source, Counters::of_process()).await?,
+    )
+    .await
+}
+
+/// Opens a connection at a known endpoint.
 pub(super) async fn open_at<DB: Driver>(
-    place: &Place,
+    endpoint: &Endpoint,
     source: &Source,
 ) -> Result<DB::Connection, Error> {
-    let options = place.options::<DB>(source)?;
-    let is_by_socket = DB::is_by_socket(&options);
+    let options = endpoint.options::<DB>(source)?;
+    let uses_path = DB::uses_path(&options);
     let result = match DB::Connection::connect_with(&options).await {
-        Err(error) if DB::was_too_much(&error, source) => {
-            DB::Connection::connect_with(&place.options::<DB>(source)?).await
+        Err(error) if DB::rejected_startup_parameter(&error, source) => {
+            DB::Connection::connect_with(&endpoint.options::<DB>(source)?).await
         }
         result => result,
     };
-    let mut connection = result.map_err(|error| errors::connecting(error, is_by_socket))?;
+    let mut connection = result.map_err(|error| error::connecting(error, uses_path))?;
     set_up::<DB>(&mut connection, source)
         .await
-        .map_err(|error| errors::set_up(error, source))?;
+        .map_err(|error| error::set_up(error, source))?;
     Ok(connection)
 }
 
-/// Runs what a new connection needs, in one round trip, or in three where an end of idle sessions is
-/// refused for the first time.
+/// Sets up a new connection, in one round trip, or in three if the server rejects a limit for
+/// idle sessions for the first time.
 pub(super) async fn set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
@@ -42,28 +57,31 @@ pub(super) async fn set_up<DB: Driver>(
     let Some(sql) = set_up_sql::<DB>(source) else {
         return Ok(());
     };
-    let asked = idle_limit::<DB>(source);
+    let idle_limit = idle_limit_sql::<DB>(source);
     let Err(error) = DB::execute(connection, sql).await else {
         return Ok(());
     };
-    match asked {
-        Some(asked) if errors::is_refusal(&error) => {
-            Box::pin(set_up_without::<DB>(connection, source, asked, error)).await
+    match idle_limit {
+        Some(idle_limit) if error::is_rejection(&error) => {
+            Box::pin(set_up_without::<DB>(connection, source, idle_limit, error)).await
         }
         _ => Err(error),
     }
 }
 
-/// The same after an `error`, if what was `asked` of the server is the cause.
+/// Sets up a connection after an `error`, without the limit for idle sessions if that is the
+/// cause.
 async fn set_up_without<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
-    asked: String,
+    idle_limit: String,
     error: sqlx::Error,
 ) -> Result<(), sqlx::Error> {
-    match DB::execute(connection, asked).await {
+    match DB::execute(connection, idle_limit).await {
         Ok(()) => return Err(error),
-        Err(refusal) if errors::is_refusal(&refusal) => refused::remember(source, &refusal),
+        Err(rejection) if error::is_rejection(&rejection) => {
+            unsupported::remember(source, &rejection);
+        }
         Err(error) => return Err(error),
     }
     match set_up_sql::<DB>(source) {
@@ -72,29 +90,28 @@ async fn set_up_without<DB: Driver>(
     }
 }
 
-/// What a new connection needs.
+/// Returns the SQL that a new connection needs.
 pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
-    let parts = [
-        idle_limit::<DB>(source),
-        DB::set_up(source),
-        source.on_connect.map(str::to_owned),
-    ];
-    parts
+    let on_connect = source.on_connect.map(str::to_owned);
+    [idle_limit_sql::<DB>(source), on_connect]
         .into_iter()
         .flatten()
         .reduce(|all, part| format!("{all}; {part}"))
 }
 
-fn idle_limit<DB: Driver>(source: &Source) -> Option<String> {
-    DB::idle_limit(source).filter(|_| !refused::is_known(source))
+fn idle_limit_sql<DB: Driver>(source: &Source) -> Option<String> {
+    DB::idle_limit_sql(source).filter(|_| !unsupported::is_known(source))
 }
 
-/// Sends what is queued, the ROLLBACK of a transaction that was dropped, and reads what is unread.
+/// Sends what is queued, such as the ROLLBACK of a dropped transaction, and reads what is unread.
 ///
-/// An answer to nothing that was queued is that of a statement that was cut off. sqlx reads on as
-/// after any other, and misses a transaction that a `begin()` opened and the descriptions that
-/// follow a PREPARE: a check ends the one and fails on the other.
-pub(super) async fn rest<DB: Driver>(connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
+/// If nothing was queued, an answer belongs to a statement that was cut off. sqlx reads it as the
+/// end of any other, and so misses the transaction of a `begin()` and the descriptions after a
+/// PREPARE. A health check ends the one and fails on the other.
+pub(super) async fn quiesce<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
     let is_queued = connection.should_flush();
     let mut has_waited = false;
     {
@@ -107,19 +124,19 @@ pub(super) async fn rest<DB: Driver>(connection: &mut DB::Connection) -> Result<
         .await?;
     }
     if has_waited && !is_queued {
-        DB::check(connection).await?;
+        DB::check(connection, source).await?;
     }
     Ok(())
 }
 
-/// No connection may be kept with a transaction open, whatever its driver thinks of it.
+/// Fails if a transaction is open according to sqlx.
 pub(super) fn without_transaction<C: Connection>(
     connection: &C,
     result: Result<(), sqlx::Error>,
 ) -> Result<(), Error> {
-    result.map_err(Error::unsound)?;
+    result.map_err(Error::broken)?;
     if connection.is_in_transaction() {
-        return Err(Error::unsound("a transaction is still open on it"));
+        return Err(Error::broken("a transaction is still open on it"));
     }
     Ok(())
 }

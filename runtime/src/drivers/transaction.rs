@@ -5,23 +5,22 @@ use std::time::Duration;
 use sqlx::{Connection, Transaction};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Driver, kind::kind};
-use crate::{Error, Kind, Outcome, limit};
+use super::{Driver, error_kind::error_kind};
+use crate::error::{BoxError, Error, ErrorKind};
+use crate::invocation::deadline;
+use crate::response::Outcome;
+use crate::telemetry::events;
 
-/// How long a COMMIT may take where the invocation's deadline is not known: as long as API Gateway
-/// waits.
+/// The limit of a COMMIT if the invocation's deadline is unknown. API Gateway waits as long.
 const COMMIT_LIMIT: Duration = Duration::from_secs(29);
 
 pub(super) async fn begin<DB: Driver>(
     connection: &mut DB::Connection,
 ) -> Result<Transaction<'_, DB>, Error> {
     connection.begin().await.map_err(|error| {
-        // A pooler may have no session for it; the connection may be dead.
-        match kind(&error) {
-            Kind::Rejected => Error::Transaction {
-                step: "BEGIN",
-                source: error.into(),
-            },
+        // The connection may be dead, or a pooler may have no session left.
+        match error_kind(&error) {
+            ErrorKind::Rejected => failed("BEGIN", error),
             kind => Error::connect(kind, format!("BEGIN: {error}")),
         }
     })
@@ -32,23 +31,26 @@ pub(super) async fn finish<DB: Driver>(
     outcome: Outcome,
 ) -> Result<(), Error> {
     if outcome != Outcome::Success {
-        // Dropped, it queues its ROLLBACK.
+        // Dropping the transaction queues its ROLLBACK.
         return Ok(());
     }
-    let failed = |source| Error::Transaction {
-        step: "COMMIT",
-        source,
-    };
-    let end = limit::until_the_last(COMMIT_LIMIT);
+    let end = deadline::before_deadline_final(COMMIT_LIMIT);
     if Instant::now() >= end {
-        return Err(failed("no time is left for it: rolled back".into()));
+        return Err(failed("COMMIT", "no time is left for it: rolled back"));
     }
     match timeout_at(end, transaction.commit()).await {
-        Ok(result) => result.map_err(|error| failed(error.into())),
+        Ok(result) => result.map_err(|error| failed("COMMIT", error)),
         Err(_) => Err(failed(
-            "no answer in time: it may or may not have happened".into(),
+            "COMMIT",
+            "no answer in time: it may or may not have happened",
         )),
     }
+}
+
+fn failed(step: &'static str, cause: impl Into<BoxError>) -> Error {
+    let source = cause.into();
+    events::transaction_failed(step, &source);
+    Error::Transaction { step, source }
 }
 
 #[cfg(all(test, feature = "sqlite"))]
@@ -59,7 +61,7 @@ mod tests {
     use crate::invocation::{INVOCATION, Invocation};
 
     #[tokio::test]
-    async fn a_commit_has_all_but_the_last_50_ms_and_is_not_sent_after() {
+    async fn a_commit_is_not_sent_in_the_last_50_ms() {
         let mut connection = SqliteConnection::connect("sqlite::memory:")
             .await
             .expect("a connection");

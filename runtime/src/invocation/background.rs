@@ -1,94 +1,95 @@
-//! What is owed to connections after a response: bringing them to rest, checking, closing.
+//! Work that an invocation leaves behind after its response: quiescing, checking and closing
+//! connections.
 //!
-//! The work runs in tasks of its own, so that no response waits for it, and so that it is done
-//! under a plain `lambda_http::run` too. The [`AfterResponse`](crate::AfterResponse) layer waits
-//! for it before the next event is asked for, and with that before the freeze.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! The work runs in tasks of its own. So no response waits for it, and it also runs under a plain
+//! `lambda_http::run`. The [`AfterResponse`](crate::AfterResponse) layer waits for it before it
+//! asks for the next event, which is before the freeze.
 
 use tokio::runtime::{Handle, Id};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::invocation::{self, INVOCATION};
+use super::INVOCATION;
+use crate::sync::Mutex;
+use crate::telemetry::events;
 
-static OWED: Mutex<Vec<Owed>> = Mutex::new(Vec::new());
+static TASKS: Mutex<Vec<BackgroundTask>> = Mutex::new(Vec::new());
 
-struct Owed {
+struct BackgroundTask {
     runtime: Id,
-    /// The invocation that owes it, if it is known.
+    /// The invocation that left the work behind, if any.
     invocation: Option<u64>,
     task: JoinHandle<()>,
 }
 
-/// Who owes it.
+/// The invocations whose work is meant.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Debtor {
-    Anybody,
-    /// One of several invocations that this sandbox serves at once: none waits for another.
+pub(crate) enum Owner {
+    /// All of them, and tasks that serve no invocation.
+    Any,
+    /// One of several that this sandbox serves at once.
     Invocation(u64),
 }
 
-impl Owed {
-    fn is_of(&self, debtor: Debtor) -> bool {
-        match debtor {
-            Debtor::Anybody => true,
-            Debtor::Invocation(id) => self.invocation == Some(id),
+impl BackgroundTask {
+    fn is_of(&self, owner: Owner) -> bool {
+        match owner {
+            Owner::Any => true,
+            Owner::Invocation(id) => self.invocation == Some(id),
         }
     }
 }
 
-fn owed() -> MutexGuard<'static, Vec<Owed>> {
-    OWED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs `work` in the background. Outside a runtime it is dropped, and with it the connection that
-/// it owns.
+/// Runs `work` in the background. Outside a runtime the work is dropped, and the connection that
+/// it owns with it.
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
-    let invocation = invocation::current();
+    let invocation = super::current();
     let task = match &invocation {
-        // What the work leaves behind in its turn is owed by the same.
-        Some(invocation) => runtime.spawn(INVOCATION.scope(invocation.left_behind(), work)),
+        // Work that this work leaves behind belongs to the same invocation.
+        Some(invocation) => runtime.spawn(INVOCATION.scope(invocation.for_background(), work)),
         None => runtime.spawn(work),
     };
-    let mut owed = owed();
-    owed.retain(|owed| !owed.task.is_finished());
-    owed.push(Owed {
+    let mut tasks = TASKS.lock();
+    tasks.retain(|task| !task.task.is_finished());
+    tasks.push(BackgroundTask {
         runtime: runtime.id(),
         invocation: invocation.map(|invocation| invocation.id),
         task,
     });
 }
 
-/// Whether nothing is owed now.
-pub(crate) fn none(by: Debtor) -> bool {
-    owed()
+/// Returns `true` if no work of `owner` is running.
+pub(crate) fn is_idle(owner: Owner) -> bool {
+    TASKS
+        .lock()
         .iter()
-        .all(|owed| owed.task.is_finished() || !owed.is_of(by))
+        .all(|task| task.task.is_finished() || !task.is_of(owner))
 }
 
-/// Waits until everything owed in this runtime is done; what is not by `end` is ended, and its
-/// connections are dropped.
-pub(crate) async fn done(by: Debtor, end: Instant) {
+/// Waits until all work of `owner` in this runtime is done. Work that is not done by `end` is
+/// aborted, and its connections are dropped.
+pub(crate) async fn wait(owner: Owner, end: Instant) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
     loop {
-        let tasks: Vec<_> = owed()
-            .extract_if(.., |owed| owed.runtime == runtime.id() && owed.is_of(by))
+        let tasks: Vec<_> = TASKS
+            .lock()
+            .extract_if(.., |task| task.runtime == runtime.id() && task.is_of(owner))
             .collect();
         if tasks.is_empty() {
             return;
         }
-        for Owed { mut task, .. } in tasks {
+        for BackgroundTask { mut task, .. } in tasks {
             if timeout_at(end, &mut task).await.is_err() {
                 task.abort();
-                // At its next await, where it already is: the connection is gone before the freeze.
+                // An aborted task ends at its current await: the connection is dropped before
+                // the freeze.
                 if task.await.is_err() {
-                    tracing::debug!(target: "reuse_db", reason = "what is owed to it was not done in time", "discarded");
+                    events::discarded("background work was not done in time");
                 }
             }
         }
@@ -102,12 +103,12 @@ mod tests {
     use tokio::time::sleep;
 
     use super::*;
-    use crate::invocation::Invocation;
+    use crate::invocation::{self, Invocation};
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_left_behind_leaves_nothing_of_its_own_to_others() {
+    async fn work_of_background_work_belongs_to_the_same_invocation() {
         let invocation = Invocation::new(None);
-        let debtor = Debtor::Invocation(invocation.id);
+        let owner = Owner::Invocation(invocation.id);
         INVOCATION.sync_scope(invocation, || {
             spawn(async {
                 sleep(Duration::from_millis(10)).await;
@@ -115,17 +116,16 @@ mod tests {
             });
         });
         let begun = Instant::now();
-        done(debtor, begun + Duration::from_secs(1)).await;
+        wait(owner, begun + Duration::from_secs(1)).await;
         assert!(begun.elapsed() >= Duration::from_millis(20));
     }
 
-    /// It may be dropped in the middle.
     #[tokio::test(start_paused = true)]
-    async fn what_waits_for_a_response_does_not_wait_for_one_that_never_comes() {
+    async fn waiting_for_a_response_ends_with_the_invocation() {
         let invocation = Invocation::new(None);
         INVOCATION.sync_scope(invocation, || spawn(invocation::responded()));
         let begun = Instant::now();
-        done(Debtor::Anybody, begun + Duration::from_secs(60)).await;
+        wait(Owner::Any, begun + Duration::from_secs(60)).await;
         assert!(begun.elapsed() < Duration::from_secs(1));
     }
 }

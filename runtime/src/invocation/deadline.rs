@@ -1,4 +1,4 @@
-//! How much time is left.
+//! Limits of waits: durations, and the deadline of the current invocation.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -7,45 +7,56 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::clock::Moment;
-use crate::invocation;
+use super::INVOCATION;
+use crate::clock::Timestamp;
 
-/// What is left to the handler to answer with after a connection could not be had in time.
+/// The time that a handler keeps for its answer if no connection becomes available.
 const MARGIN: Duration = Duration::from_millis(250);
-/// What is left to the runtime to post the response with, or to ask for the next event.
-const LAST_MARGIN: Duration = Duration::from_millis(50);
 
-/// The end of a wait that may take `wait`, however long that is.
+/// The time that the runtime keeps to post the response or to ask for the next event.
+const FINAL_MARGIN: Duration = Duration::from_millis(50);
+
+/// An upper bound of all waits that cannot overflow an [`Instant`].
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Returns the end of a wait of at most `wait`.
 pub(crate) fn after(wait: Duration) -> Instant {
-    Instant::now() + wait.min(FAR)
+    Instant::now() + wait.min(MAX_WAIT)
 }
 
-/// The end of a wait that may take `wait`, or what is left of the invocation less 250 ms, whichever
-/// is first.
-pub(crate) fn until(wait: Duration) -> Instant {
-    until_before(MARGIN, wait)
+/// Returns the end of a wait of at most `wait` that also ends 250 ms before the invocation's
+/// deadline.
+pub(crate) fn before_deadline(wait: Duration) -> Instant {
+    with_margin(MARGIN, wait)
 }
 
-/// The same less 50 ms only: for what comes after the handler.
-pub(crate) fn until_the_last(wait: Duration) -> Instant {
-    until_before(LAST_MARGIN, wait)
+/// Returns the end of a wait after the handler: at most `wait`, and 50 ms before the invocation's
+/// deadline.
+pub(crate) fn before_deadline_final(wait: Duration) -> Instant {
+    with_margin(FINAL_MARGIN, wait)
 }
 
-fn until_before(margin: Duration, wait: Duration) -> Instant {
+fn with_margin(margin: Duration, wait: Duration) -> Instant {
     let end = after(wait);
-    match invocation::current_deadline() {
+    let deadline = INVOCATION.try_with(|invocation| invocation.deadline);
+    match deadline.ok().flatten() {
         Some(deadline) => end.min(deadline.checked_sub(margin).unwrap_or(deadline)),
         None => end,
     }
 }
 
-/// Does `work` within `limit`, by either clock: of what was frozen in the middle nothing more is begun, where
-/// a time-out would first let it go on. `None` if it is not done.
-pub(crate) async fn strictly<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let begun = Moment::now();
+/// Runs `work` until `limit` has passed by either clock. Returns `None` if it is not done.
+///
+/// After a freeze `work` is not polled again; `tokio::time::timeout` would poll it once more
+/// first.
+pub(crate) async fn timeout_by_both_clocks<T>(
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let begun = Timestamp::now();
     let mut work = pin!(work);
     let work = poll_fn(|cx| {
-        if Moment::now().since(begun) > limit {
+        if Timestamp::now().since(begun) > limit {
             return Poll::Ready(None);
         }
         work.as_mut().poll(cx).map(Some)
@@ -53,22 +64,20 @@ pub(crate) async fn strictly<T>(limit: Duration, work: impl Future<Output = T>) 
     timeout(limit, work).await.ok().flatten()
 }
 
-/// Longer than any wait, and still no overflow.
-pub(crate) const FAR: Duration = Duration::from_secs(24 * 60 * 60);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::turn;
-    use crate::invocation::{INVOCATION, Invocation};
+    use crate::clock::mock;
+    use crate::invocation::Invocation;
 
     #[tokio::test]
-    async fn the_longest_wait_is_no_panic() {
-        assert!(after(Duration::MAX) > Instant::now() && until(Duration::MAX) > Instant::now());
+    async fn the_longest_wait_does_not_panic() {
+        let now = Instant::now();
+        assert!(after(Duration::MAX) > now && before_deadline(Duration::MAX) > now);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_frozen_in_the_middle_does_not_go_on() {
+    async fn work_is_not_polled_after_a_freeze() {
         let limit = Duration::from_millis(500);
         for (frozen_for, done) in [(Duration::ZERO, Some(2)), (limit * 2, None)] {
             let mut begun = 0;
@@ -80,24 +89,22 @@ mod tests {
             };
             let frozen = async {
                 tokio::task::yield_now().await;
-                turn::wall(frozen_for);
+                mock::advance_wall(frozen_for);
             };
-            let (result, ()) = tokio::join!(strictly(limit, work), frozen);
+            let (result, ()) = tokio::join!(timeout_by_both_clocks(limit, work), frozen);
             assert_eq!(result, done);
             assert_eq!(begun, done.unwrap_or(1));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_deadline_less_the_margin_ends_a_wait() {
+    async fn a_wait_ends_before_the_deadline() {
         let now = Instant::now();
-        assert_eq!(until(Duration::from_secs(5)), now + Duration::from_secs(5));
-        let invocation = Invocation::new(Some(now + Duration::from_secs(3)));
-        let within = |wait| INVOCATION.sync_scope(invocation.clone(), || until(wait));
-        assert_eq!(
-            within(Duration::from_secs(5)),
-            now + Duration::from_millis(2750)
-        );
-        assert_eq!(within(Duration::from_secs(1)), now + Duration::from_secs(1));
+        let seconds = Duration::from_secs;
+        assert_eq!(before_deadline(seconds(5)), now + seconds(5));
+        let invocation = Invocation::new(Some(now + seconds(3)));
+        let within = |wait| INVOCATION.sync_scope(invocation.clone(), || before_deadline(wait));
+        assert_eq!(within(seconds(5)), now + Duration::from_millis(2750));
+        assert_eq!(within(seconds(1)), now + seconds(1));
     }
 }

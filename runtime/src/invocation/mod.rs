@@ -1,44 +1,38 @@
-//! What is known of the invocation that a task serves.
+//! The invocation that the current task serves.
 
+pub(crate) mod background;
+pub(crate) mod deadline;
+pub(crate) mod on_stream_end;
+pub(crate) mod unavailable;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::Error;
+use self::on_stream_end::CurrentStream;
+use self::unavailable::FailedLeases;
 
 tokio::task_local! {
-    /// The invocation that this task serves.
+    /// The invocation that this task serves. The only task-local of this crate.
     pub(crate) static INVOCATION: Arc<Invocation>;
 }
 
 /// One invocation, from its event to its response.
 #[derive(Debug)]
 pub(crate) struct Invocation {
-    /// Its own in this process.
+    /// Unique in this process.
     pub(crate) id: u64,
-    /// Its end; `None` if it is not known.
+    /// `None` if the deadline is unknown.
     deadline: Option<Instant>,
-    /// Says that its response is out; none in what it has left behind.
+    /// Signals that the response is out. `None` in a copy for background work.
     response: Option<watch::Sender<bool>>,
     has_responded: watch::Receiver<bool>,
-    /// The leases that it was refused.
-    refusals: Mutex<Vec<Refusal>>,
+    failed_leases: FailedLeases,
+    stream: CurrentStream,
 }
-
-#[derive(Debug)]
-struct Refusal {
-    error: Error,
-    /// The error that the handler was given is alive, whatever it is wrapped in.
-    alive: Weak<()>,
-}
-
-/// Lives as long as the [`Error`] that owns it.
-#[doc(hidden)]
-#[derive(Debug, Default)]
-pub struct Witness(#[expect(dead_code, reason = "it is only kept")] Option<Arc<()>>);
 
 impl Invocation {
     pub(crate) fn new(deadline: Option<Instant>) -> Arc<Self> {
@@ -49,105 +43,60 @@ impl Invocation {
             deadline,
             response: Some(response),
             has_responded,
-            refusals: Mutex::default(),
+            failed_leases: FailedLeases::default(),
+            stream: CurrentStream::default(),
         })
     }
 
-    /// The same for a task that it leaves behind, and that may outlive it.
-    pub(crate) fn left_behind(&self) -> Arc<Self> {
+    /// Creates a copy for background work, which may outlive the invocation.
+    pub(crate) fn for_background(&self) -> Arc<Self> {
         Arc::new(Self {
             id: self.id,
             deadline: self.deadline,
             response: None,
             has_responded: self.has_responded.clone(),
-            refusals: Mutex::default(),
+            failed_leases: FailedLeases::default(),
+            stream: CurrentStream::default(),
         })
     }
 
-    /// One whose deadline Lambda tells, in milliseconds of the Unix epoch.
-    pub(crate) fn until(epoch_ms: u64) -> Arc<Self> {
+    /// Creates an invocation with Lambda's deadline, in milliseconds since the Unix epoch.
+    pub(crate) fn with_deadline(epoch_ms: u64) -> Arc<Self> {
         Self::new(deadline(epoch_ms))
     }
 
-    /// Its response is out.
+    /// Signals that the response is out.
     pub(crate) fn respond(&self) {
         if let Some(response) = &self.response {
             response.send_replace(true);
         }
     }
-
-    fn refusals(&self) -> MutexGuard<'_, Vec<Refusal>> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The invocation of the current task, if it serves one.
+/// Returns the invocation that the current task serves, if any.
 pub(crate) fn current() -> Option<Arc<Invocation>> {
     INVOCATION.try_with(Arc::clone).ok()
 }
 
-/// Its end, if that is known.
-pub(crate) fn current_deadline() -> Option<Instant> {
-    INVOCATION
-        .try_with(|invocation| invocation.deadline)
-        .ok()
-        .flatten()
+/// Returns the current invocation, or a new one without a deadline if there is none.
+pub(crate) fn current_or_new() -> Arc<Invocation> {
+    current().unwrap_or_else(|| Invocation::new(None))
 }
 
-/// Waits until the response of the current invocation is out, as far as that is known.
+/// Waits until the response of the current invocation is out. Returns at once if the task serves
+/// no invocation, or if the invocation ended without a response.
 pub(crate) fn responded() -> impl Future<Output = ()> + Send + 'static {
     let response = INVOCATION.try_with(|invocation| invocation.has_responded.clone());
     async {
         if let Ok(mut response) = response {
-            // Or it has ended without one.
             let _ = response.wait_for(|is_out| *is_out).await;
         }
     }
 }
 
-/// Remembers that the current invocation was refused a connection that may be had later, for as
-/// long as `error` is alive.
-pub(crate) fn remember(mut error: Error) -> Error {
-    let _ = INVOCATION.try_with(|invocation| {
-        let Some(copy) = error.copy().filter(Error::passes) else {
-            return;
-        };
-        let witness = Arc::new(());
-        let mut refusals = invocation.refusals();
-        refusals.retain(Refusal::is_alive);
-        refusals.push(Refusal {
-            error: copy,
-            alive: Arc::downgrade(&witness),
-        });
-        drop(refusals);
-        error.put(Witness(Some(witness)));
-    });
-    error
-}
-
-/// The refusal that the current invocation has not got over: its error is still alive.
+/// Converts Lambda's deadline to the monotonic clock.
 ///
-/// Asked with the handler's error in hand, this tells whether that is a refusal, or wraps one in
-/// whatever type.
-pub(crate) fn refusal() -> Option<Error> {
-    INVOCATION
-        .try_with(|invocation| {
-            let refusals = invocation.refusals();
-            let refusal = refusals.iter().rfind(|refusal| refusal.is_alive());
-            refusal.and_then(|refusal| refusal.error.copy())
-        })
-        .ok()
-        .flatten()
-}
-
-impl Refusal {
-    fn is_alive(&self) -> bool {
-        self.alive.strong_count() > 0
-    }
-}
-
-/// Lambda's deadline, in milliseconds of the Unix epoch, by the monotonic clock; `None` for one
-/// in the past, which cargo-lambda sends and which means that nobody knows.
+/// Returns `None` for a deadline in the past: cargo-lambda always sends one, so it is unknown.
 fn deadline(epoch_ms: u64) -> Option<Instant> {
     let left = SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_millis(epoch_ms))?
@@ -161,39 +110,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_in_the_past_is_unknown_and_one_beyond_all_time_no_panic() {
+    fn past_and_far_future_deadlines_do_not_panic() {
         assert_eq!(deadline(600_000), None);
         let _ = deadline(u64::MAX);
     }
 
-    #[derive(Debug)]
-    enum Wrapped {
-        Database(#[expect(dead_code, reason = "it is only kept")] Box<dyn std::error::Error>),
-    }
-
     #[test]
-    fn a_refusal_is_known_by_its_error_whatever_that_is_wrapped_in() {
-        INVOCATION.sync_scope(Invocation::new(None), || {
-            let error = remember(Error::saturated("full"));
-            let wrapped = Wrapped::Database(Box::new(std::io::Error::other(error)));
-            let known = refusal().expect("it is alive");
-            assert!(known.to_string().contains("full"), "{known}");
-            drop(wrapped);
-            assert!(refusal().is_none(), "the handler got over it");
-            let _rejected = remember(Error::rejected("no such user"));
-            assert!(refusal().is_none(), "it will not pass");
-            let _one = remember(Error::unavailable("down"));
-            let two = remember(Error::unavailable("still down"));
-            drop(two);
-            let known = refusal().expect("the first is alive");
-            assert!(known.to_string().contains(": down"), "{known}");
-        });
-    }
-
-    #[test]
-    fn outside_an_invocation_nothing_is_remembered() {
-        let _error = remember(Error::saturated("full"));
-        assert!(refusal().is_none());
+    fn outside_an_invocation_there_is_no_current_one() {
         assert!(current().is_none());
     }
 }

@@ -5,25 +5,25 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use lambda_http::Error;
 use lambda_http::lambda_runtime::LambdaInvocation;
 use lambda_http::tower::{Layer, Service};
+use lambda_http::{BoxFuture, Error};
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::invocation::{INVOCATION, Invocation};
-use crate::metrics::Metrics;
-use crate::owed::{self, Debtor};
-use crate::registry::Work;
-use crate::{limit, sandbox};
+use crate::environment;
+use crate::invocation::background::{self, Owner};
+use crate::invocation::{INVOCATION, Invocation, deadline};
+use crate::telemetry::Metrics;
 
-/// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime): tells leases
-/// how much time the invocation has left, and after the response was posted waits for what is owed
-/// to connections (a queued ROLLBACK, a check after a failure, closing those above
-/// [`keep`](crate::Source::keep)) before the next event is asked for, since Lambda freezes the
-/// sandbox there.
+/// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime) that works after
+/// a response.
 ///
-/// [`run`](crate::run) adds it; those who build their own runtime add it last, so that it is the
-/// outermost:
+/// It passes the invocation's deadline to leases. After the response was posted, it waits for
+/// background work: a queued ROLLBACK, a health check after a failure, closing connections above
+/// [`keep`](crate::Source::keep). Then it asks for the next event, and Lambda freezes the sandbox.
+///
+/// [`run`](crate::run) adds it. If you build your own runtime, add it last, so that it is the
+/// outermost layer:
 ///
 /// ```no_run
 /// # async fn handler(_: lambda_http::Request) -> Result<&'static str, lambda_http::Error> { Ok("") }
@@ -32,10 +32,11 @@ use crate::{limit, sandbox};
 /// # }
 /// ```
 ///
-/// The wait ends after 500 ms, or 50 ms before the invocation's deadline if that is earlier;
-/// connections that are not done by then are dropped. An invocation that owes nothing does not
-/// wait. Where Lambda has several served at once (`AWS_LAMBDA_MAX_CONCURRENCY`), each waits for what
-/// it owes itself; else also for what was left by tasks of the handler's own.
+/// The wait ends after 500 ms, or 50 ms before the invocation's deadline if that is earlier.
+/// Connections that are not done by then are dropped. Without background work there is no wait.
+///
+/// An invocation waits for its own work and for work left by the handler's tasks. If Lambda runs
+/// several at once (`AWS_LAMBDA_MAX_CONCURRENCY`), each waits for its own work only.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterResponse {
     limit: Duration,
@@ -43,7 +44,7 @@ pub struct AfterResponse {
 }
 
 impl AfterResponse {
-    /// A layer that waits for up to 500 ms.
+    /// Creates a layer that waits for up to 500 ms and prints no metrics.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -52,16 +53,16 @@ impl AfterResponse {
         }
     }
 
-    /// How long the wait may take. Default: 500 ms.
+    /// Limits the wait. Default: 500 ms.
     #[must_use]
     pub const fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Prints what happened to connections to the standard output, which is the function's log: one
-    /// line an invocation in the form of [`Stats::embedded_metrics`](crate::Stats::embedded_metrics), of which
-    /// CloudWatch makes metrics in `namespace`. Default: nothing is printed.
+    /// Prints one line of counters after each invocation to the standard output, which is the
+    /// function's log. CloudWatch makes metrics of it in `namespace`. See
+    /// [`Stats::embedded_metrics`](crate::Stats::embedded_metrics). Default: prints nothing.
     #[must_use]
     pub const fn embedded_metrics(mut self, namespace: &'static str) -> Self {
         self.metrics = Metrics::of(namespace);
@@ -82,7 +83,7 @@ impl<S> Layer<S> for AfterResponse {
         AfterResponseService {
             inner,
             layer: *self,
-            is_alone: sandbox::concurrency() == 1,
+            single_concurrency: environment::concurrency() == 1,
         }
     }
 }
@@ -92,8 +93,8 @@ impl<S> Layer<S> for AfterResponse {
 pub struct AfterResponseService<S> {
     inner: S,
     layer: AfterResponse,
-    /// Whether the sandbox serves one invocation at a time.
-    is_alone: bool,
+    /// `true` if the sandbox serves one invocation at a time.
+    single_concurrency: bool,
 }
 
 impl<S> Service<LambdaInvocation> for AfterResponseService<S>
@@ -109,14 +110,14 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
-        let known = Invocation::until(invocation.context.deadline);
-        // The handler is called in here: it knows the deadline from its first line.
+        let known = Invocation::with_deadline(invocation.context.deadline);
+        // The handler is called in here, so it knows the deadline from its first line.
         let future = INVOCATION.sync_scope(Arc::clone(&known), || self.inner.call(invocation));
         AfterResponseFuture {
             future: INVOCATION.scope(Arc::clone(&known), future),
             invocation: known,
             layer: self.layer,
-            is_alone: self.is_alone,
+            single_concurrency: self.single_concurrency,
             after: None,
         }
     }
@@ -129,9 +130,9 @@ pin_project_lite::pin_project! {
         future: TaskLocalFuture<Arc<Invocation>, F>,
         invocation: Arc<Invocation>,
         layer: AfterResponse,
-        is_alone: bool,
-        // The response is out; what is owed is being done.
-        after: Option<(Result<(), Error>, Work)>,
+        single_concurrency: bool,
+        // The result, and the background work that is waited for once the response is out.
+        after: Option<(Result<(), Error>, BoxFuture<'static, ()>)>,
     }
 }
 
@@ -143,20 +144,20 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
         if this.after.is_none() {
             let result = ready!(this.future.poll(cx));
             this.invocation.respond();
-            // Where several are served at once nothing is frozen between them.
-            let debtor = if *this.is_alone {
-                Debtor::Anybody
+            // With several invocations at once the sandbox is not frozen between them.
+            let owner = if *this.single_concurrency {
+                Owner::Any
             } else {
-                Debtor::Invocation(this.invocation.id)
+                Owner::Invocation(this.invocation.id)
             };
-            if owed::none(debtor) {
+            if background::is_idle(owner) {
                 this.layer.metrics.print();
                 return Poll::Ready(result);
             }
             let end = INVOCATION.sync_scope(Arc::clone(this.invocation), || {
-                limit::until_the_last(this.layer.limit)
+                deadline::before_deadline_final(this.layer.limit)
             });
-            *this.after = Some((result, Box::pin(owed::done(debtor, end))));
+            *this.after = Some((result, Box::pin(background::wait(owner, end))));
         }
         if let Some((_, work)) = this.after {
             ready!(work.as_mut().poll(cx));
@@ -183,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    /// An invocation with its deadline in 300 ms.
+    /// Returns an invocation with a deadline in 300 ms.
     fn invocation() -> LambdaInvocation {
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let mut context = Invocation::default();
@@ -197,9 +198,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_owed_is_given_up_before_the_deadline() {
+    async fn background_work_is_dropped_before_the_deadline() {
         let mut service = AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| {
-            owed::spawn(std::future::pending());
+            background::spawn(std::future::pending());
             Ok(())
         }));
         let begun = Instant::now();
@@ -212,16 +213,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn served_at_once_none_waits_for_what_another_owes() {
+    async fn concurrent_invocations_do_not_wait_for_each_other() {
         let (sender, ended) = tokio::sync::oneshot::channel::<()>();
-        // Left by somebody else, and not ended by whoever does not wait for it.
-        owed::spawn(async {
+        // Work of no invocation, which only an invocation that waits for it may abort.
+        background::spawn(async {
             let _ = ended.await;
         });
-        for (is_alone, waits) in [(false, false), (true, true)] {
+        for (single_concurrency, waits) in [(false, false), (true, true)] {
             let mut service =
                 AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| Ok(())));
-            service.is_alone = is_alone;
+            service.single_concurrency = single_concurrency;
             let begun = Instant::now();
             service.call(invocation()).await.expect("a response");
             assert_eq!(begun.elapsed() > Duration::ZERO, waits);
@@ -230,12 +231,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn served_at_once_each_waits_for_what_it_owes_itself() {
+    async fn concurrent_invocations_wait_for_their_own_work() {
         let mut service = AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| {
-            owed::spawn(tokio::time::sleep(Duration::from_millis(40)));
+            background::spawn(tokio::time::sleep(Duration::from_millis(40)));
             Ok(())
         }));
-        service.is_alone = false;
+        service.single_concurrency = false;
         let begun = Instant::now();
         service.call(invocation()).await.expect("a response");
         assert!(begun.elapsed() >= Duration::from_millis(40));

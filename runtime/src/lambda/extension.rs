@@ -9,24 +9,26 @@ use lambda_runtime_api_client::body::Body;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::BoxError;
+use crate::error::BoxError;
+use crate::telemetry::events;
 
 /// Unique among the extensions of a function.
 const NAME: &str = "reuse-db";
 
-/// How long registering may take: it is a call within the machine.
+/// The limit of registering, which is a call within the machine.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// After the connection to Lambda's API was lost, as it is when a snapshot is restored.
+/// The pause after the connection to Lambda's API was lost, as it is when a snapshot is restored.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Registers an internal extension that wants no events. Lambda sends SIGTERM only to a sandbox that
-/// has an extension (AWS, "Lambda Extensions API", "Shutdown phase"); else it kills at once.
+/// Registers an internal extension that subscribes to no events.
 ///
-/// Must be done before the first event is asked for, which ends the initialization.
+/// Lambda sends SIGTERM only to a sandbox that has an extension, and kills any other at once (AWS,
+/// "Lambda Extensions API", "Shutdown phase"). Call it before the first event is asked for, which
+/// ends the initialization.
 pub(crate) async fn register() -> Result<(), BoxError> {
     let (sender, registered) = oneshot::channel();
-    // It goes on whatever became of the wait: Lambda waits for an extension that it has registered.
+    // The task outlives the wait: Lambda waits for every extension that it has registered.
     tokio::spawn(async move {
         let client = PooledClient::builder().build();
         match identifier(&client).await {
@@ -40,12 +42,12 @@ pub(crate) async fn register() -> Result<(), BoxError> {
     timeout(LIMIT, registered).await??
 }
 
-/// Lambda takes the extension for ready, and later for idle, while it asks for its next event. None comes:
-/// it has asked for none.
+/// Asks for the next event for ever. Lambda treats the extension as ready, and later as idle, while
+/// it asks. No event comes, because it subscribed to none.
 async fn wait_for_events(mut client: PooledClient, identifier: &str) {
     loop {
         if let Err(error) = next(&client, identifier).await {
-            tracing::debug!(target: "reuse_db", %error, "the extension asks again for its next event");
+            events::extension_retried(&error);
         }
         sleep(PAUSE).await;
         client = PooledClient::builder().build();
@@ -62,7 +64,7 @@ async fn identifier(client: &PooledClient) -> Result<String, BoxError> {
     let identifier = response.headers().get("Lambda-Extension-Identifier");
     let identifier = identifier.ok_or_else(|| format!("Lambda answered {status}"))?;
     let identifier = identifier.to_str()?.to_owned();
-    // Read to its end, so that its connection can be used again.
+    // Read to its end, so that the client reuses the connection.
     response.into_body().collect().await?;
     Ok(identifier)
 }

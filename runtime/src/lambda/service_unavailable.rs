@@ -1,4 +1,4 @@
-//! A 503 in place of a function error.
+//! The layer that makes a 503 of an invocation without a connection.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -7,18 +7,21 @@ use lambda_http::http::Response;
 use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Request};
 
-use crate::invocation::{self, INVOCATION, Invocation};
-use crate::{Error, refuse};
+use crate::error::Error;
+use crate::invocation::{self, INVOCATION, unavailable};
 
-/// A layer for a handler of HTTP requests: an error that is or wraps an [`Error`] of the kinds
-/// [`Unavailable`](crate::Kind::Unavailable) and [`Saturated`](crate::Kind::Saturated) becomes a
-/// response, by default a 503 with `Retry-After: 1` and a small JSON body. As an error it would be
-/// a function error, of which API Gateway makes a 502. Any other error passes as it is.
+/// A layer for a handler of HTTP requests that makes a response of a transient [`Error`].
 ///
-/// The error is found in whatever type it is wrapped in, as long as it is kept and not only its
-/// text: a box, `anyhow`, an `enum` of the handler's. The cause goes to the log, not to the client.
+/// An error of the kind [`Unavailable`](crate::ErrorKind::Unavailable) or
+/// [`Saturated`](crate::ErrorKind::Saturated), or one that wraps it, becomes a response: by default
+/// a 503 with `Retry-After: 1` and a small JSON body. Otherwise it would be a function error, and
+/// API Gateway makes a 502 of those. Other errors pass unchanged.
 ///
-/// [`run`](crate::run) adds it; those who build their own runtime put it around their handler:
+/// The layer finds the error in any wrapper that keeps it: a box, `anyhow`, an `enum` of your own.
+/// A handler that keeps only its text loses the 503. The response does not contain the cause; the
+/// log does, in the event `unavailable`.
+///
+/// [`run`](crate::run) adds it. If you build your own runtime, put it around your handler:
 ///
 /// ```no_run
 /// use lambda_http::tower::ServiceBuilder;
@@ -38,13 +41,14 @@ pub struct ServiceUnavailable {
 type Respond = dyn Fn(&Error) -> Response<String> + Send + Sync;
 
 impl ServiceUnavailable {
-    /// A layer that answers 503.
+    /// Creates a layer that responds with a 503.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(|_| refuse::service_unavailable())
+        Self::with(|error| error.to_response().unwrap_or_default())
     }
 
-    /// A layer that answers what `response` makes of the error, whose cause is there as text only.
+    /// Creates a layer that responds with what `response` returns. The error contains its cause as
+    /// text only.
     #[must_use]
     pub fn with(response: impl Fn(&Error) -> Response<String> + Send + Sync + 'static) -> Self {
         Self {
@@ -55,9 +59,9 @@ impl ServiceUnavailable {
 
 #[cfg(feature = "local")]
 impl ServiceUnavailable {
-    /// Tells the cause on the standard error, too: off Lambda somebody is developing, perhaps without
-    /// a subscriber.
-    pub(crate) fn told(self) -> Self {
+    /// Also prints the cause to the standard error. Outside Lambda a developer may have no
+    /// subscriber.
+    pub(crate) fn also_to_stderr(self) -> Self {
         let response = self.response;
         Self::with(move |error| {
             eprintln!("the handler got no connection: {error}");
@@ -89,7 +93,7 @@ impl<S> Layer<S> for ServiceUnavailable {
     }
 }
 
-/// The service that [`ServiceUnavailable`] makes.
+/// The service of the layer [`ServiceUnavailable`].
 #[derive(Clone, Debug)]
 pub struct ServiceUnavailableService<S> {
     inner: S,
@@ -111,8 +115,8 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        // Without the `AfterResponse` layer nobody else remembers what was refused.
-        let invocation = invocation::current().unwrap_or_else(|| Invocation::new(None));
+        // Without the `AfterResponse` layer there is no invocation yet.
+        let invocation = invocation::current_or_new();
         let response = INVOCATION.sync_scope(Arc::clone(&invocation), || self.inner.call(request));
         let layer = self.layer.clone();
         Box::pin(INVOCATION.scope(invocation, async move {
@@ -120,11 +124,8 @@ where
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            match invocation::refusal() {
-                Some(refusal) => {
-                    tracing::error!(target: "reuse_db", error = %refusal, "answered as unavailable");
-                    Ok((layer.response)(&refusal).map(B::from))
-                }
+            match unavailable::current() {
+                Some(cause) => Ok((layer.response)(&cause).map(B::from)),
                 None => Err(error),
             }
         }))

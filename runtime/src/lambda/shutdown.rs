@@ -1,39 +1,44 @@
-//! Closing what is kept, when the sandbox ends.
+//! Closing kept connections when the sandbox shuts down, and before a snapshot of it.
 
 use std::time::Duration;
 
-use crate::owed::{self, Debtor};
-use crate::{limit, registry};
+use lambda_http::{BoxFuture, Error, SnapStartResource};
 
-/// How long it may take: Lambda leaves a sandbox 300 to 500 ms between SIGTERM and SIGKILL.
+use crate::invocation::background::{self, Owner};
+use crate::invocation::deadline;
+use crate::pool::registry;
+
+/// The limit of a shutdown. Lambda leaves a sandbox 300 to 500 ms between SIGTERM and SIGKILL.
 const LIMIT: Duration = Duration::from_millis(300);
 
-/// Closes every connection that is kept idle in this tokio runtime, politely, and finishes what is
-/// owed to others, within 300 ms; what is not done by then is dropped. A connection that is leased
-/// is left to its invocation.
+/// Closes every connection that is idle in this tokio runtime, and finishes background work,
+/// within 300 ms. What is not done by then is dropped. A leased connection is left to its
+/// invocation.
 ///
-/// [`run`](crate::run) calls it when the sandbox ends; call it in a graceful shutdown of your own.
-/// Statics stay usable: the next lease opens a new connection.
+/// [`run`](crate::run) calls it when the sandbox shuts down. Call it in a graceful shutdown of your
+/// own. Statics stay usable: the next lease opens a new connection.
 pub async fn shutdown() {
-    let end = limit::after(LIMIT);
-    // What is owed to a connection may park it: the second round closes that.
+    let end = deadline::after(LIMIT);
+    // Background work may make a connection idle. The second round closes it.
     for _ in 0..2 {
-        for work in registry::drain() {
-            owed::spawn(work);
+        for work in registry::close_idle() {
+            background::spawn(work);
         }
-        owed::done(Debtor::Anybody, end).await;
+        background::wait(Owner::Any, end).await;
     }
 }
 
-/// Runs `runtime`, which serves on Lambda, until that ends or the sandbox does: on SIGTERM (and
-/// SIGINT) every kept connection is closed as by [`shutdown`], and this returns `Ok`, so that
-/// `main` can end.
+/// Runs `runtime`, which serves on Lambda, until it ends or the sandbox shuts down.
 ///
-/// Lambda sends SIGTERM only to a sandbox that has an extension; so this registers an internal one
-/// by the name of `reuse-db`, which wants no events. Where that is refused, or takes longer than 2 s, a
-/// warning is logged, and it serves all the same; off Lambda, or not on Unix, it is as `runtime` alone.
+/// On SIGTERM and SIGINT it closes every kept connection, as [`shutdown`] does, and returns `Ok`,
+/// so that `main` can end.
 ///
-/// [`run`](crate::run) does this; it is for those who build their own runtime:
+/// Lambda sends SIGTERM only to a sandbox that has an extension. So this function registers an
+/// internal one by the name of `reuse-db`, which subscribes to no events. If registering fails or
+/// takes longer than 2 s, it logs a warning and serves all the same. Outside Lambda and on other
+/// systems than Unix it only runs `runtime`.
+///
+/// [`run`](crate::run) does this. Use it if you build your own runtime:
 ///
 /// ```no_run
 /// # async fn handler(_: lambda_http::Request) -> Result<&'static str, lambda_http::Error> { Ok("") }
@@ -43,23 +48,23 @@ pub async fn shutdown() {
 /// # }
 /// ```
 ///
-/// It does not go with `lambda_runtime::spawn_graceful_shutdown_handler`, which ends the process
-/// when its own hook has run: there, `await` [`shutdown`] in the hook.
+/// It cannot be combined with `lambda_runtime::spawn_graceful_shutdown_handler`, which ends the
+/// process once its own hook has run. Await [`shutdown`] in that hook instead.
 ///
 /// # Errors
 ///
-/// Those of `runtime`.
-pub async fn until_shutdown<F>(runtime: F) -> Result<(), lambda_http::Error>
+/// Returns the errors of `runtime`.
+pub async fn until_shutdown<F>(runtime: F) -> Result<(), Error>
 where
-    F: Future<Output = Result<(), lambda_http::Error>>,
+    F: Future<Output = Result<(), Error>>,
 {
     #[cfg(unix)]
-    if crate::sandbox::is_lambda() {
-        // Listened to before it can be sent.
+    if crate::environment::is_lambda() {
+        // Signals are listened to before the first can be sent.
         let terminated = terminated();
-        if let Err(error) = crate::extension::register().await {
-            // Somebody else may send it, and it does not end the process by itself any more.
-            tracing::warn!(target: "reuse_db", %error, "no extension: Lambda will not tell that the sandbox ends");
+        if let Err(error) = super::extension::register().await {
+            // Without an extension SIGTERM may still come from somebody else.
+            crate::telemetry::events::no_extension(&error);
         }
         return tokio::select! {
             result = runtime => result,
@@ -72,8 +77,7 @@ where
     runtime.await
 }
 
-/// Resolves on SIGTERM or SIGINT; where they cannot be had, never. They are listened to from the
-/// call.
+/// Resolves on SIGTERM or SIGINT, from the call on. Never resolves if signals are unavailable.
 #[cfg(unix)]
 pub(crate) fn terminated() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -90,11 +94,44 @@ pub(crate) fn terminated() -> impl Future<Output = ()> {
     }
 }
 
-/// Resolves on Ctrl-C; where that cannot be had, never.
+/// Resolves on Ctrl-C. Never resolves if signals are unavailable.
 #[cfg(all(not(unix), feature = "local"))]
 pub(crate) async fn terminated() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+/// Closes every kept connection before Lambda takes a snapshot of the sandbox (SnapStart), for a
+/// [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime).
+///
+/// A restored sandbox opens a new connection when it first needs one. A socket that is restored in
+/// a hundred sandboxes works in none. [`run`](crate::run) registers it. Register it yourself if you
+/// build your own runtime:
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// # async fn handler(_: lambda_http::Request) -> Result<&'static str, lambda_http::Error> { Ok("") }
+/// # async fn start() -> Result<(), lambda_http::Error> {
+/// lambda_http::runtime(lambda_http::service_fn(handler))
+///     .layer(reuse_db::AfterResponse::new())
+///     .register_snapstart_resource(Arc::new(reuse_db::SnapStart))
+///     .run()
+///     .await
+/// # }
+/// ```
+///
+/// Register it before resources that use a connection: the last one registered runs first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SnapStart;
+
+impl SnapStartResource for SnapStart {
+    fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            shutdown().await;
+            Ok(())
+        })
     }
 }
 
@@ -103,29 +140,30 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::fake::{Fake, GATES, Gate, SOURCE, alive, set};
-    use crate::{Lease, Outcome, Parked};
+    use crate::response::Outcome;
+    use crate::statics::{Exclusive, Lease};
+    use crate::testing::{Fake, GATES, Gate, SOURCE, alive, set};
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_idle_and_what_is_being_checked_is_closed_in_time() {
-        static DB: Parked<Fake> = Parked::new(SOURCE);
+    async fn idle_and_returning_connections_are_closed_in_time() {
+        static DB: Exclusive<Fake> = Exclusive::new(SOURCE);
         for (check, close) in GATES
             .iter()
             .flat_map(|a| GATES.iter().map(move |b| (*a, *b)))
         {
             let idle = DB.lease().await.expect("a lease");
             let failed = DB.lease().await.expect("a lease");
-            set(|world| (world.check, world.close) = (check, close));
+            set(|fake| (fake.check, fake.close) = (check, close));
             Lease::settle(idle, Outcome::Success);
             Lease::settle(failed, Outcome::Failure);
             let begun = Instant::now();
             shutdown().await;
             assert_eq!(alive(), 0, "check {check:?}, close {close:?}");
-            // The timers' resolution.
+            // Timers have a resolution of 1 ms.
             let most = LIMIT + Duration::from_millis(1);
             assert!(begun.elapsed() <= most, "check {check:?}, close {close:?}");
-            assert!(DB.lease().await.is_ok(), "it stays usable");
-            set(|world| (world.check, world.close) = (Gate::Ok, Gate::Ok));
+            assert!(DB.lease().await.is_ok(), "the static stays usable");
+            set(|fake| (fake.check, fake.close) = (Gate::Ok, Gate::Ok));
             shutdown().await;
         }
     }

@@ -1,75 +1,99 @@
-//! What a handler gets is made of a connection; a dead one is replaced as long as no handler had it.
+//! A connection that is checked out, and the value that one invocation makes of it. A connection
+//! that BEGIN finds dead is replaced here.
 
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Depot, Held};
-use crate::clock::Moment;
-use crate::stats::{Count, Counters};
-use crate::{Connect, Error, Handle, connecting, limit};
+use super::Pool;
+use crate::clock::Timestamp;
+use crate::connect::{Connect, FromConnection, retry};
+use crate::error::Error;
+use crate::invocation::deadline;
+use crate::telemetry::{Count, Counters, events};
 
-impl<C: Connect> Held<C> {
-    /// Makes the handler's argument: for a transaction that takes a BEGIN, which may find out that the
-    /// connection is dead. Nothing of the handler's was sent then, so it is replaced, once.
-    // Cancellation safety: both connections are owned by this lease.
-    pub(crate) async fn open<H: Handle<Connection = C>>(&mut self) -> Result<H::Open<'_>, Error> {
+/// A connection with the permit to use it, owned by one lease.
+pub(crate) struct CheckedOut<C> {
+    pub(crate) connection: C,
+    /// The connection that was opened when the first one turned out to be dead.
+    pub(super) replacement: Option<C>,
+    /// `true` until it is opened if it was idle before this lease.
+    pub(super) is_reused: bool,
+    pub(super) opened: Timestamp,
+    pub(super) pool: Arc<Pool<C>>,
+    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) counters: &'static Counters,
+}
+
+impl<C: Connect> CheckedOut<C> {
+    /// Makes the handler's argument. For a transaction that is a BEGIN.
+    ///
+    /// BEGIN may find the connection dead. The handler has sent nothing by then, so the connection
+    /// is replaced, once.
+    // Cancellation safety: this lease owns both connections.
+    pub(crate) async fn open<H: FromConnection<Connection = C>>(
+        &mut self,
+    ) -> Result<H::Open<'_>, Error> {
         let Self {
             connection,
-            instead,
-            was_idle,
+            replacement,
+            is_reused,
             opened,
-            depot,
+            pool,
             counters,
             ..
         } = self;
-        // What was opened before is over.
-        if let Some(another) = instead.take() {
-            *connection = another;
+        // The lease may be opened more than once.
+        if let Some(replacement) = replacement.take() {
+            *connection = replacement;
         }
-        // Nobody had it in hand yet.
-        let may_be_replaced = std::mem::take(was_idle);
+        let may_be_replaced = std::mem::take(is_reused);
         let begun = Instant::now();
-        let end = limit::until(depot.source.connect_timeout);
-        let end_of_try = if may_be_replaced && !depot.source.transaction_pooler {
-            // As of a check: it was sound not long ago. A pooler may have no session free for longer.
-            end.min(limit::after(depot.source.check_timeout))
+        let end = deadline::before_deadline(pool.source.connect_timeout);
+        let end_of_begin = if may_be_replaced && !pool.source.transaction_pooler {
+            end.min(deadline::after(pool.source.check_timeout))
         } else {
+            // A pooler may need longer until it has a free session.
             end
         };
-        let error = match timeout_at(end_of_try, H::open(connection)).await {
+        let error = match timeout_at(end_of_begin, H::open(connection)).await {
             Ok(Ok(open)) => return Ok(open),
             Ok(Err(error)) => error,
-            Err(_) => silence(),
+            Err(_) => begin_timed_out(),
         };
         if !may_be_replaced {
-            return Err(depot.not_opened(error, begun, counters));
+            return Err(pool.begin_failed(error, begun, counters));
         }
-        tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), %error, "stale");
+        events::stale(begun.elapsed(), None, &error);
         counters.add(Count::Stale);
-        let another = Box::pin(connecting::open(&depot.source, end, counters)).await;
-        *opened = Moment::now();
-        let connection = match another {
-            Ok(another) => instead.insert(another),
-            Err(error) => return Err(connecting::refused(error, begun.elapsed(), counters)),
+        let new = Box::pin(retry::open(&pool.source, end, counters)).await;
+        *opened = Timestamp::now();
+        let connection = match new {
+            Ok(new) => replacement.insert(new),
+            Err(error) => {
+                return Err(retry::report_unavailable(error, begun.elapsed(), counters));
+            }
         };
         timeout_at(end, H::open(connection))
             .await
-            .unwrap_or_else(|_| Err(silence()))
-            .map_err(|error| depot.not_opened(error, begun, counters))
+            .unwrap_or_else(|_| Err(begin_timed_out()))
+            .map_err(|error| pool.begin_failed(error, begun, counters))
     }
 }
 
-fn silence() -> Error {
+fn begin_timed_out() -> Error {
     Error::unavailable("no answer to BEGIN in time")
 }
 
-impl<C: Connect> Depot<C> {
-    /// One that may be had later is a refusal like another.
-    fn not_opened(&self, error: Error, begun: Instant, counters: &Counters) -> Error {
-        let took = begun.elapsed();
-        if error.passes() {
-            connecting::refused(error.after(self.source.target(), 1, took), took, counters)
-        } else {
-            error
+impl<C: Connect> Pool<C> {
+    /// Reports a transient failure of BEGIN as an unavailable connection.
+    fn begin_failed(&self, error: Error, begun: Instant, counters: &Counters) -> Error {
+        if !error.is_transient() {
+            return error;
         }
+        let took = begun.elapsed();
+        let error = error.with_attempts(self.source.target(), 1, took);
+        retry::report_unavailable(error, took, counters)
     }
 }

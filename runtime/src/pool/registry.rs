@@ -1,97 +1,101 @@
-//! Every depot of the process, found by what it holds, its `Source`, and its runtime.
+//! Every pool of the process, found by its type, its [`Source`] and its runtime.
 
 use std::any::Any;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::fmt;
+use std::sync::{Arc, Weak};
 
+use lambda_http::BoxFuture;
 use tokio::runtime::{Handle, Id};
 
-use crate::{Error, Source};
+use crate::error::Error;
+use crate::source::Source;
+use crate::sync::Mutex;
 
-/// What keeps connections, as the process sees it.
-pub(crate) trait Keeper: Any + Send + Sync {
-    /// Takes what is idle, to be closed politely: the work that does it.
-    fn drain(self: Arc<Self>) -> Vec<Work>;
+/// A pool of any type, as the registry sees it.
+pub(crate) trait ErasedPool: Any + Send + Sync {
+    /// Takes what is idle, and returns the work that closes it.
+    fn close_idle(self: Arc<Self>) -> Vec<BoxFuture<'static, ()>>;
 
-    /// The runtime has ended: drops what is idle, and keeps nothing more.
-    fn end(&self);
+    /// Drops what is idle, because the runtime has ended. From then on nothing is kept.
+    fn runtime_ended(&self);
 }
-
-/// Something to be run in the background.
-pub(crate) type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 struct Entry {
     runtime: Id,
     source: Source,
-    keeper: Arc<dyn Keeper>,
+    pool: Arc<dyn ErasedPool>,
 }
 
 static REGISTRY: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
 
-fn registry() -> MutexGuard<'static, Vec<Entry>> {
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A static's way to its keeper: the one it used last is remembered.
+/// The pool that a static used last: a cache of a lookup in the registry.
 ///
-/// Which type that is says [`find`](Self::find): so a static can name a type that no keeper can
-/// have, and the error is told once, where it is leased.
-pub(crate) struct Way(RwLock<Option<(Id, Weak<dyn Keeper>)>>);
+/// The pool's type is a parameter of [`find`](Self::find), not of this struct. A static of an
+/// unsupported type therefore compiles, and the error is reported once, at the lease.
+pub(crate) struct PoolCache(Mutex<Option<(Id, Weak<dyn ErasedPool>)>>);
 
-impl Way {
+impl PoolCache {
     pub(crate) const fn new() -> Self {
-        Self(RwLock::new(None))
+        Self(Mutex::new(None))
     }
 
-    /// The keeper of the current runtime. A connection belongs to the runtime that opened it: used
-    /// from another, it hangs until a time-out, or fails if its own has ended. So every runtime
-    /// (each `#[tokio::test]` has one) has keepers of its own, which end with it.
-    pub(crate) fn find<K: Keeper>(
+    /// Finds the pool of the current runtime, or makes it.
+    ///
+    /// A connection belongs to the runtime that opened it. Used from another, it hangs until a
+    /// time-out, or fails if its own runtime has ended. So every runtime, and each
+    /// `#[tokio::test]` has one, gets its own pools, which end with it.
+    pub(crate) fn find<P: ErasedPool>(
         &self,
         source: &Source,
-        make: fn(Source) -> K,
-    ) -> Result<Arc<K>, Error> {
+        make: fn(Source) -> P,
+    ) -> Result<Arc<P>, Error> {
         let runtime = Handle::try_current().map_err(|_| Error::NoRuntime)?;
         let id = runtime.id();
-        {
-            let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(keeper) = last
-                .as_ref()
-                .filter(|last| last.0 == id)
-                .and_then(|last| last.1.upgrade())
-                .and_then(downcast)
-            {
-                return Ok(keeper);
-            }
+        if let Some(pool) = self.cached(id) {
+            return Ok(pool);
         }
-        let keeper = find_or_make(&runtime, source, make);
-        let last: Weak<dyn Keeper> = Arc::<K>::downgrade(&keeper);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some((id, last));
-        Ok(keeper)
+        let pool = find_or_make(&runtime, source, make);
+        let weak: Weak<dyn ErasedPool> = Arc::<P>::downgrade(&pool);
+        *self.0.lock() = Some((id, weak));
+        Ok(pool)
+    }
+
+    fn cached<P: ErasedPool>(&self, runtime: Id) -> Option<Arc<P>> {
+        let last = self.0.lock();
+        let (id, pool) = last.as_ref()?;
+        let pool = (*id == runtime).then(|| pool.upgrade()).flatten()?;
+        drop(last);
+        downcast(pool)
     }
 }
 
-fn downcast<K: Keeper>(keeper: Arc<dyn Keeper>) -> Option<Arc<K>> {
-    (keeper as Arc<dyn Any + Send + Sync>).downcast().ok()
+impl fmt::Debug for PoolCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolCache").finish_non_exhaustive()
+    }
 }
 
-fn find_or_make<K: Keeper>(runtime: &Handle, source: &Source, make: fn(Source) -> K) -> Arc<K> {
+fn downcast<P: ErasedPool>(pool: Arc<dyn ErasedPool>) -> Option<Arc<P>> {
+    (pool as Arc<dyn Any + Send + Sync>).downcast().ok()
+}
+
+fn find_or_make<P: ErasedPool>(runtime: &Handle, source: &Source, make: fn(Source) -> P) -> Arc<P> {
     let id = runtime.id();
-    let mut registry = registry();
+    let mut registry = REGISTRY.lock();
     let known = registry.iter().filter(|entry| entry.runtime == id);
     for entry in known.clone().filter(|entry| entry.source == *source) {
-        if let Some(keeper) = downcast(Arc::clone(&entry.keeper)) {
-            return keeper;
+        if let Some(pool) = downcast(Arc::clone(&entry.pool)) {
+            return pool;
         }
     }
     let is_first = known.count() == 0;
-    let keeper = Arc::new(make(*source));
+    let pool = Arc::new(make(*source));
     registry.push(Entry {
         runtime: id,
         source: *source,
-        keeper: Arc::clone(&keeper) as Arc<dyn Keeper>,
+        pool: Arc::clone(&pool) as Arc<dyn ErasedPool>,
     });
-    // A runtime that is ending drops the task at once, and that takes the lock.
+    // A runtime that is ending drops the task at once, which locks the registry.
     drop(registry);
     if is_first {
         let end = EndOfRuntime(id);
@@ -100,32 +104,34 @@ fn find_or_make<K: Keeper>(runtime: &Handle, source: &Source, make: fn(Source) -
             std::future::pending::<()>().await;
         });
     }
-    keeper
+    pool
 }
 
-/// Owned by a task that never ends by itself: dropped when its runtime ends.
+/// Owned by a task that never finishes, and so dropped when its runtime ends.
 struct EndOfRuntime(Id);
 
 impl Drop for EndOfRuntime {
     fn drop(&mut self) {
-        let ended: Vec<_> = registry()
+        let ended: Vec<_> = REGISTRY
+            .lock()
             .extract_if(.., |entry| entry.runtime == self.0)
             .collect();
         for entry in ended {
-            entry.keeper.end();
+            entry.pool.runtime_ended();
         }
     }
 }
 
-/// The work that closes all that is idle in the current runtime.
-pub(crate) fn drain() -> Vec<Work> {
+/// Returns the work that closes everything idle in the current runtime.
+pub(crate) fn close_idle() -> Vec<BoxFuture<'static, ()>> {
     let Ok(runtime) = Handle::try_current() else {
         return Vec::new();
     };
-    let keepers: Vec<_> = registry()
+    let pools: Vec<_> = REGISTRY
+        .lock()
         .iter()
         .filter(|entry| entry.runtime == runtime.id())
-        .map(|entry| Arc::clone(&entry.keeper))
+        .map(|entry| Arc::clone(&entry.pool))
         .collect();
-    keepers.into_iter().flat_map(Keeper::drain).collect()
+    pools.into_iter().flat_map(ErasedPool::close_idle).collect()
 }

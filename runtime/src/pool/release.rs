@@ -1,106 +1,102 @@
-//! A connection in somebody's hands, and its way back.
+//! Releasing a connection: at once, or after it was quiesced or reset in the background.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
-use super::{Depot, Idle, discarded, is_too_old};
-use crate::clock::Moment;
-use crate::stats::{Count, Counters};
-use crate::{Connect, Outcome, owed};
+use super::{CheckedOut, Idle, Pool, is_too_old, report_discarded};
+use crate::clock::Timestamp;
+use crate::connect::Connect;
+use crate::invocation::background;
+use crate::response::Outcome;
+use crate::telemetry::{Count, events};
 
-/// A connection in somebody's hands, with the permit to have it.
-pub(crate) struct Held<C> {
-    pub(crate) connection: C,
-    /// What was opened in its place, when it turned out to be dead.
-    pub(super) instead: Option<C>,
-    /// It was not opened for this lease.
-    pub(super) was_idle: bool,
-    pub(super) opened: Moment,
-    pub(super) depot: Arc<Depot<C>>,
-    pub(super) permit: OwnedSemaphorePermit,
-    pub(super) counters: &'static Counters,
-}
-
-impl<C: Connect> Held<C> {
-    /// Parks the connection: at once if nothing is unfinished after a success, else when what is
-    /// owed to it has been done, in the background. Never awaits.
-    pub(crate) fn settle(self, outcome: Outcome) {
-        let is_guarded = outcome != Outcome::Failure && self.depot.source.guard.is_some();
-        let guarded = is_guarded.then(|| (Arc::clone(&self.depot), self.counters));
+impl<C: Connect> CheckedOut<C> {
+    /// Releases the connection without awaiting: idle at once if nothing is unfinished after a
+    /// success, otherwise once background work is done.
+    pub(crate) fn release(self, outcome: Outcome) {
+        let pool = (outcome != Outcome::Failure).then(|| Arc::clone(&self.pool));
+        let counters = self.counters;
         self.give_back(outcome);
-        if let Some((depot, counters)) = guarded {
-            depot.ask_after_response(counters);
+        if let Some(pool) = pool {
+            pool.poll_load_after_response(counters);
         }
     }
 
     fn give_back(mut self, outcome: Outcome) {
-        if let Some(connection) = self.instead.take() {
-            self.connection = connection;
+        if let Some(replacement) = self.replacement.take() {
+            self.connection = replacement;
         }
         if Handle::try_current().is_err() {
-            return self.discard("settled outside a runtime");
+            return self.discard("released outside a runtime");
         }
-        if outcome != Outcome::Failure && !self.connection.unfinished() {
-            return self.park(Moment::now());
+        if outcome != Outcome::Failure && !self.connection.needs_quiesce() {
+            return self.make_idle(Timestamp::now());
         }
-        let owed = Owed::new(&self.depot);
+        let returning = Returning::new(&self.pool);
         if outcome == Outcome::Failure {
-            return owed::spawn(self.park_when_checked(owed));
+            return background::spawn(self.reset(returning));
         }
-        // Mostly there is nothing to do after all, which the first poll tells.
-        let mut work = Box::pin(self.park_when_at_rest(owed));
+        // Usually nothing is left to do, and the first poll finishes.
+        let mut work = Box::pin(self.quiesce(returning));
         if work
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
         {
-            owed::spawn(work);
+            background::spawn(work);
         }
     }
 
-    /// Drops the connection, which closes it without waiting for anybody.
+    /// Drops the connection, which closes it without waiting.
     pub(crate) fn discard(self, reason: &str) {
-        discarded(reason, self.counters);
+        report_discarded(reason, self.counters);
     }
 
-    async fn park_when_checked(mut self, owed: Owed<C>) {
+    /// Resets the session after a failed invocation.
+    async fn reset(mut self, returning: Returning<C>) {
         self.counters.add(Count::Checked);
         let begun = Instant::now();
-        let source = &self.depot.source;
-        match timeout(source.check_timeout, self.connection.reset(source)).await {
+        let source = &self.pool.source;
+        let reset = async {
+            match C::DRIVER {
+                Some(driver) => (driver.reset)(&mut self.connection, source).await,
+                None => self.connection.check(source).await,
+            }
+        };
+        match timeout(source.check_timeout, reset).await {
             Ok(Ok(())) => {
-                tracing::debug!(target: "reuse_db", took = ?begun.elapsed(), "checked");
-                self.park(owed.since);
+                events::checked(begun.elapsed(), None);
+                self.make_idle(returning.since);
             }
             Ok(Err(error)) => self.discard(&error.to_string()),
-            Err(_) => self.discard("no answer to the check after a failure"),
+            Err(_) => self.discard("no answer to the health check after a failure"),
         }
     }
 
-    async fn park_when_at_rest(mut self, owed: Owed<C>) {
-        match timeout(self.depot.source.check_timeout, self.connection.rest()).await {
-            Ok(Ok(())) => self.park(owed.since),
+    async fn quiesce(mut self, returning: Returning<C>) {
+        let source = &self.pool.source;
+        match timeout(source.check_timeout, self.connection.quiesce(source)).await {
+            Ok(Ok(())) => self.make_idle(returning.since),
             Ok(Err(error)) => self.discard(&error.to_string()),
-            Err(_) => self.discard("not at rest in time"),
+            Err(_) => self.discard("still unfinished after `check_timeout`"),
         }
     }
 
-    pub(super) fn park(self, since: Moment) {
+    pub(super) fn make_idle(self, since: Timestamp) {
         let Self {
             connection,
             opened,
-            depot,
+            pool,
             permit,
             counters,
             ..
         } = self;
         let is_excess = {
-            let mut state = depot.state();
-            if state.ended {
+            let mut state = pool.state();
+            if state.has_ended {
                 return;
             }
             state.idle.push(Idle {
@@ -108,36 +104,36 @@ impl<C: Connect> Held<C> {
                 opened,
                 since,
             });
-            state.idle.len() > state.keep || is_too_old(opened, &depot.source)
+            state.idle.len() > state.keep || is_too_old(opened, &pool.source)
         };
         drop(permit);
-        depot.returned.notify_waiters();
+        pool.returned.notify_waiters();
         if is_excess {
-            owed::spawn(depot.trim(counters));
+            background::spawn(pool.close_excess(counters));
         }
     }
 }
 
-/// Counts a connection as owed something, until dropped.
-pub(super) struct Owed<C: Connect> {
-    depot: Arc<Depot<C>>,
-    /// The connection's age counts from here: a freeze may come before it is parked.
-    pub(super) since: Moment,
+/// Counts a connection as returning until dropped.
+pub(super) struct Returning<C: Connect> {
+    pool: Arc<Pool<C>>,
+    /// The start of the connection's idle time. A freeze may follow before it is idle.
+    pub(super) since: Timestamp,
 }
 
-impl<C: Connect> Owed<C> {
-    pub(super) fn new(depot: &Arc<Depot<C>>) -> Self {
-        depot.state().owed += 1;
+impl<C: Connect> Returning<C> {
+    pub(super) fn new(pool: &Arc<Pool<C>>) -> Self {
+        pool.state().returning += 1;
         Self {
-            depot: Arc::clone(depot),
-            since: Moment::now(),
+            pool: Arc::clone(pool),
+            since: Timestamp::now(),
         }
     }
 }
 
-impl<C: Connect> Drop for Owed<C> {
+impl<C: Connect> Drop for Returning<C> {
     fn drop(&mut self) {
-        self.depot.state().owed -= 1;
-        self.depot.returned.notify_waiters();
+        self.pool.state().returning -= 1;
+        self.pool.returned.notify_waiters();
     }
 }

@@ -1,77 +1,94 @@
-//! How a handler's return type says that there was no connection.
+//! A handler's return value when no connection was available.
 
 use lambda_http::http::{Response, StatusCode, header};
 
-use crate::Error;
+use crate::error::Error;
 
-/// Turns an [`Error`] into what a handler returns: `Err` of its error type, or a response: a 503, and a 500
-/// for a transaction that was not committed, or nobody knows.
+/// Conversion of an [`Error`] into a handler's return type.
+///
+/// A `Result` becomes `Err` of its error type. An `http::Response` becomes a 503 with
+/// `Retry-After: 1`, or a 500 if a COMMIT failed or its outcome is unknown.
 #[diagnostic::on_unimplemented(
-    message = "a handler that returns `{Self}` cannot say that there was no connection",
-    label = "write a `Result` whose error type is made from a `reuse_db::Error`, or an `http::Response`",
-    note = "`sqlx::Error`, `lambda_http::Error` and `anyhow::Error` are; for an error type of your own write `impl From<reuse_db::Error> for …`",
-    note = "the body of a `Response` is made from a `String`"
+    message = "a handler that returns `{Self}` cannot report that no connection was available",
+    label = "write a `Result` whose error type converts from `reuse_db::Error`, or an `http::Response`",
+    note = "`sqlx::Error`, `lambda_http::Error` and `anyhow::Error` convert; for your own error type write `impl From<reuse_db::Error> for …`",
+    note = "the body of a `Response` must convert from `String`"
 )]
 #[cfg_attr(
     not(feature = "_sqlx"),
     diagnostic::on_unimplemented(
-        note = "`sqlx::Error` is with the feature of reuse-db for the driver: `postgres`, `mysql`, `sqlite` or `any`"
+        note = "`sqlx::Error` converts with a driver's feature of reuse-db: `postgres`, `mysql`, `sqlite` or `any`"
     )
 )]
-pub trait Refuse {
-    /// What the handler returns when it could not be called, or its transaction could not be
-    /// committed.
-    fn refuse(error: Error) -> Self;
+pub trait FromError {
+    /// Returns what the handler returns when it could not be called, or when its transaction
+    /// could not be committed.
+    fn from_error(error: Error) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T, E: From<Error>> Refuse for Result<T, E> {
+impl<T, E: From<Error>> FromError for Result<T, E> {
     #[cold]
     #[inline(never)]
-    fn refuse(error: Error) -> Self {
+    fn from_error(error: Error) -> Self {
         Err(error.into())
     }
 }
 
-/// The cause goes to the log, not to the client. A client is told to come back (a 503 with `Retry-After: 1`)
-/// only where the handler was not called: a COMMIT without an answer may have happened.
+/// The response does not contain the cause; the log does. Only a response to a handler that was
+/// not called asks the client to retry: a COMMIT without an answer may have happened.
 #[diagnostic::do_not_recommend]
-impl<B: From<String>> Refuse for Response<B> {
+impl<B: From<String>> FromError for Response<B> {
     #[cold]
     #[inline(never)]
-    fn refuse(error: Error) -> Self {
-        tracing::error!(target: "reuse_db", %error, "the handler was not called, or its transaction not committed");
+    fn from_error(error: Error) -> Self {
         let response = match error {
-            Error::Transaction { step: "COMMIT", .. } => not_committed(),
+            Error::Transaction { step: "COMMIT", .. } => not_confirmed(),
             _ => service_unavailable(),
         };
         response.map(B::from)
     }
 }
 
-/// A 503 that says to try again in a second, and not why.
-pub(crate) fn service_unavailable() -> Response<String> {
+impl Error {
+    /// Returns the response that asks a client to retry: a 503 with `Retry-After: 1` and a small
+    /// JSON body without the cause.
+    ///
+    /// Returns `None` unless the kind is [`Unavailable`](crate::ErrorKind::Unavailable) or
+    /// [`Saturated`](crate::ErrorKind::Saturated).
+    ///
+    /// The [`ServiceUnavailable`](crate::ServiceUnavailable) layer, which [`run`](crate::run)
+    /// adds, responds like this when a handler returns the error. Call this method where errors
+    /// become responses inside the handler, as in axum.
+    #[must_use]
+    pub fn to_response(&self) -> Option<Response<String>> {
+        self.is_transient().then(service_unavailable)
+    }
+}
+
+fn service_unavailable() -> Response<String> {
     let mut response = json(
         StatusCode::SERVICE_UNAVAILABLE,
         r#"{"error":"the database is not available"}"#,
     );
-    let soon = header::HeaderValue::from_static("1");
-    response.headers_mut().insert(header::RETRY_AFTER, soon);
+    let one_second = header::HeaderValue::from_static("1");
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, one_second);
     response
 }
 
-fn not_committed() -> Response<String> {
+fn not_confirmed() -> Response<String> {
     json(
         StatusCode::INTERNAL_SERVER_ERROR,
-        r#"{"error":"the database did not confirm it"}"#,
+        r#"{"error":"the database did not confirm the transaction"}"#,
     )
 }
 
 fn json(status: StatusCode, body: &str) -> Response<String> {
     let mut response = Response::new(body.to_owned());
     *response.status_mut() = status;
-    let kind = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    let json = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }
 
@@ -81,16 +98,15 @@ mod tests {
 
     #[test]
     fn a_response_is_a_503_without_the_cause() {
-        let response = Response::<String>::refuse(Error::rejected("no entry for role app"));
+        let response = Response::<String>::from_error(Error::rejected("no entry for role app"));
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "1");
         assert!(!response.body().contains("role"));
     }
 
-    /// It may be there already: whoever repeats it should look first.
     #[test]
-    fn what_may_have_been_committed_is_not_to_be_tried_again() {
-        let response = Response::<String>::refuse(Error::Transaction {
+    fn a_commit_without_an_answer_does_not_ask_for_a_retry() {
+        let response = Response::<String>::from_error(Error::Transaction {
             step: "COMMIT",
             source: "no answer in time".into(),
         });

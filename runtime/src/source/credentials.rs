@@ -1,11 +1,11 @@
 //! User names and passwords that change.
 
 use std::any::TypeId;
-use std::cell::Cell;
-use std::pin::Pin;
 
-use crate::error::BoxError;
-use crate::{Error, Source};
+use lambda_http::BoxFuture;
+
+use super::Source;
+use crate::error::{BoxError, Error};
 
 /// A user name and a password, for one new connection.
 #[derive(Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Whom to sign in as, and with what. Neither is percent-encoded.
+    /// Creates credentials from a user name and a password, neither percent-encoded.
     #[must_use]
     pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
@@ -24,13 +24,13 @@ impl Credentials {
         }
     }
 
-    /// The user's name.
+    /// Returns the user name.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The password, or a token in its place. Do not log it.
+    /// Returns the password or token. Do not log it.
     #[must_use]
     pub fn password(&self) -> &str {
         &self.password
@@ -45,23 +45,22 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// What [`Source::credentials`] takes: an `async fn() -> Result<Credentials, E>`, whose error is one of
-/// ours or can be boxed.
+/// An async function that returns credentials, for [`Source::credentials`].
+///
+/// Implemented for every `async fn() -> Result<Credentials, E>` whose error can be boxed.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not yield credentials",
-    label = "not an async function that does",
+    message = "`{Self}` does not return credentials",
+    label = "not an async function that returns credentials",
     note = "write `async fn credentials() -> Result<reuse_db::Credentials, reuse_db::BoxError>`, and pass `&credentials`"
 )]
 pub trait ProvideCredentials: Send + Sync + 'static {
     #[doc(hidden)]
-    fn ask(&self) -> Asked;
+    fn ask(&self) -> BoxFuture<'static, Result<Credentials, Error>>;
 
-    /// Tells functions apart, which have no address of their own.
+    /// Returns the function's type, since functions need not have different addresses.
     #[doc(hidden)]
     fn function(&self) -> TypeId;
 }
-
-type Asked = Pin<Box<dyn Future<Output = Result<Credentials, Error>> + Send>>;
 
 impl<F, A, E> ProvideCredentials for F
 where
@@ -69,9 +68,13 @@ where
     A: Future<Output = Result<Credentials, E>> + Send + 'static,
     E: Into<BoxError>,
 {
-    fn ask(&self) -> Asked {
-        let asked = self();
-        Box::pin(async move { asked.await.map_err(|error| not_given(error.into())) })
+    fn ask(&self) -> BoxFuture<'static, Result<Credentials, Error>> {
+        let credentials = self();
+        Box::pin(async move {
+            credentials
+                .await
+                .map_err(|error| no_credentials(error.into()))
+        })
     }
 
     fn function(&self) -> TypeId {
@@ -79,30 +82,12 @@ where
     }
 }
 
-/// They may be had later, unless the function says otherwise with an error of ours.
-fn not_given(error: BoxError) -> Error {
+/// Converts the function's error. It is transient unless the function returned an [`Error`].
+fn no_credentials(error: BoxError) -> Error {
     match error.downcast::<Error>() {
         Ok(error) => *error,
         Err(error) => Error::unavailable(format!("no credentials: {error}")),
     }
-}
-
-tokio::task_local! {
-    /// Whether the try to connect that is being made is asking for its credentials.
-    static ASKING: Cell<bool>;
-}
-
-/// Makes a try to connect, and says whether it was asking for credentials when it ended.
-pub(crate) async fn watched<T>(attempt: impl Future<Output = T>) -> (T, bool) {
-    let attempt = async {
-        let result = attempt.await;
-        (result, ASKING.with(Cell::get))
-    };
-    ASKING.scope(Cell::new(false), attempt).await
-}
-
-fn asking(is_asking: bool) {
-    let _ = ASKING.try_with(|asking| asking.set(is_asking));
 }
 
 /// The function of a [`Source`].
@@ -111,7 +96,7 @@ pub(crate) struct Provider(pub(crate) &'static dyn ProvideCredentials);
 
 impl PartialEq for Provider {
     fn eq(&self, other: &Self) -> bool {
-        // A function's item is of no size, and may have any address.
+        // A function item has no size and may have any address.
         self.0.function() == other.0.function()
             && (size_of_val(self.0) == 0
                 || std::ptr::addr_eq(std::ptr::from_ref(self.0), std::ptr::from_ref(other.0)))
@@ -121,20 +106,16 @@ impl PartialEq for Provider {
 impl Eq for Provider {}
 
 impl Source {
-    /// The credentials to sign in with, asked for now; `None` if the source has no function for
-    /// them, and the URL says it. For those who implement [`Connect`](crate::Connect).
+    /// Calls the function of [`credentials`](Self::credentials), for implementations of
+    /// [`Connect`](crate::Connect). Returns `None` if there is none; then the URL has the
+    /// credentials.
     ///
     /// # Errors
     ///
-    /// What the function answers, as [`Error::unavailable`] unless it is an [`Error`].
+    /// Returns the function's error, as [`Error::unavailable`] unless it is an [`Error`].
     pub async fn current_credentials(&self) -> Result<Option<Credentials>, Error> {
         match self.credentials {
-            Some(provider) => {
-                asking(true);
-                let credentials = provider.0.ask().await;
-                asking(false);
-                credentials.map(Some)
-            }
+            Some(provider) => provider.0.ask().await.map(Some),
             None => Ok(None),
         }
     }
@@ -143,6 +124,7 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     async fn one() -> Result<Credentials, BoxError> {
         Ok(Credentials::new("app", "s3cret"))
@@ -160,22 +142,22 @@ mod tests {
     const TWO: Source = Source::env("X").credentials(&two);
 
     #[test]
-    fn sources_are_equal_if_their_functions_are() {
+    fn sources_with_the_same_function_are_equal() {
         assert!(ONE == Source::env("X").credentials(&one));
         assert!(ONE != TWO && ONE != Source::env("X"));
     }
 
     #[tokio::test]
-    async fn an_error_may_pass_unless_it_says_otherwise() {
+    async fn an_error_is_transient_unless_it_is_ours() {
         let given = ONE.current_credentials().await.expect("given");
         assert_eq!(given, Some(Credentials::new("app", "s3cret")));
         let kind = async |source: Source| {
             let error = source.current_credentials().await.expect_err("not given");
             error.kind()
         };
-        assert_eq!(kind(TWO).await, Some(crate::Kind::Rejected));
+        assert_eq!(kind(TWO).await, Some(ErrorKind::Rejected));
         let three = Source::env("X").credentials(&three);
-        assert_eq!(kind(three).await, Some(crate::Kind::Unavailable));
+        assert_eq!(kind(three).await, Some(ErrorKind::Unavailable));
         assert_eq!(
             Source::env("X").current_credentials().await.ok(),
             Some(None)

@@ -1,15 +1,24 @@
-//! Where to connect, and under which limits.
+//! The database to connect to, and the limits for doing so.
+
+mod credentials;
+mod load_shedding;
+mod target;
+
+pub use credentials::{Credentials, ProvideCredentials};
+pub use load_shedding::LoadShedding;
+pub(crate) use load_shedding::ServerLoad;
 
 use std::time::Duration;
 
-use crate::connecting::Attempt;
-use crate::credentials::{ProvideCredentials, Provider};
-use crate::{Error, Guard, sandbox};
+use self::credentials::Provider;
+use self::target::target;
+use crate::environment;
+use crate::error::Error;
 
-/// A pool reserves room for each; few servers take as many.
+/// The largest value of [`Source::max_connections`]. A semaphore reserves room for each.
 const MOST_CONNECTIONS: usize = 10_000;
 
-/// Where to connect and under which limits: a `const` builder.
+/// The database to connect to, and the limits for doing so: a `const` builder.
 ///
 /// ```
 /// use reuse_db::Source;
@@ -33,25 +42,23 @@ pub struct Source {
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry_base: Duration,
     pub(crate) retry_cap: Duration,
-    pub(crate) credentials: Option<Provider>,
+    credentials: Option<Provider>,
     pub(crate) transaction_pooler: bool,
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) read_write: bool,
-    pub(crate) guard: Option<Guard>,
+    pub(crate) load_shedding: Option<LoadShedding>,
     pub(crate) on_connect: Option<&'static str>,
-    /// Of one try to connect: what was before it.
-    pub(crate) attempt: Attempt,
 }
 
 impl Source {
-    /// Connect to the URL in the environment variable `variable`, read whenever a connection is
-    /// opened.
+    /// Connects to the URL in the environment variable `variable`, which is read whenever a
+    /// connection is opened.
     ///
     /// # Errors
     ///
-    /// A variable that is unset, or holds no URL that the driver knows, is an [`Error::Variable`]
-    /// of the invocation that needed the connection.
+    /// An unset variable, or a value that is no URL of the driver, is an [`Error::Variable`] of
+    /// the invocation that needs the connection.
     #[must_use]
     pub const fn env(variable: &'static str) -> Self {
         Self {
@@ -70,22 +77,21 @@ impl Source {
             idle_session_timeout: Some(Duration::from_secs(300)),
             max_lifetime: None,
             read_write: false,
-            guard: None,
+            load_shedding: None,
             on_connect: None,
-            attempt: Attempt::FIRST,
         }
     }
 
-    /// The URL to use when the variable is unset. Default: none.
+    /// Sets the URL to use when the variable is unset. Default: none.
     #[must_use]
     pub const fn or(mut self, url: &'static str) -> Self {
         self.default = Some(url);
         self
     }
 
-    /// How many connections the sandbox may have leased at once; one more waits for its turn, no
-    /// longer than [`connect_timeout`](Self::connect_timeout). For a pool: its `max_connections`.
-    /// From 1 to 10,000; what is beyond is taken for the nearest. Default: 10.
+    /// Limits the connections that the sandbox may lease at once. A further lease waits for a
+    /// free connection, for at most [`connect_timeout`](Self::connect_timeout). For a pool this is
+    /// its `max_connections`. Values are clamped to 1..=10,000. Default: 10.
     #[must_use]
     pub const fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = match connections {
@@ -96,72 +102,81 @@ impl Source {
         self
     }
 
-    /// How many idle connections the sandbox keeps between invocations; those above are closed
-    /// after the response. Default: as many as were leased at once so far, and at least the
-    /// sandbox's concurrency, which is 1 unless Lambda sets `AWS_LAMBDA_MAX_CONCURRENCY`. Does not
-    /// apply to pools.
+    /// Limits the idle connections that the sandbox keeps between invocations. Excess connections
+    /// are closed after the response. Does not apply to pools.
+    ///
+    /// Default: as many as were leased at once so far, and at least the sandbox's concurrency. That
+    /// is 1 unless Lambda sets `AWS_LAMBDA_MAX_CONCURRENCY`.
     #[must_use]
     pub const fn keep(mut self, connections: usize) -> Self {
         self.keep = Some(connections);
         self
     }
 
-    /// How long a connection may have been idle and still be used without a check, by the monotonic
-    /// and by the wall clock. A check costs one round trip. Default: 1 s.
+    /// Sets the idle time, by the monotonic and the wall clock, after which a connection gets a
+    /// health check before it is used. A check costs one round trip. Default: 1 s.
     #[must_use]
     pub const fn verify_after(mut self, idle: Duration) -> Self {
         self.verify_after = idle;
         self
     }
 
-    /// How long a check of one connection may take, and whatever else is owed to it after a
-    /// response; a connection that has not answered by then is dropped. Default: 500 ms.
+    /// Limits a health check, and each step of background work after a response. A connection
+    /// that has not answered by then is dropped. Default: 500 ms.
     #[must_use]
     pub const fn check_timeout(mut self, limit: Duration) -> Self {
         self.check_timeout = limit;
         self
     }
 
-    /// How long a lease may take in all when a connection must be opened, retries included. Inside
-    /// an invocation under [`run`](crate::run) it also ends 250 ms before the function's own
-    /// deadline. For a pool also its `acquire_timeout`. Default: 5 s.
+    /// Limits a lease in total when a connection must be opened, retries included.
+    ///
+    /// Inside an invocation under [`run`](crate::run) a lease also ends 250 ms before the
+    /// function's deadline. For a pool this is also its `acquire_timeout`. Default: 5 s.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// How long one try to connect may take: TCP, TLS, the server's greeting and setting up together, which sqlx
-    /// does in one. One that met with silence is tried again, where the host's name has several
-    /// addresses at the next of them, so that a dead one does not use up
-    /// [`connect_timeout`](Self::connect_timeout). After each silence the next try may take twice as long,
-    /// for the sake of a server that is only slow. Another address is not taken while the URL asks for the host's
-    /// name to be verified (`verify-full`, `VERIFY_IDENTITY`), as sqlx has the name from nowhere else. A
-    /// pool stays with the address it was opened at until an invocation fails. Default: 2 s.
+    /// Limits one attempt to connect: TCP, TLS, the server's greeting, sign-in and set-up
+    /// together, because sqlx does them in one step.
+    ///
+    /// An attempt that times out is retried. If the host name has several addresses, the next one
+    /// is tried, so that one dead host does not use up
+    /// [`connect_timeout`](Self::connect_timeout). After each time-out the next attempt may take
+    /// twice as long, so that a slow server can answer.
+    ///
+    /// The next address is not tried if the URL asks to verify the host name (`verify-full`,
+    /// `VERIFY_IDENTITY`), because sqlx takes that name from the URL's host. `AnyConnection` always
+    /// connects by name. A pool keeps the address that it was opened at until an invocation fails.
+    /// Default: 2 s.
     #[must_use]
     pub const fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt_timeout = limit;
         self
     }
 
-    /// The longest pause before the second try to connect; it doubles with every try, up to
-    /// [`retry_cap`](Self::retry_cap), and each pause is a random part of it (full jitter), so that
-    /// sandboxes that were refused together do not come back together. Default: 25 ms.
+    /// Sets the longest pause before the second attempt to connect. It doubles with every attempt,
+    /// up to [`retry_cap`](Self::retry_cap).
+    ///
+    /// Each pause is a random part of it (full jitter), so that sandboxes which failed together do
+    /// not retry together. Default: 25 ms.
     #[must_use]
     pub const fn retry_base(mut self, pause: Duration) -> Self {
         self.retry_base = pause;
         self
     }
 
-    /// The longest pause between any two tries to connect. Default: 1 s.
+    /// Sets the longest pause between any two attempts to connect. Default: 1 s.
     #[must_use]
     pub const fn retry_cap(mut self, pause: Duration) -> Self {
         self.retry_cap = pause;
         self
     }
 
-    /// An async function that yields the user name and the password for each new connection, in
-    /// place of those in the URL: a secret that is rotated, a token that expires.
+    /// Sets an async function that returns user name and password for each new connection, in
+    /// place of those in the URL. Use it for rotating secrets and expiring tokens. Default: none.
     ///
     /// ```
     /// use reuse_db::{BoxError, Credentials, Source};
@@ -174,52 +189,61 @@ impl Source {
     /// const SOURCE: Source = Source::env("DATABASE_URL").credentials(&secret);
     /// ```
     ///
-    /// It is asked in each try to connect, within [`attempt_timeout`](Self::attempt_timeout); if the
-    /// server rejects what it yields, it is asked once more, at once, before the lease gives up. A
-    /// pool asks when it is opened, for a connection in place of one that was found dead, when an invocation finds
-    /// that it was asked more than 5 min ago, and after an invocation that failed, at most once a second: what
-    /// sqlx opens besides, it opens as it was told last. The invocation alone waits for it, within
-    /// [`attempt_timeout`](Self::attempt_timeout). On MySQL a token of RDS is sent in clear text, as RDS asks for
-    /// it: only where the URL has `ssl-mode=REQUIRED` or stricter, and not with `AnyConnection`. Default: none.
+    /// The function is called in each attempt to connect, and its time counts toward
+    /// [`attempt_timeout`](Self::attempt_timeout). If the server rejects the credentials, the
+    /// function is called once more, at once, before the lease fails.
+    ///
+    /// For a pool, the function is called when the pool is opened, when a dead connection is
+    /// replaced, when the credentials are older than 5 min, and after a failed invocation (at most
+    /// once a second). Connections that sqlx opens by itself use the latest credentials. Only the
+    /// invocation that triggered the call waits for it, for at most `attempt_timeout`.
+    ///
+    /// On MySQL, RDS requires an IAM token in clear text. It is sent only if the URL has
+    /// `ssl-mode=REQUIRED` or stricter. `AnyConnection` does not support credentials.
     #[must_use]
     pub const fn credentials(mut self, function: &'static dyn ProvideCredentials) -> Self {
         self.credentials = Some(Provider(function));
         self
     }
 
-    /// After how much idle time the server is asked to end the session by itself, so that a sandbox
-    /// that was frozen for good or destroyed does not hold it for ever: PostgreSQL 14 and later by
-    /// a start-up parameter, MySQL and MariaDB by `wait_timeout`, in whole seconds. A server or proxy that
-    /// refuses it is connected to without; that is remembered, and logged once.
-    /// [`Duration::ZERO`] leaves the server's own setting: what to write behind RDS Proxy for MySQL, which
-    /// keeps a session for the client that has set something in it (pinning). RDS Proxy for PostgreSQL
-    /// refuses the parameter, and ends idle clients by itself.
-    /// Default: 300 s.
+    /// Sets the idle time after which the server itself ends a session, so that a destroyed
+    /// sandbox does not hold it for ever. In whole seconds on MySQL and MariaDB. Default: 300 s.
+    ///
+    /// PostgreSQL 14 and later get it as a start-up parameter, MySQL and MariaDB as
+    /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
+    /// remembered for the target and logged once. `AnyConnection` does not set it.
+    ///
+    /// [`Duration::ZERO`] leaves the server's setting. Use it behind RDS Proxy for MySQL, which
+    /// pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends
+    /// idle clients by itself.
     #[must_use]
     pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
         self.idle_session_timeout = if idle.is_zero() { None } else { Some(idle) };
         self
     }
 
-    /// How old a connection may become, by the monotonic and by the wall clock: an older one is closed
-    /// after the response, or replaced when it is leased next, whichever comes first. For the
-    /// connections of a pool too, whose age is that of the monotonic clock; not for other values that
-    /// are shared. Default: none.
+    /// Limits the age of a connection, by the monotonic and the wall clock. An older one is closed
+    /// after the response, or replaced at the next lease. Default: none.
+    ///
+    /// It also applies to the connections of a pool, by the monotonic clock, but not to other
+    /// shared values.
     #[must_use]
     pub const fn max_lifetime(mut self, age: Duration) -> Self {
         self.max_lifetime = Some(age);
         self
     }
 
-    /// The URL is that of a pooler in transaction mode, like PgBouncer's, which gives each transaction
-    /// whichever of its sessions is free. Nothing is asked of the session then:
-    /// [`idle_session_timeout`](Self::idle_session_timeout) is left to the pooler, and no start-up
-    /// parameter is sent that it would refuse (`options`, `extra_float_digits`; with `AnyConnection` the
-    /// latter has to be in PgBouncer's `ignore_startup_parameters`). Without this they are refused once,
-    /// which costs the first connection another, and left out from then on. For PostgreSQL.
+    /// Declares that the URL leads to a pooler in transaction mode, such as PgBouncer, which may
+    /// use another session for each transaction. For PostgreSQL. Default: no pooler.
     ///
-    /// What a handler may write is then less, since sqlx 0.9 prepares each statement in one round trip
-    /// and runs it in the next, between which a pooler may change the session:
+    /// Then connections set no [`idle_session_timeout`](Self::idle_session_timeout) and send no
+    /// start-up parameter that a pooler rejects (`options`, `extra_float_digits`).
+    /// Without this declaration a pooler rejects them once, which costs one more connect, and they
+    /// are omitted from then on. `AnyConnection` always sends `extra_float_digits`; list it in
+    /// PgBouncer's `ignore_startup_parameters`.
+    ///
+    /// sqlx 0.9 prepares a statement in one round trip and runs it in the next, and a pooler may
+    /// change the session in between. So only some statements are safe:
     ///
     /// | statement | PgBouncer before 1.21 | PgBouncer 1.21 and later, `max_prepared_statements` > 0 |
     /// |---|---|---|
@@ -229,10 +253,10 @@ impl Source {
     /// | `query(…).persistent(false)` in a transaction | works | works |
     /// | `raw_sql(…)` | works | works |
     ///
-    /// So take `&mut Transaction<'_, Postgres>`, with `persistent(false)` on each query; or have no
-    /// transaction mode. The left column was found by running PgBouncer 1.18, the right one is from its
-    /// documentation. RDS Proxy keeps a prepared statement's session for its client (pinning), so that
-    /// all of it works, and nothing is shared. Default: no pooler.
+    /// So take `&mut Transaction<'_, Postgres>` and add `.persistent(false)` to each query. The
+    /// middle column was found by running PgBouncer 1.18, the right one is from its documentation.
+    /// RDS Proxy reserves the session of a client with prepared statements (pinning), so every row
+    /// works there.
     #[must_use]
     pub const fn transaction_pooler(mut self) -> Self {
         self.transaction_pooler = true;
@@ -240,53 +264,66 @@ impl Source {
         self
     }
 
-    /// The database is written to: a connection whose server has become read-only, as a writer does
-    /// that was demoted in a failover, does not pass its check, after a failure (PostgreSQL's error
-    /// 25006, MySQL's 1290 and 1836) or before an invocation. The next one is opened by the host's
-    /// name, and so at the new writer. Checks ask for it in the same round trip; a connection that was
-    /// just opened is not asked. Default: not asked.
+    /// Requires a server that accepts writes. Default: not required.
+    ///
+    /// A health check then fails if the server is read-only, as a writer is after it was demoted in
+    /// a failover (PostgreSQL error 25006; MySQL 1290 and 1836). The next connection is opened by
+    /// the host's name, which leads to the new writer. The question is part of the health check's
+    /// round trip. A new connection is not asked.
     #[must_use]
     pub const fn read_write(mut self) -> Self {
         self.read_write = true;
         self
     }
 
-    /// SQL to run on each new connection, before the handler gets it. An error in it is an error of
-    /// connecting. After a failed invocation of a `PgConnection` or `MySqlConnection` it is run again, when
-    /// what that has set in its session was taken back: so it is to be repeatable. Not with
-    /// [`transaction_pooler`](Self::transaction_pooler), where the session is whoever's. Default: none.
+    /// Closes connections while the server is nearly full. Default: off.
+    #[must_use]
+    pub const fn load_shedding(mut self, settings: LoadShedding) -> Self {
+        self.load_shedding = Some(settings);
+        self
+    }
+
+    /// Sets SQL that runs on each new connection before the handler gets it. An error in it is an
+    /// error of connecting. Default: none.
+    ///
+    /// It runs again after a failed invocation of a `PgConnection` or `MySqlConnection`, once the
+    /// session is reset, so it must be idempotent. With
+    /// [`transaction_pooler`](Self::transaction_pooler) it is not run again, because sessions are
+    /// shared.
     #[must_use]
     pub const fn on_connect(mut self, sql: &'static str) -> Self {
         self.on_connect = Some(sql);
         self
     }
 
-    /// The URL as it is configured now, for those who implement [`Connect`](crate::Connect). It may
-    /// hold a password: do not log it.
+    /// Returns the URL as configured now, for implementations of [`Connect`](crate::Connect). It
+    /// may contain a password: do not log it.
     ///
     /// # Errors
     ///
-    /// [`Error::Variable`] if the variable is unset, empty or not Unicode, and there is no default.
+    /// [`Error::Variable`] if the variable is unset without a default, empty, or not Unicode.
     pub fn url(&self) -> Result<String, Error> {
         match (std::env::var(self.variable), self.default) {
             (Ok(url), _) if url.trim().is_empty() => {
-                Err(self.problem("is empty: set it to the database's URL, like `postgres://user:password@host/database`"))
+                Err(self.problem(format!("is empty: {SET_IT}")))
             }
             (Ok(url), _) => Ok(url),
             (Err(std::env::VarError::NotPresent), Some(default)) => Ok(default.to_owned()),
             (Err(std::env::VarError::NotPresent), None) => {
-                Err(self.problem("is not set: set it to the database's URL, like `postgres://user:password@host/database`"))
+                Err(self.problem(format!("is not set: {SET_IT}")))
             }
-            (Err(std::env::VarError::NotUnicode(_)), _) => Err(self.problem("is not valid Unicode")),
+            (Err(std::env::VarError::NotUnicode(_)), _) => {
+                Err(self.problem(format!("is not valid Unicode: {SET_IT}")))
+            }
         }
     }
 
-    /// The database's host, port and name, or its file: what an error may show.
+    /// Returns what an error may show of the database: host, port and name, or the file.
     pub(crate) fn target(&self) -> String {
         self.url().map(|url| target(&url)).unwrap_or_default()
     }
 
-    /// An error that names the variable.
+    /// Returns an error that names the variable.
     pub(crate) fn problem(&self, problem: impl Into<String>) -> Error {
         Error::Variable {
             name: self.variable,
@@ -294,38 +331,17 @@ impl Source {
         }
     }
 
+    /// Returns `true` if an async function provides the credentials.
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
+    }
+
     pub(crate) fn keep_or_concurrency(&self) -> usize {
-        self.keep.unwrap_or_else(sandbox::concurrency)
+        self.keep.unwrap_or_else(environment::concurrency)
     }
 }
 
-/// A URL without its user, password and parameters.
-fn target(url: &str) -> String {
-    let url = url::Url::parse(url).ok();
-    // An `@` after the host is that of a password which is not percent-encoded, cut in two.
-    let Some(url) = url.filter(|url| !url[url::Position::AfterHost..].contains('@')) else {
-        return String::new();
-    };
-    let socket = url
-        .query_pairs()
-        .find(|(key, _)| key == "host" || key == "socket")
-        .map(|(_, value)| value.into_owned());
-    let host = match (url.host_str().filter(|host| !host.is_empty()), socket) {
-        (_, Some(socket)) => socket,
-        (Some(host), None) => host.to_owned(),
-        (None, None) if url.scheme() == "sqlite" => return url.path().to_owned(),
-        (None, None) => return String::new(),
-    };
-    let default = match url.scheme() {
-        "postgres" | "postgresql" => Some(5432),
-        "mysql" | "mariadb" => Some(3306),
-        _ => None,
-    };
-    match url.port().or(default) {
-        Some(port) => format!("{host}:{port}{}", url.path()),
-        None => format!("{host}{}", url.path()),
-    }
-}
+const SET_IT: &str = "set it to the database's URL, like `postgres://user:password@host/database`";
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -345,7 +361,7 @@ impl std::fmt::Debug for Source {
             .field("idle_session_timeout", &self.idle_session_timeout)
             .field("max_lifetime", &self.max_lifetime)
             .field("read_write", &self.read_write)
-            .field("guard", &self.guard)
+            .field("load_shedding", &self.load_shedding)
             .field("on_connect", &self.on_connect.map(|_| "…"))
             .finish()
     }

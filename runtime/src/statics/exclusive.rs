@@ -1,15 +1,18 @@
 //! The static behind a `&mut` parameter.
 
+use std::fmt;
 use std::marker::PhantomData;
 
-use crate::registry::Way;
-use crate::stats::Counters;
-use crate::{Error, Handle, Lease, Source, Stats, connecting};
+use super::{Lease, Static};
+use crate::connect::{FromConnection, retry};
+use crate::error::Error;
+use crate::source::Source;
+use crate::telemetry::Stats;
 
-/// The static for exclusive handles: the kept connections, lent to one invocation at a time.
+/// The static for exclusive use: kept connections, each lent to one invocation at a time.
 ///
-/// `#[reuse_db]` makes one for each `&mut` parameter. Statics of the same connection and equal
-/// [`Source`] share their connections; so twenty annotated handlers keep one and not twenty.
+/// `#[reuse_db]` makes one for each `&mut` parameter. Statics of the same connection type and
+/// equal [`Source`]s share their connections, so twenty annotated handlers keep one connection.
 /// Connections belong to the tokio runtime that opened them: each `#[tokio::test]` gets its own,
 /// which end with it.
 ///
@@ -17,10 +20,10 @@ use crate::{Error, Handle, Lease, Source, Stats, connecting};
 ///
 /// ```no_run
 /// # #[cfg(feature = "postgres")] mod postgres {
-/// use reuse_db::{Lease, Outcome, Parked, Source};
+/// use reuse_db::{Exclusive, Lease, Outcome, Source};
 /// use sqlx::PgConnection;
 ///
-/// static DB: Parked<PgConnection> = Parked::new(Source::env("DATABASE_URL"));
+/// static DB: Exclusive<PgConnection> = Exclusive::new(Source::env("DATABASE_URL"));
 ///
 /// async fn users() -> Result<i64, reuse_db::Error> {
 ///     let mut lease = DB.lease().await?;
@@ -31,51 +34,51 @@ use crate::{Error, Handle, Lease, Source, Stats, connecting};
 /// }
 /// # }
 /// ```
-pub struct Parked<H: ?Sized> {
-    source: Source,
-    way: Way,
-    counters: Counters,
+pub struct Exclusive<H: ?Sized> {
+    inner: Static,
     handle: PhantomData<fn(&H)>,
 }
 
-impl<H: ?Sized> Parked<H> {
-    /// A static that connects to `source` on first use.
+impl<H: ?Sized> Exclusive<H> {
+    /// Creates a static that connects to `source` on first use.
     #[must_use]
     pub const fn new(source: Source) -> Self {
         Self {
-            source,
-            way: Way::new(),
-            counters: Counters::new(),
+            inner: Static::new(source),
             handle: PhantomData,
         }
     }
 
-    /// What happened to connections that were leased through this static.
+    /// Returns the counters of connections that were leased through this static.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.counters.read()
+        self.inner.stats()
     }
 }
 
-impl<H: Handle> Parked<H> {
-    /// Leases a connection to the caller alone: the newest idle one, checked first if it has been
-    /// idle for [`verify_after`](Source::verify_after); else a new one.
+impl<H: FromConnection> Exclusive<H> {
+    /// Leases a connection to the caller alone.
     ///
-    /// Dropping the future at any point loses no connection and no permit. The runtime needs its
-    /// timers, which `#[tokio::main]`, `#[tokio::test]` and `enable_all` turn on.
+    /// That is the newest idle connection, checked first if it was idle for
+    /// [`verify_after`](Source::verify_after), otherwise a new one.
+    ///
+    /// Dropping the future loses no connection and no permit. The runtime needs its timers, which
+    /// `#[tokio::main]`, `#[tokio::test]` and `enable_all` turn on.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] if no connection could be had within
-    /// [`connect_timeout`](Source::connect_timeout), [`Error::Variable`] if it is not said where to
-    /// connect, [`Error::NoRuntime`] outside tokio.
+    /// [`Error::Connect`] if no connection was available within
+    /// [`connect_timeout`](Source::connect_timeout), [`Error::Variable`] if the environment
+    /// variable is unset or unusable, [`Error::NoRuntime`] outside tokio.
     pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
-        Lease::take(&self.way, &self.source, &self.counters).await
+        Lease::acquire(&self.inner).await
     }
 
-    /// Opens a connection now, before the first invocation needs it: to be awaited in `main`, ahead
-    /// of [`run`](crate::run). It takes no longer than a lease may; a failure is logged, and the first
-    /// invocation tries anew.
+    /// Opens a connection before the first invocation needs it. Await it in `main`, ahead of
+    /// [`run`](crate::run).
+    ///
+    /// It takes no longer than a lease may. A failure is logged, and the first invocation tries
+    /// again.
     ///
     /// ```no_run
     /// # #[cfg(feature = "postgres")] mod postgres {
@@ -95,24 +98,21 @@ impl<H: Handle> Parked<H> {
     /// # }
     /// ```
     ///
-    /// It pays with provisioned concurrency, where Lambda initializes sandboxes ahead of traffic: the
-    /// first invocation finds the connection open (and checks it, one round trip, if it has been idle
-    /// for longer than [`verify_after`](Source::verify_after)). It wastes connections where many
-    /// sandboxes are provisioned and few are used, since each holds one. On demand it gains nothing:
-    /// the first invocation waits for the initialization, whatever is done in it.
+    /// It helps with provisioned concurrency, where Lambda initializes sandboxes ahead of traffic.
+    /// The first invocation finds the connection open, and checks it in one round trip if it was
+    /// idle for longer than [`verify_after`](Source::verify_after).
     ///
-    /// With SnapStart it does nothing, since no connection may be in a snapshot: neither its socket
-    /// nor the state of the random number generator that its password's exchange has used.
+    /// Each provisioned sandbox then holds a connection, even if it serves no invocation. On demand
+    /// it gains nothing, because the first invocation waits for the initialization. With SnapStart
+    /// it does nothing: a snapshot must contain neither a socket nor the state of the random number
+    /// generator that the password exchange used.
     pub async fn warm(&'static self) {
-        connecting::warm(async || self.lease().await.map(drop)).await;
+        retry::warm(async || self.lease().await.map(drop)).await;
     }
 }
 
-impl<H: ?Sized> std::fmt::Debug for Parked<H> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parked")
-            .field("source", &self.source)
-            .field("stats", &self.stats())
-            .finish()
+impl<H: ?Sized> fmt::Debug for Exclusive<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt("Exclusive", f)
     }
 }

@@ -1,82 +1,85 @@
 //! One invocation's hold on a connection.
 
-use crate::depot::{Depot, Held};
-use crate::registry::Way;
-use crate::stats::Counters;
-use crate::{Error, Handle, Outcome, Source};
+use std::fmt;
+
+use super::Static;
+use crate::connect::FromConnection;
+use crate::error::Error;
+use crate::pool::{CheckedOut, Pool};
+use crate::response::Outcome;
 
 /// One invocation's hold on a connection.
 ///
-/// [`settle`](Self::settle) parks the connection. Dropped without that, after a panic or in a
-/// cancelled future, an opened lease drops the connection, since nobody knows its state: it is never
-/// used again. One that was not opened parks it.
+/// [`settle`](Self::settle) releases the connection. An opened lease that is dropped instead, by a
+/// panic or a cancelled future, drops its connection, because the connection's state is unknown.
+/// A lease that was not opened releases its connection.
 ///
-/// A handler that takes it by value can move it into the body of a streamed response, which settles
-/// it at its end.
+/// A handler that takes a lease by value can move it into the body of a streamed response, which
+/// settles it at its end.
 #[must_use = "a lease that is dropped drops its connection: settle it"]
-pub struct Lease<H: Handle> {
-    /// `None` only while it is being dropped.
-    held: Option<Held<H::Connection>>,
-    /// Whether anybody had their hands on it.
+pub struct Lease<H: FromConnection> {
+    /// `None` only while the lease is being dropped.
+    checked_out: Option<CheckedOut<H::Connection>>,
     is_opened: bool,
 }
 
-impl<H: Handle> Lease<H> {
-    /// From the depot that a static leads to.
-    pub(crate) async fn take(
-        way: &Way,
-        source: &Source,
-        counters: &'static Counters,
-    ) -> Result<Self, Error> {
-        let depot = way.find(source, Depot::<H::Connection>::new)?;
-        let held = depot.lease(counters).await?;
+impl<H: FromConnection> Lease<H> {
+    /// Acquires a connection from the pool of a static.
+    pub(super) async fn acquire(from: &'static Static) -> Result<Self, Error> {
+        let pool = from.pool(Pool::<H::Connection>::new)?;
+        let checked_out = pool.acquire(&from.counters).await?;
         Ok(Self {
-            held: Some(held),
+            checked_out: Some(checked_out),
             is_opened: false,
         })
     }
 
     /// Makes the handler's argument from the connection: the connection itself, or a transaction
-    /// begun on it. If that finds a kept connection dead, within
-    /// [`check_timeout`](crate::Source::check_timeout), another is opened in its place.
+    /// on it.
+    ///
+    /// If BEGIN finds a kept connection dead, within
+    /// [`check_timeout`](crate::Source::check_timeout), the connection is replaced.
     ///
     /// # Errors
     ///
-    /// [`Error::Transaction`] if the server refuses to begin a transaction; those of
-    /// [`Parked::lease`](crate::Parked::lease) if it cannot be reached within
-    /// [`connect_timeout`](crate::Source::connect_timeout), or has no session for it.
+    /// [`Error::Transaction`] if the server rejects BEGIN. The errors of
+    /// [`Exclusive::lease`](crate::Exclusive::lease) if the server cannot be reached within
+    /// [`connect_timeout`](crate::Source::connect_timeout), or has no session left.
     pub async fn open(lease: &mut Self) -> Result<H::Open<'_>, Error> {
-        let Some(held) = &mut lease.held else {
-            return Err(Error::unsound("it was given back"));
+        let Some(checked_out) = &mut lease.checked_out else {
+            return Err(Error::broken("the lease was settled before"));
         };
         lease.is_opened = true;
-        held.open::<H>().await
+        checked_out.open::<H>().await
     }
 
-    /// Gives the connection back, at once and without awaiting anything: idle if the outcome is no
-    /// failure and nothing is unfinished on it; else a task brings it to rest or checks it first,
-    /// within [`check_timeout`](crate::Source::check_timeout).
+    /// Releases the connection at once and without awaiting.
+    ///
+    /// It is idle at once if the outcome is no failure and nothing is unfinished on it. Otherwise
+    /// background work quiesces or checks it first, within
+    /// [`check_timeout`](crate::Source::check_timeout).
     pub fn settle(mut lease: Self, outcome: Outcome) {
-        if let Some(held) = lease.held.take() {
-            held.settle(outcome);
+        if let Some(checked_out) = lease.checked_out.take() {
+            checked_out.release(outcome);
         }
     }
 }
 
-impl<H: Handle> Drop for Lease<H> {
+impl<H: FromConnection> Drop for Lease<H> {
     fn drop(&mut self) {
-        match self.held.take() {
-            Some(held) if self.is_opened => {
-                held.discard("the invocation panicked, was cancelled, or could not be opened");
+        match self.checked_out.take() {
+            Some(checked_out) if self.is_opened => {
+                checked_out
+                    .discard("the invocation panicked, was cancelled, or could not be opened");
             }
-            Some(held) => held.settle(Outcome::Success),
+            Some(checked_out) => checked_out.release(Outcome::Success),
             None => {}
         }
     }
 }
 
-impl<H: Handle> std::fmt::Debug for Lease<H> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<H: FromConnection> fmt::Debug for Lease<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").finish_non_exhaustive()
     }
 }
@@ -84,12 +87,12 @@ impl<H: Handle> std::fmt::Debug for Lease<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Parked;
-    use crate::fake::{Fake, SOURCE};
+    use crate::statics::Exclusive;
+    use crate::testing::{Fake, SOURCE};
 
     #[tokio::test(start_paused = true)]
-    async fn dropped_it_is_parked_until_it_is_opened() {
-        static DB: Parked<Fake> = Parked::new(SOURCE);
+    async fn a_dropped_lease_keeps_its_connection_until_it_is_opened() {
+        static DB: Exclusive<Fake> = Exclusive::new(SOURCE);
         for _ in 0..2 {
             drop(DB.lease().await.expect("a lease"));
         }

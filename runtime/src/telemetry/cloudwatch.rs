@@ -1,18 +1,19 @@
-//! The figures as a line that CloudWatch understands.
+//! Counters as a log line from which CloudWatch makes metrics.
 
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::{Stats, sandbox, stats};
+use super::stats::{Stats, stats};
+use crate::environment;
+use crate::sync::Mutex;
 
-/// Whether the figures are printed after each response, and under which namespace.
+/// The CloudWatch namespace to print metrics for after each response, if any.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metrics(Option<&'static str>);
 
-/// The figures that were printed last.
+/// The counters as printed last.
 static PRINTED: Mutex<Option<Stats>> = Mutex::new(None);
 
 impl Metrics {
@@ -22,31 +23,31 @@ impl Metrics {
         Self(Some(namespace))
     }
 
-    /// Prints what has happened since the last line.
+    /// Prints the difference to the last printed line.
     pub(crate) fn print(self) {
         let Some(namespace) = self.0 else {
             return;
         };
         let since = {
-            let mut printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut printed = PRINTED.lock();
             let now = stats();
             now.since(printed.replace(now).unwrap_or_default())
         };
-        // Not `println!`, which panics where the log cannot be written.
+        // `println!` panics if the log cannot be written.
         let _ = writeln!(std::io::stdout(), "{}", since.embedded_metrics(namespace));
     }
 }
 
 impl Stats {
-    /// The figures as a line of JSON in CloudWatch's embedded metric format: printed to the log of a
-    /// function, CloudWatch makes metrics of it, with the dimension `FunctionName`, and no agent is
-    /// needed.
+    /// Returns the counters as a line of JSON in CloudWatch's embedded metric format. CloudWatch
+    /// makes metrics of such a line in a function's log, with the dimension `FunctionName` and
+    /// without an agent.
     ///
-    /// The metrics are `Opened`, `Reused`, `Checked`, `Stale`, `Discarded`, `Closed`, `Refused`,
-    /// `Retried` (counts), `Connecting` and `Waiting` (milliseconds). CloudWatch adds up what it is
-    /// given: print each event once, with [`since`](Self::since), or let
-    /// [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics) do it. The format is AWS's ("Amazon CloudWatch User
-    /// Guide", "Specification: Embedded metric format").
+    /// The metrics are `Opened`, `Reused`, `Checked`, `Stale`, `Discarded`, `Closed`,
+    /// `Unavailable`, `Retried` (counts), `Connecting` and `Waiting` (milliseconds). CloudWatch
+    /// adds up all lines, so print differences: call [`since`](Self::since) first, or use
+    /// [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics). AWS specifies
+    /// the format ("Amazon CloudWatch User Guide", "Specification: Embedded metric format").
     ///
     /// ```
     /// println!("{}", reuse_db::stats().embedded_metrics("shop"));
@@ -61,7 +62,7 @@ impl Stats {
             ("Stale", "Count", json!(self.stale)),
             ("Discarded", "Count", json!(self.discarded)),
             ("Closed", "Count", json!(self.closed)),
-            ("Refused", "Count", json!(self.refused)),
+            ("Unavailable", "Count", json!(self.unavailable)),
             ("Retried", "Count", json!(self.retried)),
             ("Connecting", "Milliseconds", millis(self.connecting)),
             ("Waiting", "Milliseconds", millis(self.waiting)),
@@ -82,7 +83,7 @@ impl Stats {
                     "Metrics": metrics,
                 }],
             },
-            "FunctionName": sandbox::function(),
+            "FunctionName": environment::function(),
         });
         for (name, _, value) in figures {
             line[name] = value;
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_that_the_line_names_is_in_it() {
+    fn every_metric_has_a_value() {
         let stats = Stats {
             opened: 2,
             waiting: Duration::from_micros(1500),

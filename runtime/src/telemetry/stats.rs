@@ -1,11 +1,11 @@
-//! Figures.
+//! Counters of what happened to connections.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What happened to connections since the process started: of one static
-/// ([`Parked::stats`](crate::Parked::stats), [`Shared::stats`](crate::Shared::stats)) or of all
-/// ([`stats`](crate::stats)).
+/// Counters since the start of the process, of one static
+/// ([`Exclusive::stats`](crate::Exclusive::stats), [`Shared::stats`](crate::Shared::stats)) or of
+/// all ([`stats`](crate::stats)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -13,27 +13,27 @@ pub struct Stats {
     pub opened: u64,
     /// Invocations served by a connection that was already open.
     pub reused: u64,
-    /// Checks made of connections that were doubtful, before an invocation or after one.
+    /// Health checks, before an invocation or after a failed one.
     pub checked: u64,
-    /// Connections that did not pass the check before an invocation, and were replaced.
+    /// Connections that failed the health check before an invocation and were replaced.
     pub stale: u64,
-    /// Connections dropped after an invocation: a panic, a cancelled future, a check not passed.
+    /// Connections dropped after an invocation: a panic, a cancelled future, a failed check.
     pub discarded: u64,
-    /// Connections closed politely.
+    /// Connections closed.
     pub closed: u64,
     /// Invocations that got no connection.
-    pub refused: u64,
-    /// Tries to connect beyond the first.
+    pub unavailable: u64,
+    /// Attempts to connect beyond the first.
     pub retried: u64,
-    /// Time spent connecting, pauses between tries included.
+    /// Time spent connecting, pauses between attempts included.
     pub connecting: Duration,
-    /// Time that invocations spent waiting for a connection, in all: for their turn, a check, or
-    /// connecting.
+    /// Time that invocations waited for a connection in total: for a free one, for a health
+    /// check, or for a new one.
     pub waiting: Duration,
 }
 
 impl Stats {
-    /// What has happened since `earlier`.
+    /// Returns the difference to `earlier`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Stats {
             stale: self.stale.saturating_sub(earlier.stale),
             discarded: self.discarded.saturating_sub(earlier.discarded),
             closed: self.closed.saturating_sub(earlier.closed),
-            refused: self.refused.saturating_sub(earlier.refused),
+            unavailable: self.unavailable.saturating_sub(earlier.unavailable),
             retried: self.retried.saturating_sub(earlier.retried),
             connecting: self.connecting.saturating_sub(earlier.connecting),
             waiting: self.waiting.saturating_sub(earlier.waiting),
@@ -51,7 +51,7 @@ impl Stats {
     }
 }
 
-/// The figures of the whole process: of all statics together.
+/// Returns the counters of the whole process, all statics together.
 #[must_use]
 pub fn stats() -> Stats {
     PROCESS.read()
@@ -59,7 +59,7 @@ pub fn stats() -> Stats {
 
 static PROCESS: Counters = Counters::new();
 
-/// The counters behind one static's [`Stats`]; everything counts for the process too.
+/// The counters behind one static's [`Stats`]. Each event also counts for the process.
 #[derive(Debug)]
 pub(crate) struct Counters([AtomicU64; Count::ALL]);
 
@@ -71,7 +71,7 @@ pub(crate) enum Count {
     Stale,
     Discarded,
     Closed,
-    Refused,
+    Unavailable,
     Retried,
     ConnectingNanos,
     WaitingNanos,
@@ -82,6 +82,12 @@ impl Count {
 }
 
 impl Counters {
+    /// The counters for work that belongs to no static. It counts for the process only.
+    pub(crate) fn of_process() -> &'static Self {
+        static OF_NO_STATIC: Counters = Counters::new();
+        &OF_NO_STATIC
+    }
+
     pub(crate) const fn new() -> Self {
         Self([const { AtomicU64::new(0) }; Count::ALL])
     }
@@ -109,7 +115,7 @@ impl Counters {
             stale: get(Count::Stale),
             discarded: get(Count::Discarded),
             closed: get(Count::Closed),
-            refused: get(Count::Refused),
+            unavailable: get(Count::Unavailable),
             retried: get(Count::Retried),
             connecting: Duration::from_nanos(get(Count::ConnectingNanos)),
             waiting: Duration::from_nanos(get(Count::WaitingNanos)),

@@ -47,8 +47,8 @@ async fn expensive(db: &mut SqliteConnection) -> reuse_db_answer::Answer {
 mod reuse_db_answer {
     pub(super) struct Answer(pub(super) bool);
 
-    impl reuse_db::Refuse for Answer {
-        fn refuse(_: reuse_db::Error) -> Self {
+    impl reuse_db::FromError for Answer {
+        fn from_error(_: reuse_db::Error) -> Self {
             Self(false)
         }
     }

@@ -20,7 +20,7 @@ const DISCARDED: Counts = Counts {
     opened: 1,
     reused: 0,
     discarded: 1,
-    refused: 0,
+    unavailable: 0,
 };
 const DISCARDED_AND_OPENED: Counts = Counts {
     opened: 2,

@@ -72,7 +72,7 @@ async fn a_form_in_a_fragment() {
 
 macro_rules! named {
     ($env:literal, $inject:ident, $static:ident, $runtime:path, $tt:tt, $param:ident) => {
-        #[reuse_db(env = $env, inject = $inject, crate = $runtime)]
+        #[reuse_db(env = $env, with = $inject, crate = $runtime)]
         async fn named(
             #[db(name = $static)] $param: &mut SqliteConnection,
             n: i64,
@@ -99,7 +99,7 @@ async fn arguments_in_fragments() {
         error.to_string().contains("`NO_SUCH_VARIABLE` is not set"),
         "{error}"
     );
-    assert_eq!(KEPT_AS.stats().refused, 1);
+    assert_eq!(KEPT_AS.stats().unavailable, 1);
     let mut db = SqliteConnection::connect("sqlite::memory:")
         .await
         .expect("a connection");

@@ -60,7 +60,11 @@ async fn spawned() {
     assert!(tasks.join_all().await.into_iter().all(|is_right| is_right));
     let stats = SQUARE_DB.stats();
     assert_eq!(
-        (stats.opened + stats.reused, stats.discarded, stats.refused),
+        (
+            stats.opened + stats.reused,
+            stats.discarded,
+            stats.unavailable
+        ),
         (20, 0, 0)
     );
 }

@@ -116,7 +116,7 @@ async fn nowhere(_db: Lease<SqliteConnection>) -> Result<(), Error> {
 async fn none_is_a_refusal() {
     let error = nowhere().await.expect_err("nowhere to connect to");
     assert!(error.to_string().contains("NO_SUCH_VARIABLE"), "{error}");
-    assert_eq!(NOWHERE_DB.stats().refused, 1);
+    assert_eq!(NOWHERE_DB.stats().unavailable, 1);
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ fn counts(stats: Stats) -> Counts {
         opened: stats.opened,
         reused: stats.reused,
         discarded: stats.discarded,
-        refused: stats.refused,
+        unavailable: stats.unavailable,
     }
 }
 
@@ -58,7 +58,7 @@ struct Counts {
     opened: u64,
     reused: u64,
     discarded: u64,
-    refused: u64,
+    unavailable: u64,
 }
 
 /// Leased `times`, and opened for the first time only.

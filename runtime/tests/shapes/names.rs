@@ -17,7 +17,7 @@ mod r#mod {
     }
 }
 
-#[reuse_db(source = MEMORY, inject = r#match)]
+#[reuse_db(source = MEMORY, with = r#match)]
 #[allow(clippy::needless_lifetimes, reason = "for its name")]
 async fn r#async<'r#for>(
     r#type: &'r#for str,
@@ -41,7 +41,7 @@ async fn raw() {
 }
 
 /// Every name of the expansion.
-#[reuse_db(source = MEMORY, inject = output)]
+#[reuse_db(source = MEMORY, with = output)]
 #[expect(clippy::too_many_arguments, reason = "one for each name")]
 async fn lease(
     lease: i64,
@@ -65,7 +65,7 @@ async fn lease(
         .await
 }
 
-#[reuse_db(source = MEMORY, inject = open)]
+#[reuse_db(source = MEMORY, with = open)]
 async fn outcome(error: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select 1").fetch_one(error).await
 }

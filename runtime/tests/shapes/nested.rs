@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reuse_db::{Error, Kind, Source, reuse_db};
+use reuse_db::{Error, ErrorKind, Source, reuse_db};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::{Counts, MEMORY, counts};
@@ -152,7 +152,7 @@ async fn inner(db: &mut SqliteConnection) -> Result<i64, Error> {
 }
 
 #[reuse_db(source = ONE)]
-async fn outer(db: &mut SqliteConnection) -> Result<Option<Kind>, Error> {
+async fn outer(db: &mut SqliteConnection) -> Result<Option<ErrorKind>, Error> {
     let refused = inner().await.err().and_then(|error| error.kind());
     sqlx::query("select 1").execute(db).await?;
     Ok(refused)
@@ -163,12 +163,12 @@ async fn where_one_connection_is_allowed_the_inner_one_is_refused_in_time() {
     for refused in 1..=2 {
         assert_eq!(
             outer().await.expect("the outer one goes on"),
-            Some(Kind::Saturated)
+            Some(ErrorKind::Saturated)
         );
         assert_eq!(
             counts(INNER_DB.stats()),
             Counts {
-                refused,
+                unavailable: refused,
                 ..Counts::default()
             }
         );

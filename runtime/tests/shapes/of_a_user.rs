@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use reuse_db::{Connect, Error, Finish, Handle, Outcome, Source, reuse_db};
+use reuse_db::{Connect, Error, Finish, FromConnection, Outcome, Source, reuse_db};
 
 use crate::{counts, one_connection};
 
@@ -24,7 +24,7 @@ impl Connect for Client {
         Ok(Self::default())
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -35,7 +35,7 @@ struct Batch<'c> {
     requests: u32,
 }
 
-impl Handle for Batch<'_> {
+impl FromConnection for Batch<'_> {
     type Connection = Client;
     type Open<'c> = Batch<'c>;
 
@@ -71,7 +71,7 @@ async fn borrowed(client: &Client) -> Result<u32, Error> {
 #[reuse_db(source = CLIENT)]
 async fn by_value(client: Client) -> Result<u32, Error> {
     let task = tokio::spawn(async move { client.send() });
-    task.await.map_err(Error::unsound)
+    task.await.map_err(Error::broken)
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn exclusive_borrowed_and_by_value() {
 async fn batched(requests: u32, batch: &mut Batch<'_>) -> Result<u32, Error> {
     batch.requests = requests;
     if requests > 10 {
-        return Err(Error::unsound("too many requests"));
+        return Err(Error::broken("too many requests"));
     }
     Ok(batch.client.send())
 }

@@ -14,7 +14,7 @@ impl Connect for Url {
         source.url().map(Self)
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -75,10 +75,10 @@ async fn the_default_is_the_variable_that_everybody_has() {
         error.to_string().contains("`NO_SUCH_VARIABLE` is not set"),
         "{error}"
     );
-    assert_eq!(NOWHERE_URL.stats().refused, 1);
+    assert_eq!(NOWHERE_URL.stats().unavailable, 1);
 }
 
-#[reuse_db(source = MEMORY, inject = sum)]
+#[reuse_db(source = MEMORY, with = sum)]
 async fn summed(a: i64, b: i64, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select ? + ?")
         .bind(a)

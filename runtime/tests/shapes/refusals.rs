@@ -47,7 +47,7 @@ const REFUSED_ONCE: Counts = Counts {
     opened: 0,
     reused: 0,
     discarded: 0,
-    refused: 1,
+    unavailable: 1,
 };
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn an_error_is_the_handlers_own() {
     );
     // It is not remembered.
     sqlx_error().await.expect_err("no database");
-    assert_eq!(SQLX_ERROR_DB.stats().refused, 2);
+    assert_eq!(SQLX_ERROR_DB.stats().unavailable, 2);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ mod decoys {
     struct Box;
     struct String;
     struct Vec;
-    struct Parked;
+    struct Exclusive;
     struct Shared;
     struct Lease;
     struct Source;
@@ -42,7 +42,7 @@ mod decoys {
     trait Into {}
     trait Drop {}
     trait Fn {}
-    trait Refuse {}
+    trait FromError {}
     trait Finish {}
     trait Connect {}
     fn Ok() {}

@@ -28,7 +28,7 @@ async fn result(fail: bool, tx: &mut Transaction<'_, Sqlite>) -> anyhow::Result<
     Ok(())
 }
 
-#[reuse_db(source = MEMORY, inject = notes_after_result_with)]
+#[reuse_db(source = MEMORY, with = notes_after_result_with)]
 async fn notes_after_result(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     notes(db).await
 }

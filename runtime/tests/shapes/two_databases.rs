@@ -148,7 +148,7 @@ async fn one_that_cannot_be_had_costs_the_other_nothing() {
         assert_eq!(
             counts(HALF_NOWHERE.stats()),
             Counts {
-                refused: times,
+                unavailable: times,
                 ..Counts::default()
             }
         );

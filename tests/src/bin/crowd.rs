@@ -109,7 +109,7 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
     let told = json!({
         "n": n, "value": value,
         "opened": stats.opened, "reused": stats.reused, "discarded": stats.discarded,
-        "closed": stats.closed, "refused": stats.refused,
+        "closed": stats.closed, "unavailable": stats.unavailable,
     });
     Ok(Response::new(told.to_string().into()))
 }

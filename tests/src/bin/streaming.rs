@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use lambda_http::tower::ServiceBuilder;
 use lambda_http::{Error, Request, Response, service_fn};
 use lambda_runtime::layers::TracingLayer;
-use reuse_db::{AfterResponse, ServiceUnavailable, SnapStart, Streamed, until_shutdown};
+use reuse_db::{AfterResponse, ServiceUnavailable, SnapStart, Streaming, until_shutdown};
 use reuse_db_tests::query::number;
 use serde_json::json;
 use tokio::time::sleep;
@@ -173,7 +173,7 @@ async fn main() -> Result<(), Error> {
         Ok("composed") => {
             let service = ServiceBuilder::new()
                 .layer(ServiceUnavailable::new())
-                .layer(Streamed)
+                .layer(Streaming)
                 .service(handler);
             let runtime = lambda_http::streaming_runtime_concurrent(service)
                 .layer(TracingLayer::new())

@@ -6,7 +6,7 @@ const HANDLER: &str = "async fn handler(db: &mut PgConnection) -> Out { body }";
 
 #[test]
 fn mistakes_in_arguments() {
-    let known = "(known are `env`, `source`, `inject`, `crate`)";
+    let known = "(known are `env`, `source`, `with`, `crate`)";
     assert_error(
         "envv = \"X\"",
         HANDLER,
@@ -99,7 +99,7 @@ fn what_belongs_to_the_function_and_what_to_a_parameter() {
         "`name` belongs to one parameter: write `#[db(name = HANDLER_DB)]` on it",
         "name",
     );
-    for (key, example) in [("inject", "handler_with"), ("crate", "reuse_db")] {
+    for (key, example) in [("with", "handler_with"), ("crate", "reuse_db")] {
         assert_error(
             "",
             &format!("async fn handler(#[db({key} = x)] db: &mut C) -> Out {{ body }}"),
@@ -119,7 +119,7 @@ fn what_belongs_to_the_function_and_what_to_a_parameter() {
 
 #[test]
 fn names_and_paths() {
-    let inject = "this names a function: write `inject = handler_with`";
+    let with = "this names a function: write `with = handler_with`";
     for (value, at) in [
         ("\"x\"", "\"x\""),
         ("a::b", "a"),
@@ -128,20 +128,20 @@ fn names_and_paths() {
         ("3", "3"),
         ("{ x }", "{ x }"),
     ] {
-        assert_error(&format!("inject = {value}"), HANDLER, inject, at);
+        assert_error(&format!("with = {value}"), HANDLER, with, at);
     }
     let path =
         "`crate` is the path of the runtime, without quotes: write `crate = my_crate::reuse_db`";
     for (value, at) in [("\"x\"", "\"x\""), ("3", "3"), ("(x)", "(")] {
         assert_error(&format!("crate = {value}"), HANDLER, path, at);
     }
-    for (args, at) in [("crate = x y", "y"), ("env = \"A\" inject = x", "inject")] {
+    for (args, at) in [("crate = x y", "y"), ("env = \"A\" with = x", "inject")] {
         assert_error(args, HANDLER, "expected `,`", at);
     }
     assert_error(
-        "inject = r#handler",
+        "with = r#handler",
         HANDLER,
-        "`handler` is the function without the database: write another name for the one with it, like `inject = handler_with`",
+        "`handler` is the function without the database: write another name for the one with it, like `with = handler_with`",
         "r#handler",
     );
     for args in ["=", "3", "{ env }", "::env"] {
@@ -155,13 +155,13 @@ fn names_and_paths() {
 }
 
 #[test]
-fn inject_and_crate() {
-    let expansion = pretty("inject = on, crate = crate::a::kept,", HANDLER);
+fn with_and_crate() {
+    let expansion = pretty("with = on, crate = crate::a::kept,", HANDLER);
     assert_has(&expansion, "\nasync fn on(db: &mut PgConnection)");
     assert_has(&expansion, "let output = on(&mut open).await;");
     assert_has(
         &expansion,
-        "static HANDLER_DB: crate::a::kept::Parked<PgConnection>",
+        "static HANDLER_DB: crate::a::kept::Exclusive<PgConnection>",
     );
     assert_has(
         &expansion,
@@ -169,10 +169,10 @@ fn inject_and_crate() {
     );
     assert_has_not(&expansion, "reuse_db");
     assert_has_not(&expansion, "handler_with");
-    let expansion = pretty("inject = r#match", HANDLER);
+    let expansion = pretty("with = r#match", HANDLER);
     assert_has(&expansion, "\nasync fn r#match(db: &mut PgConnection)");
     let expansion = pretty("crate = ::kept", HANDLER);
-    assert_has(&expansion, "return ::kept::Refuse::refuse(error)");
+    assert_has(&expansion, "return ::kept::FromError::from_error(error)");
 }
 
 #[test]

@@ -14,7 +14,8 @@ fn a_transaction_is_parked_for_static() {
             &format!("async fn h<'a, 'b>(r: Request, tx: &'b mut {ty}) -> Out {{ }}"),
         );
         assert!(
-            expansion.contains("static H_TX: ::reuse_db::Parked<Transaction<'static, Postgres>>"),
+            expansion
+                .contains("static H_TX: ::reuse_db::Exclusive<Transaction<'static, Postgres>>"),
             "{expansion}"
         );
         assert!(

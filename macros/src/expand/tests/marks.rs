@@ -5,7 +5,7 @@ use super::{assert_error, assert_has, assert_has_not, pretty};
 #[test]
 fn a_mark_is_in_any_position() {
     let expansion = pretty("", "async fn h(#[db] a: &mut C, b: u8, c: u8) -> Out { }");
-    assert_has(&expansion, "static H_A: ::reuse_db::Parked<C>");
+    assert_has(&expansion, "static H_A: ::reuse_db::Exclusive<C>");
     assert_has(&expansion, "async fn h(__arg1: u8, __arg2: u8) -> Out");
     assert_has(&expansion, "h_with(&mut open, __arg1, __arg2)");
     assert_has(&expansion, "async fn h_with(a: &mut C, b: u8, c: u8)");
@@ -21,7 +21,7 @@ fn two_databases() {
             "async fn h(#[db] w: &mut Tx<'_>, id: u8, #[db(env = \"B\", name = READER)] #[allow(x)] r: &P, #[db(source = S)] o: P) -> Out { body }",
         ),
         r#"/// The kept connections of [`h`](fn@h).
-static H_W: ::reuse_db::Parked<Tx<'static>> = ::reuse_db::Parked::new(
+static H_W: ::reuse_db::Exclusive<Tx<'static>> = ::reuse_db::Exclusive::new(
     ::reuse_db::Source::env("A"),
 );
 /// The kept database of [`h`](fn@h).
@@ -38,19 +38,19 @@ async fn h(__arg1: u8) -> Out {
         )
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     let lease1 = match ::reuse_db::__private::lease_shared(&READER).await {
         ::core::result::Result::Ok(lease1) => lease1,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let (open2, lease2) = match ::reuse_db::__private::lease_owned(&H_O).await {
         ::core::result::Result::Ok(lease2) => lease2,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let mut open = match ::reuse_db::__private::open(&H_W, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::Refuse::refuse(error),
+        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
     };
     let output = h_with(&mut open, __arg1, ::reuse_db::SharedLease::get(&lease1), open2)
         .await;
@@ -58,7 +58,7 @@ async fn h(__arg1: u8) -> Out {
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
-        return ::reuse_db::Refuse::refuse(error);
+        return ::reuse_db::FromError::from_error(error);
     }
     ::reuse_db::__private::settle(lease, outcome);
     ::reuse_db::SharedLease::settle(lease1, outcome);
@@ -79,8 +79,8 @@ fn names() {
         "",
         "async fn r#fn(#[db] r#in: &mut C, #[db(name = r#Odd)] _: &mut C) -> Out { }",
     );
-    assert_has(&expansion, "static FN_IN: ::reuse_db::Parked<C>");
-    assert_has(&expansion, "static r#Odd: ::reuse_db::Parked<C>");
+    assert_has(&expansion, "static FN_IN: ::reuse_db::Exclusive<C>");
+    assert_has(&expansion, "static r#Odd: ::reuse_db::Exclusive<C>");
     // Not ASCII, some with more than one letter in upper case.
     let expansion = pretty("", "async fn straße(ŉ_база: &mut C) -> Out { }");
     assert_has(&expansion, "static STRASSE_ʼN_БАЗА:");

@@ -42,5 +42,5 @@ fn in_macro_rules() {
         tokens("async fn h(db: &mut (C)) -> Out { body }"),
     );
     assert_eq!(expansion, expected.to_string());
-    assert_has(&expansion, "Parked < C >");
+    assert_has(&expansion, "Exclusive < C >");
 }

@@ -33,7 +33,7 @@ fn places_of(item: &str, name: &str) -> Vec<Option<String>> {
 fn what_a_type_cannot_do_is_told_at_the_type() {
     let place = |text: &str| Some(text.to_owned());
     let item = "async fn h(a: u8, db: &mut Wrong) -> Number { }";
-    for (name, times) in [("Parked", 2), ("Finish", 1)] {
+    for (name, times) in [("Exclusive", 2), ("Finish", 1)] {
         assert_eq!(places_of(item, name), vec![place("Wrong"); times], "{name}");
     }
     // The one in between judges the output.
@@ -41,14 +41,14 @@ fn what_a_type_cannot_do_is_told_at_the_type() {
         panic!("three of them")
     };
     assert_eq!([open, settle], [&place("Wrong"), &place("Wrong")]);
-    assert_eq!(places_of(item, "Refuse"), vec![place("Number"); 2]);
+    assert_eq!(places_of(item, "FromError"), vec![place("Number"); 2]);
     let item = "async fn h(a: u8, db: Wrong) { }";
     assert_eq!(places_of(item, "Shared"), vec![place("Wrong"); 2]);
     let item = "async fn h(a: u8, db: &Wrong) { }";
     for (name, times) in [("Shared", 2), ("SharedLease", 2)] {
         assert_eq!(places_of(item, name), vec![place("Wrong"); times], "{name}");
     }
-    assert_eq!(places_of(item, "Refuse"), [place("h")]);
+    assert_eq!(places_of(item, "FromError"), [place("h")]);
 }
 
 #[test]

@@ -1,24 +1,23 @@
-//! What the errors of servers and proxies mean while connecting: the table in the docs of [`Kind`].
+//! The classification of errors while connecting, by SQLSTATE and error number.
 
 use std::error::Error as StdError;
 use std::io;
-use std::io::ErrorKind;
 
 use sqlx::error::DatabaseError;
 
-use crate::Kind;
+use crate::error::ErrorKind;
 
-pub(super) fn kind(error: &sqlx::Error) -> Kind {
+pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     match error {
         sqlx::Error::Io(error) => of_io(error),
-        // native-tls wraps what the network did in the middle of the handshake.
-        sqlx::Error::Tls(error) => cause(error.as_ref()).map_or(Kind::Rejected, of_io),
-        // A PostgreSQL that hung up, or could not start a process, before TLS: sqlx does not look for the end.
+        // native-tls wraps an error of the network during the handshake.
+        sqlx::Error::Tls(error) => cause(error.as_ref()).map_or(ErrorKind::Rejected, of_io),
+        // PostgreSQL closed before TLS, or could not start a process. sqlx does not look for EOF.
         sqlx::Error::Protocol(message)
             if message.contains("from SSLRequest: 0x00")
                 || message.contains("from SSLRequest: 0x45") =>
         {
-            Kind::Unavailable
+            ErrorKind::Unavailable
         }
         sqlx::Error::Database(error) => {
             let state = error.code();
@@ -28,21 +27,21 @@ pub(super) fn kind(error: &sqlx::Error) -> Kind {
                 None => of_state(state, error.message()),
             }
         }
-        sqlx::Error::PoolTimedOut => Kind::Unavailable,
-        _ => Kind::Rejected,
+        sqlx::Error::PoolTimedOut => ErrorKind::Unavailable,
+        _ => ErrorKind::Rejected,
     }
 }
 
-fn of_io(error: &io::Error) -> Kind {
+fn of_io(error: &io::Error) -> ErrorKind {
     match error.kind() {
-        // A socket's path that is not ours, or cannot be one. One that is not there may be the one of a
-        // server that is starting.
-        ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => {
-            Kind::Rejected
-        }
-        // rustls: a certificate that will not do.
-        ErrorKind::InvalidData => Kind::Rejected,
-        _ => Kind::Unavailable,
+        // A socket's path without permission or of the wrong kind. A missing one is transient: the
+        // server may be starting.
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported => ErrorKind::Rejected,
+        // rustls: an invalid certificate.
+        io::ErrorKind::InvalidData => ErrorKind::Rejected,
+        _ => ErrorKind::Unavailable,
     }
 }
 
@@ -57,49 +56,49 @@ fn cause<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e io::Error> {
     None
 }
 
-/// MySQL, MariaDB, and RDS Proxy in their place.
-fn of_number(number: u16, state: &str) -> Kind {
+/// MySQL, MariaDB, and RDS Proxy in their endpoint.
+fn of_number(number: u16, state: &str) -> ErrorKind {
     match number {
-        // Too many connections: of the server, of the user; or in an hour; no thread for another;
-        // RDS Proxy has no connection free.
-        1040 | 1203 | 1226 | 1135 | 9501 => Kind::Saturated,
-        // The server is out of memory, shutting down, or offline; the host is blocked for its many failed
-        // connections, or the session was ended.
-        1041 | 1053 | 1079 | 1129 | 1927 | 3032 => Kind::Unavailable,
-        // The network; a node of a cluster that is not ready (1047).
-        _ if state == "08S01" => Kind::Unavailable,
-        _ => Kind::Rejected,
+        // Too many connections to the server or for the user; the hourly quota; no thread left;
+        // no free connection in RDS Proxy.
+        1040 | 1203 | 1226 | 1135 | 9501 => ErrorKind::Saturated,
+        // The server is out of memory, shutting down, or offline; the host is blocked after many
+        // failed connections; the session was ended.
+        1041 | 1053 | 1079 | 1129 | 1927 | 3032 => ErrorKind::Unavailable,
+        // The network; a cluster node that is not ready (1047).
+        _ if state == "08S01" => ErrorKind::Unavailable,
+        _ => ErrorKind::Rejected,
     }
 }
 
 /// PostgreSQL and SQLite, and the proxies before PostgreSQL.
-fn of_state(state: &str, message: &str) -> Kind {
+fn of_state(state: &str, message: &str) -> ErrorKind {
     match state {
-        "53300" => Kind::Saturated,
+        "53300" => ErrorKind::Saturated,
         // Out of memory; starting, stopping or crashed.
-        "53200" | "57P01" | "57P02" | "57P03" => Kind::Unavailable,
-        // Signing in, or setting up, took the server too long.
-        "57014" => Kind::Unavailable,
+        "53200" | "57P01" | "57P02" | "57P03" => ErrorKind::Unavailable,
+        // Sign-in or set-up timed out at the server.
+        "57014" => ErrorKind::Unavailable,
         "08P01" => of_proxy(message),
-        _ if state.starts_with("08") => Kind::Unavailable,
-        _ if is_busy(state) => Kind::Unavailable,
+        _ if state.starts_with("08") => ErrorKind::Unavailable,
+        _ if is_busy(state) => ErrorKind::Unavailable,
         _ => of_proxy_without_a_state(message),
     }
 }
 
-/// SQLite: busy or locked, whatever more its code says.
+/// Returns `true` for SQLite's codes "busy" and "locked" and their extended codes.
 fn is_busy(code: &str) -> bool {
-    // A SQLSTATE has five characters.
+    // Longer codes are SQLSTATEs.
     code.len() < 5
         && code
             .parse::<u16>()
             .is_ok_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
-/// PgBouncer says 08P01 to everything, and puts it in the place of the server's own code. Its words are
-/// not translated.
-fn of_proxy(message: &str) -> Kind {
-    // Of the server that it could not sign in at: it will not be let in later either.
+/// Classifies an error of PgBouncer by its text, which is not translated. PgBouncer uses 08P01 for
+/// everything, also in place of the server's own code.
+fn of_proxy(message: &str) -> ErrorKind {
+    // Sign-in at the server failed for good.
     const REJECTED: [&str; 3] = [
         "authentication failed",
         "no pg_hba.conf entry",
@@ -110,7 +109,7 @@ fn of_proxy(message: &str) -> Kind {
         "client connections exceeded",
         "query_wait_timeout",
         "resources exhaust",
-        // The server's own.
+        // Texts of the server itself.
         "remaining connection slots are reserved",
         "too many clients already",
         "too many connections for",
@@ -123,32 +122,32 @@ fn of_proxy(message: &str) -> Kind {
         "server login has been failing",
         "cannot connect to server",
         "shutting down",
-        // The server's own.
+        // Texts of the server itself.
         "the database system is",
     ];
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     if says(&REJECTED) {
-        Kind::Rejected
+        ErrorKind::Rejected
     } else if says(&SATURATED) {
-        Kind::Saturated
+        ErrorKind::Saturated
     } else if says(&UNAVAILABLE) {
-        Kind::Unavailable
+        ErrorKind::Unavailable
     } else {
-        Kind::Rejected
+        ErrorKind::Rejected
     }
 }
 
-/// RDS Proxy for PostgreSQL, whose documentation has words and no codes.
-fn of_proxy_without_a_state(message: &str) -> Kind {
+/// Classifies an error of RDS Proxy for PostgreSQL, which is documented by text without a code.
+fn of_proxy_without_a_state(message: &str) -> ErrorKind {
     if message.contains("Timed-out waiting to acquire database connection")
         || message.contains("Connections rate limit exceeded")
     {
-        return Kind::Saturated;
+        return ErrorKind::Saturated;
     }
-    Kind::Rejected
+    ErrorKind::Rejected
 }
 
-/// MySQL's own error number, which says more than its SQLSTATE.
+/// Returns MySQL's error number, which is more precise than its SQLSTATE.
 #[cfg(feature = "mysql")]
 fn number(error: &dyn DatabaseError) -> Option<u16> {
     Some(
@@ -164,142 +163,4 @@ fn number(_: &dyn DatabaseError) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a server or a proxy says, in the rows that no server here can be made to say too.
-    #[test]
-    fn what_is_said_has_its_kind() {
-        use Kind::{Rejected, Saturated, Unavailable};
-
-        for (state, message, kind) in [
-            ("53300", "sorry, too many clients already", Saturated),
-            ("53200", "out of memory", Unavailable),
-            (
-                "57P01",
-                "terminating connection due to administrator command",
-                Unavailable,
-            ),
-            (
-                "57P02",
-                "terminating connection because of crash",
-                Unavailable,
-            ),
-            ("57P03", "the database system is starting up", Unavailable),
-            (
-                "57014",
-                "canceling authentication due to timeout",
-                Unavailable,
-            ),
-            ("08006", "connection failure", Unavailable),
-            ("28P01", "password authentication failed for user", Rejected),
-            ("28000", "role does not exist", Rejected),
-            ("3D000", "database does not exist", Rejected),
-            ("42601", "syntax error", Rejected),
-            (
-                "08P01",
-                "no more connections allowed (max_client_conn)",
-                Saturated,
-            ),
-            (
-                "08P01",
-                "client connections exceeded (max_db_client_connections)",
-                Saturated,
-            ),
-            ("08P01", "bouncer resources exhaustion", Saturated),
-            ("08P01", "query_wait_timeout", Saturated),
-            ("08P01", "sorry, too many clients already", Saturated),
-            ("08P01", "server down", Unavailable),
-            ("08P01", "client_login_timeout (server down)", Unavailable),
-            ("08P01", "no memory for pool", Unavailable),
-            ("08P01", "pgbouncer cannot connect to server", Unavailable),
-            (
-                "08P01",
-                "server login has been failing, try again later (server_login_retry)",
-                Unavailable,
-            ),
-            (
-                "08P01",
-                "server login has been failing, cached error: connect timeout (server_login_retry)",
-                Unavailable,
-            ),
-            (
-                "08P01",
-                "server login has been failing, cached error: password authentication failed for user \"app\"",
-                Rejected,
-            ),
-            ("08P01", "the database system is shutting down", Unavailable),
-            ("08P01", "password authentication failed", Rejected),
-            (
-                "",
-                "Timed-out waiting to acquire database connection",
-                Saturated,
-            ),
-            ("", "Connections rate limit exceeded", Saturated),
-            (
-                "",
-                "This RDS Proxy has no credentials for the role app",
-                Rejected,
-            ),
-            // SQLite: busy, locked; recovering, of an old snapshot, in a shared cache; a full disk.
-            ("5", "database is locked", Unavailable),
-            ("6", "database table is locked", Unavailable),
-            ("261", "database is locked", Unavailable),
-            ("517", "database is locked", Unavailable),
-            ("262", "database table is locked", Unavailable),
-            ("13", "database or disk is full", Rejected),
-        ] {
-            assert_eq!(of_state(state, message), kind, "{state}: {message}");
-        }
-        for (number, state, kind) in [
-            (1040, "08004", Saturated),
-            (1203, "42000", Saturated),
-            (1226, "42000", Saturated),
-            (1135, "HY000", Saturated),
-            (9501, "HY000", Saturated),
-            (1041, "HY000", Unavailable),
-            (1047, "08S01", Unavailable),
-            (1053, "08S01", Unavailable),
-            (1079, "08S01", Unavailable),
-            (1129, "HY000", Unavailable),
-            (1158, "08S01", Unavailable),
-            (1927, "70100", Unavailable),
-            (3032, "HY000", Unavailable),
-            (1044, "42000", Rejected),
-            (1045, "28000", Rejected),
-            (1049, "42000", Rejected),
-            (1251, "08004", Rejected),
-            (4151, "HY000", Rejected),
-        ] {
-            assert_eq!(of_number(number, state), kind, "{number}");
-        }
-    }
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("the handshake failed")]
-    struct Wrapped(#[source] io::Error);
-
-    #[test]
-    fn what_the_network_did_to_a_handshake_may_pass_and_a_certificate_does_not() {
-        let tls = |kind: ErrorKind| sqlx::Error::Tls(Box::new(Wrapped(kind.into())));
-        for (error, expected) in [
-            (tls(ErrorKind::ConnectionReset), Kind::Unavailable),
-            (tls(ErrorKind::UnexpectedEof), Kind::Unavailable),
-            (tls(ErrorKind::InvalidData), Kind::Rejected),
-            (
-                sqlx::Error::Tls("server does not support TLS".into()),
-                Kind::Rejected,
-            ),
-            (
-                sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".into()),
-                Kind::Unavailable,
-            ),
-            (
-                sqlx::Error::Protocol("unexpected response from SSLRequest: 0x48".into()),
-                Kind::Rejected,
-            ),
-        ] {
-            assert_eq!(kind(&error), expected, "{error:?}");
-        }
-    }
-}
+mod tests;

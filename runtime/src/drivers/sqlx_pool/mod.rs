@@ -1,75 +1,103 @@
 //! A sqlx pool, set up for Lambda.
 
+mod idle_time;
+
 use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Pool;
 use sqlx::pool::PoolOptions;
-use sqlx::{Connection, Pool};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
-use super::{Driver, Options, connection, place::Place};
-use crate::clock::Moment;
-use crate::{Error, Kind, Source, connecting, limit};
+use self::idle_time::IdleTime;
+use super::{Driver, Options, endpoint::Endpoint, session};
+use crate::connect::health::{self, Health};
+use crate::connect::{Attempt, Connect as _, catch_panic};
+use crate::error::{Error, ErrorKind};
+use crate::invocation::deadline;
+use crate::source::Source;
+use crate::telemetry::{Count, Counters, events};
 
-/// After how long a pool that has no connection yet is asked why: it tries again and again by itself,
-/// without jitter, and does not say what it met. Longer than signing in takes on a small function.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The time after which a pool without a connection is probed for the cause.
+///
+/// sqlx's pool retries by itself, without jitter, and does not report the cause. Sign-in takes less
+/// time than this on a small function.
+const PROBE_AFTER: Duration = Duration::from_millis(500);
 
-/// A pool with one connection open, so that an error of connecting is met here, with its cause.
-pub(super) async fn open<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error> {
-    let place = Place::of::<DB>(source).await?;
-    if source.attempt.tries > 0 {
-        // Only when there is something to be had.
-        Box::pin(probe::<DB>(&place, source)).await?;
+/// Opens a pool with one connection, so that an error of connecting is found here, with its cause.
+pub(super) async fn open<DB: Driver>(
+    source: &Source,
+    attempt: &Attempt,
+) -> Result<Pool<DB>, Error> {
+    let endpoint = Endpoint::of::<DB>(source, attempt).await?;
+    let is_retry = attempt.previous > 0;
+    if is_retry {
+        // A pool is opened once a connection can be opened.
+        Box::pin(probe::<DB>(&endpoint, source)).await?;
     }
-    let mut pool = lazy::<DB>(place.options::<DB>(source)?, source);
-    match first_connection(&pool, &place, source).await {
-        Err(Met::Pool(error)) if DB::was_too_much(&error, source) => {
-            pool = lazy::<DB>(place.options::<DB>(source)?, source);
-            first_connection(&pool, &place, source).await?;
+    let build = || {
+        let options = endpoint.options::<DB>(source)?;
+        Ok::<_, Error>(build_pool::<DB>(options, source, attempt.counters))
+    };
+    let mut pool = build()?;
+    match first_connection(&pool, &endpoint, source, is_retry).await {
+        Err(OpenError::Pool(error)) if DB::rejected_startup_parameter(&error, source) => {
+            pool = build()?;
+            first_connection(&pool, &endpoint, source, is_retry).await?;
         }
         result => result?,
     }
     Ok(pool)
 }
 
-/// Who met an error.
-enum Met {
+/// Opens a pool by a single attempt, outside the retry loop.
+pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<Pool<DB>, Error> {
+    open::<DB>(
+        source,
+        &Attempt::single(source, Counters::of_process()).await?,
+    )
+    .await
+}
+
+/// An error of opening a pool, by its origin.
+enum OpenError {
     Pool(sqlx::Error),
     Probe(Error),
 }
 
-impl From<Met> for Error {
-    fn from(met: Met) -> Self {
-        match met {
-            Met::Pool(error) => error.into(),
-            Met::Probe(error) => error,
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Pool(error) => error.into(),
+            OpenError::Probe(error) => error,
         }
     }
 }
 
 async fn first_connection<DB: Driver>(
     pool: &Pool<DB>,
-    place: &Place,
+    endpoint: &Endpoint,
     source: &Source,
-) -> Result<(), Met> {
+    is_retry: bool,
+) -> Result<(), OpenError> {
     let first = async {
-        // Back in the pool before the handler asks for it, or the pool would open another.
+        // Awaited, so that the handler's first query does not open another connection.
         pool.acquire().await?.return_to_pool().await;
         Ok(())
     };
     let cause = async {
-        if source.attempt.tries > 0 {
-            // That has been asked: it would take the pool's own connection for a full server.
+        if is_retry {
+            // The endpoint was probed before. A second probe could take the last connection of a
+            // full server.
             return pending().await;
         }
-        sleep(PATIENCE).await;
-        match Box::pin(probe::<DB>(place, source)).await {
+        sleep(PROBE_AFTER).await;
+        match Box::pin(probe::<DB>(endpoint, source)).await {
             Err(error) => {
-                if error.kind() == Some(Kind::Saturated) {
-                    // The last place may be the one that the pool is just getting.
-                    sleep(PATIENCE).await;
+                if error.kind() == Some(ErrorKind::Saturated) {
+                    // The pool may be getting the last connection right now.
+                    sleep(PROBE_AFTER).await;
                 }
                 error
             }
@@ -78,176 +106,131 @@ async fn first_connection<DB: Driver>(
     };
     tokio::select! {
         biased;
-        result = first => result.map_err(Met::Pool),
-        error = cause => Err(Met::Probe(error)),
+        result = first => result.map_err(OpenError::Pool),
+        error = cause => Err(OpenError::Probe(error)),
     }
 }
 
-/// Opens a connection and closes it again: it says what it meets.
-async fn probe<DB: Driver>(place: &Place, source: &Source) -> Result<(), Error> {
-    let connection = connection::open_at::<DB>(place, source).await?;
-    // Nothing that matters was said on it.
-    let _ = connection.close().await;
+/// Opens a connection and closes it, to find the cause of an error.
+async fn probe<DB: Driver>(endpoint: &Endpoint, source: &Source) -> Result<(), Error> {
+    let connection = session::open_at::<DB>(endpoint, source).await?;
+    let _ = sqlx::Connection::close(connection).await;
     Ok(())
 }
 
-/// New connections are opened by the host's name, and with the credentials of now.
+/// Renews the options of connections that the pool opens: the host's name, and the credentials.
 pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
-    let place = Place::of::<DB>(source).await?;
-    pool.set_connect_options(place.options::<DB>(source)?);
+    let attempt = Attempt::single(source, Counters::of_process()).await?;
+    let endpoint = Endpoint::of::<DB>(source, &attempt).await?;
+    pool.set_connect_options(endpoint.options::<DB>(source)?);
     Ok(())
 }
 
-/// sqlx pings a connection whenever it is acquired and again when it is released, neither with a
-/// limit. The first is turned off, unless the connection may have died, and then has one. The
-/// second cannot be: a pool that lost a connection in it is replaced. What is unread or queued on a
-/// connection is read and sent before that ping, with a limit.
+/// Returns `true` while a connection is in use or on its way back to the pool.
+pub(super) fn has_connection_out<DB: Driver>(pool: &Pool<DB>) -> bool {
+    u32::try_from(pool.num_idle()).is_ok_and(|idle| idle < pool.size())
+}
+
+/// Waits until the pool has all its connections back. If the source requires a server that accepts
+/// writes, checks that on one of them.
+pub(super) async fn check<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
+    while has_connection_out(pool) {
+        sleep(Duration::from_millis(1)).await;
+    }
+    if source.read_write {
+        let mut connection = pool.acquire().await.map_err(Error::broken)?;
+        connection.check(source).await?;
+        // Awaited, so that the handler's first query does not open another connection.
+        connection.return_to_pool().await;
+    }
+    Ok(())
+}
+
+/// Builds a pool with the hooks that keep its connections usable across freezes.
 ///
-/// A connection that is silent is not given back to sqlx to be closed: over TLS that flushes it first, which
-/// waits for an answer (rustls reads when there is nothing to write). Another is put in its place.
-fn lazy<DB: Driver>(options: Options<DB>, source: &Source) -> Pool<DB> {
+/// sqlx pings a connection when it is acquired and again when it is released, without a limit.
+/// The ping on acquire is turned off and replaced by the health check, which has a limit. The ping
+/// on release cannot be turned off: a pool that loses a connection in it is replaced. What is
+/// unread or queued is read and sent before that ping, with a limit.
+///
+/// A silent connection is not returned to sqlx to be closed. Over TLS that flushes it first, which
+/// waits for an answer, because rustls reads when there is nothing to write. So another connection
+/// takes its place.
+fn build_pool<DB: Driver>(
+    options: Options<DB>,
+    source: &Source,
+    counters: &'static Counters,
+) -> Pool<DB> {
     let source = *source;
-    let ages = Arc::new(Ages::new());
-    let released = Arc::clone(&ages);
+    let idle_time = Arc::new(IdleTime::new());
+    let on_release = Arc::clone(&idle_time);
     PoolOptions::<DB>::new()
         .max_connections(u32::try_from(source.max_connections).unwrap_or(u32::MAX))
         .min_connections(0)
-        .acquire_timeout(source.connect_timeout.min(limit::FAR))
+        .acquire_timeout(source.connect_timeout.min(deadline::MAX_WAIT))
         .idle_timeout(None)
         .max_lifetime(source.max_lifetime)
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
-            Box::pin(async move { connection::set_up::<DB>(connection, &source).await })
+            Box::pin(async move { session::set_up::<DB>(connection, &source).await })
         })
         .before_acquire(move |connection, meta| {
-            let idle = ages.idle_for(meta.idle_for);
-            // sqlx looks at it on release only.
+            let idle = idle_time.of(meta.idle_for);
+            // sqlx compares the age on release only.
             let is_too_old = source.max_lifetime.is_some_and(|most| meta.age >= most);
             Box::pin(async move {
-                if idle >= source.verify_after
-                    && let Err(error) = checked::<DB>(connection, source.check_timeout).await
-                {
-                    *connection = replacement::<DB>(&source, &error.to_string()).await?;
-                    return Ok(true);
+                if idle < source.verify_after {
+                    return Ok(!is_too_old);
                 }
-                Ok(!is_too_old)
+                let end = deadline::after(source.check_timeout);
+                match health::check(connection, &source, idle, end, counters).await {
+                    Health::Sound => return Ok(!is_too_old),
+                    Health::Stale | Health::Silent => {
+                        *connection = replacement::<DB>(&source, counters).await?;
+                    }
+                }
+                Ok(true)
             })
         })
         .after_release(move |connection, _| {
-            released.release();
+            on_release.release();
             Box::pin(async move {
-                // The rows of a query that was cut off, perhaps a million, would all be read by
-                // sqlx's ping. This and what follows mostly fit into what is waited for before a freeze.
-                let rest = timeout(source.check_timeout / 4, DB::rest(connection));
-                if let Ok(rest) = rest.await {
-                    return Ok(rest.is_ok());
+                // sqlx's ping would read the rest of a query that was cut off, perhaps a million
+                // rows. A quarter leaves time for a replacement before the freeze.
+                let quiesce = DB::quiesce(connection, &source);
+                match timeout(source.check_timeout / 4, quiesce).await {
+                    Ok(result) => Ok(result.is_ok()),
+                    Err(_) => {
+                        events::discarded("its query was cut off and still runs");
+                        counters.add(Count::Discarded);
+                        *connection = replacement::<DB>(&source, counters).await?;
+                        Ok(true)
+                    }
                 }
-                *connection =
-                    replacement::<DB>(&source, "its query was cut off, and goes on").await?;
-                Ok(true)
             })
         })
         .connect_lazy_with(options)
 }
 
-async fn checked<DB: Driver>(
-    connection: &mut DB::Connection,
-    limit: Duration,
-) -> Result<(), sqlx::Error> {
-    let checked = timeout(limit, DB::check(connection)).await;
-    checked.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
-}
-
-/// A connection of today's, as a new one of the pool's would be, in place of one that is discarded.
-async fn replacement<DB: Driver>(source: &Source, reason: &str) -> Result<DB::Connection, Error> {
-    tracing::debug!(target: "reuse_db", reason, "discarded");
-    let end = limit::after(source.attempt_timeout);
-    timeout_at(end, connecting::caught(connection::open::<DB>(source)))
+/// Opens a connection in place of one that is dropped, as the pool would open one now.
+async fn replacement<DB: Driver>(
+    source: &Source,
+    counters: &'static Counters,
+) -> Result<DB::Connection, Error> {
+    let end = deadline::after(source.attempt_timeout);
+    let open = async {
+        let attempt = Attempt::single(source, counters).await?;
+        session::open::<DB>(source, &attempt).await
+    };
+    timeout_at(end, catch_panic(open))
         .await
         .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))
 }
 
-/// What a pool does not know of its connections' ages: it measures by the monotonic clock, which
-/// may stand still while frozen, and from the end of a release, which may be after a freeze that
-/// began in it.
-struct Ages(Mutex<Seen>);
-
-struct Seen {
-    last: Moment,
-    last_release: Moment,
-    /// When a freeze that the monotonic clock missed was noticed last, and how long it was.
-    freeze: (Instant, Duration),
-}
-
-impl Ages {
-    fn new() -> Self {
-        let now = Moment::now();
-        Self(Mutex::new(Seen {
-            last: now,
-            last_release: now,
-            freeze: (Instant::now(), Duration::ZERO),
-        }))
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A connection is being given back.
-    fn release(&self) {
-        self.seen().last_release = Moment::now();
-    }
-
-    /// How long a connection may have been idle that is now acquired, and was for `monotonic` as
-    /// the pool says.
-    fn idle_for(&self, monotonic: Duration) -> Duration {
-        let now = Moment::now();
-        let mut seen = self.seen();
-        let lag = now.lag_since(seen.last);
-        // Less is the clocks' own drift.
-        if lag > Duration::from_millis(10) {
-            seen.freeze = (Instant::now(), lag);
-        }
-        seen.last = now;
-        let (noticed, lasted) = seen.freeze;
-        let slept_through = noticed.elapsed() <= monotonic;
-        let idle = if slept_through {
-            monotonic.saturating_add(lasted)
-        } else {
-            monotonic
-        };
-        idle.max(now.since(seen.last_release))
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use super::*;
-    use crate::clock::turn;
 
-    #[test]
-    fn a_freeze_that_the_monotonic_clock_missed_counts_as_idle() {
-        let ages = Ages::new();
-        assert!(ages.idle_for(Duration::from_millis(5)) < Duration::from_secs(1));
-        turn::wall(Duration::from_secs(60));
-        assert!(ages.idle_for(Duration::from_millis(5)) > Duration::from_secs(59));
-        ages.release();
-        // Another connection that slept through it, acquired later.
-        assert!(ages.idle_for(Duration::from_secs(2)) > Duration::from_secs(59));
-        // The one that was used since.
-        assert!(ages.idle_for(Duration::ZERO) < Duration::from_secs(1));
-    }
-
-    #[test]
-    fn a_freeze_in_the_middle_of_a_release_counts_as_idle() {
-        let ages = Ages::new();
-        ages.release();
-        turn::monotonic(Duration::from_secs(60));
-        turn::wall(Duration::from_secs(60));
-        assert!(ages.idle_for(Duration::ZERO) > Duration::from_secs(59));
-    }
-
-    #[cfg(feature = "sqlite")]
     #[tokio::test]
     async fn a_connection_past_its_lifetime_is_replaced() {
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
@@ -255,7 +238,7 @@ mod tests {
             .on_connect("create table notes (text)")
             .max_connections(1);
         for (age, is_kept) in [(Duration::from_millis(100), false), (Duration::MAX, true)] {
-            let pool = open::<sqlx::Sqlite>(&source.max_lifetime(age))
+            let pool = open_single::<sqlx::Sqlite>(&source.max_lifetime(age))
                 .await
                 .expect("a pool");
             let note = sqlx::query("insert into notes values ('a note')");
@@ -270,12 +253,11 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "sqlite")]
     #[tokio::test]
-    async fn the_longest_wait_is_no_panic() {
+    async fn the_longest_wait_does_not_panic() {
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
             .or("sqlite::memory:")
             .connect_timeout(Duration::MAX);
-        assert!(open::<sqlx::Sqlite>(&source).await.is_ok());
+        assert!(open_single::<sqlx::Sqlite>(&source).await.is_ok());
     }
 }

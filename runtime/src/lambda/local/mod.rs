@@ -17,7 +17,7 @@ use lambda_http::{Request, Response, Service};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use crate::BoxError;
+use crate::error::BoxError;
 
 const ADDRESS: &str = "127.0.0.1:3000";
 const ADDRESS_VARIABLE: &str = "REUSE_DB_LOCAL_ADDR";
@@ -55,7 +55,7 @@ where
     );
 
     let connections = GracefulShutdown::new();
-    let mut stopped = pin!(crate::shutdown::terminated());
+    let mut stopped = pin!(super::shutdown::terminated());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -1,95 +1,27 @@
-//! What a response that is streamed holds on to until its end.
+//! The layer for handlers with streamed responses.
 
 mod body;
 
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use lambda_http::http::Response;
 use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Request};
-use tokio::sync::oneshot;
 
-pub use body::StreamedBody;
+pub use body::StreamingBody;
 
-use crate::invocation::{self, INVOCATION, Invocation};
-use crate::owed;
+use crate::invocation::on_stream_end::StreamEnd;
+use crate::invocation::{self, INVOCATION, background};
 
-tokio::task_local! {
-    /// What the response of this task, if it is streamed, will hold.
-    static HELD: Arc<Held>;
-}
-
-/// To be done when the stream has ended; told whether that was its regular end.
-type Settle = Box<dyn FnOnce(bool) + Send>;
-
-/// Shared by the handler, until it has returned, and by the body of its response; settled when the
-/// last of them is dropped.
-struct Held {
-    settles: Mutex<Vec<Settle>>,
-    is_complete: AtomicBool,
-    /// Which owes what is left to do.
-    invocation: Option<Arc<Invocation>>,
-    /// Dropped when all is settled.
-    _end: oneshot::Sender<()>,
-}
-
-impl Held {
-    /// And what tells its end.
-    fn new() -> (Arc<Self>, oneshot::Receiver<()>) {
-        let (sender, end) = oneshot::channel();
-        let held = Self {
-            settles: Mutex::default(),
-            is_complete: AtomicBool::new(false),
-            invocation: invocation::current(),
-            _end: sender,
-        };
-        (Arc::new(held), end)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let is_complete = *self.is_complete.get_mut();
-        let settles = self
-            .settles
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mut settle_all = || {
-            for settle in settles.drain(..) {
-                settle(is_complete);
-            }
-        };
-        // It may be dropped in another task.
-        match self.invocation.take() {
-            Some(invocation) => INVOCATION.sync_scope(invocation, settle_all),
-            None => settle_all(),
-        }
-    }
-}
-
-/// Settles now, or when the stream that the current handler returns has ended.
-pub(crate) fn settle(settle: impl FnOnce(bool) + Send + 'static) {
-    let mut settle = Some(settle);
-    let _ = HELD.try_with(|held| {
-        if let Some(settle) = settle.take() {
-            let mut settles = held.settles.lock().unwrap_or_else(PoisonError::into_inner);
-            settles.push(Box::new(settle));
-        }
-    });
-    if let Some(settle) = settle {
-        settle(true);
-    }
-}
-
-/// A layer for a handler whose responses are streamed: a pool that it took by value or by reference
-/// is settled when the stream has ended, and not when the handler returns; if the stream failed, or
-/// its client left in the middle, as after a failure. While it is polled, the stream knows the
-/// invocation's deadline.
+/// A layer for a handler with streamed responses.
 ///
-/// [`run_with_streaming_response`](crate::run_with_streaming_response) adds it; those who build
-/// their own runtime put it around their handler:
+/// A pool that the handler took by value or by reference is settled when the stream has ended, not
+/// when the handler returns. If the stream failed, or its client disconnected, it is settled as
+/// after a failure. The stream knows the invocation's deadline while it is polled.
+///
+/// [`run_with_streaming_response`](crate::run_with_streaming_response) adds it. If you build your
+/// own runtime, put it around your handler:
 ///
 /// ```no_run
 /// use lambda_http::tower::ServiceBuilder;
@@ -97,33 +29,33 @@ pub(crate) fn settle(settle: impl FnOnce(bool) + Send + 'static) {
 ///
 /// # async fn handler(_: Request) -> Result<Response<Body>, Error> { Ok(Response::new(Body::Empty)) }
 /// # async fn start() -> Result<(), Error> {
-/// let service = ServiceBuilder::new().layer(reuse_db::Streamed).service_fn(handler);
+/// let service = ServiceBuilder::new().layer(reuse_db::Streaming).service_fn(handler);
 /// lambda_http::streaming_runtime(service).layer(reuse_db::AfterResponse::new()).run().await
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Streamed;
+pub struct Streaming;
 
-impl<S> Layer<S> for Streamed {
-    type Service = StreamedService<S>;
+impl<S> Layer<S> for Streaming {
+    type Service = StreamingService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        StreamedService { inner }
+        StreamingService { inner }
     }
 }
 
-/// The service that [`Streamed`] makes.
+/// The service of the layer [`Streaming`].
 #[derive(Clone, Debug)]
-pub struct StreamedService<S> {
+pub struct StreamingService<S> {
     inner: S,
 }
 
-impl<S, B> Service<Request> for StreamedService<S>
+impl<S, B> Service<Request> for StreamingService<S>
 where
     S: Service<Request, Response = Response<B>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<StreamedBody<B>>;
+    type Response = Response<StreamingBody<B>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -132,16 +64,21 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let (held, end) = Held::new();
-        let response = HELD.sync_scope(Arc::clone(&held), || self.inner.call(request));
+        let invocation = invocation::current_or_new();
+        let (stream, end) = StreamEnd::new(Arc::clone(&invocation));
+        let response = INVOCATION.sync_scope(Arc::clone(&invocation), || self.inner.call(request));
         Box::pin(async move {
-            let response = HELD.scope(Arc::clone(&held), response).await?;
-            // lambda_runtime reads the stream in a task of its own, which may outlive the response if
-            // its client has left: no freeze before that has been noticed.
-            owed::spawn(async {
-                let _ = end.await;
+            let response = INVOCATION.scope(Arc::clone(&invocation), response).await;
+            stream.handler_returned();
+            let response = response?;
+            // lambda_runtime reads the stream in a task of its own. If the client has left, that
+            // task may outlive the response, and the freeze must wait for it.
+            INVOCATION.sync_scope(invocation, || {
+                background::spawn(async {
+                    let _ = end.await;
+                });
             });
-            Ok(response.map(|body| StreamedBody::new(body, held)))
+            Ok(response.map(|body| StreamingBody::new(body, stream)))
         })
     }
 }

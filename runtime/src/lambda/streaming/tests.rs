@@ -1,38 +1,39 @@
-//! What a stream settles, and when.
+//! The time at which the leases of a streamed response are settled.
 
 use std::pin::Pin;
 
 use http_body::Body as _;
 
 use super::*;
+use crate::invocation::{Invocation, on_stream_end};
+use crate::sync::Mutex;
 
-/// What is settled, told whether the stream was complete and which invocation it is of.
-fn settled(end: impl FnOnce(Arc<Held>)) -> Vec<(bool, Option<u64>)> {
+/// Runs two callbacks at the end of a stream. Returns their argument and their invocation.
+fn settled(end: impl FnOnce(Arc<StreamEnd>)) -> Vec<(bool, Option<u64>)> {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (held, _end) = INVOCATION.sync_scope(Invocation::new(None), Held::new);
+    let invocation = Invocation::new(None);
+    let (stream, _end) = StreamEnd::new(Arc::clone(&invocation));
     for _ in 0..2 {
         let seen = Arc::clone(&seen);
         let record = move |is_complete| {
-            let mut seen = seen.lock().expect("nobody panics with it");
-            seen.push((is_complete, invocation::current().map(|it| it.id)));
+            let id = invocation::current().map(|invocation| invocation.id);
+            seen.lock().push((is_complete, id));
         };
-        HELD.sync_scope(Arc::clone(&held), || settle(record));
+        INVOCATION.sync_scope(Arc::clone(&invocation), || on_stream_end::run(record));
     }
-    let before = seen.lock().expect("nobody panics with it").len();
-    assert_eq!(before, 0, "the stream has not ended");
-    end(held);
-    let mut seen = seen.lock().expect("nobody panics with it");
-    std::mem::take(&mut seen)
+    assert_eq!(seen.lock().len(), 0, "the stream has not ended");
+    end(stream);
+    std::mem::take(&mut *seen.lock())
 }
 
-fn body(held: Arc<Held>) -> StreamedBody<String> {
-    StreamedBody::new("rows".to_owned(), held)
+fn body(stream: Arc<StreamEnd>) -> StreamingBody<String> {
+    StreamingBody::new("rows".to_owned(), stream)
 }
 
 #[test]
-fn a_body_that_is_read_to_its_end_is_complete_and_one_that_is_left_is_not() {
-    let read = settled(|held| {
-        let mut body = body(held);
+fn a_body_is_complete_if_it_was_read_to_its_end() {
+    let read = settled(|stream| {
+        let mut body = body(stream);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut next = || Pin::new(&mut body).poll_frame(&mut cx);
         assert!(matches!(next(), Poll::Ready(Some(Ok(_)))));
@@ -42,16 +43,28 @@ fn a_body_that_is_read_to_its_end_is_complete_and_one_that_is_left_is_not() {
         matches!(read[..], [(true, Some(_)), (true, Some(_))]),
         "{read:?}"
     );
-    let left = settled(|held| drop(body(held)));
+    let dropped = settled(|stream| drop(body(stream)));
     assert!(
-        matches!(left[..], [(false, Some(_)), (false, Some(_))]),
-        "{left:?}"
+        matches!(dropped[..], [(false, Some(_)), (false, Some(_))]),
+        "{dropped:?}"
     );
 }
 
 #[test]
-fn without_a_stream_it_is_settled_at_once() {
+fn without_a_stream_a_callback_runs_at_once() {
     let (sender, receiver) = std::sync::mpsc::channel();
-    settle(move |is_complete| sender.send(is_complete).unwrap_or(()));
+    on_stream_end::run(move |is_complete| sender.send(is_complete).unwrap_or(()));
+    assert_eq!(receiver.try_recv(), Ok(true));
+}
+
+#[test]
+fn after_the_handler_has_returned_a_callback_runs_at_once() {
+    let invocation = Invocation::new(None);
+    let (stream, _end) = StreamEnd::new(Arc::clone(&invocation));
+    stream.handler_returned();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    INVOCATION.sync_scope(invocation, || {
+        on_stream_end::run(move |is_complete| sender.send(is_complete).unwrap_or(()));
+    });
     assert_eq!(receiver.try_recv(), Ok(true));
 }

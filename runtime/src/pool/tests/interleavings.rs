@@ -1,7 +1,7 @@
-//! Nothing is lost, wherever a future is cut off and whatever each await does.
+//! No connection and no permit is lost, at whichever await a future is dropped.
 //!
-//! A gate that is `Slow` opens after 20 ms, and the times at which futures are cut off lie between: so
-//! each await is cut off in some run, before and after it.
+//! A `Slow` gate opens after 20 ms, and the times of the drops lie in between. So each await is
+//! dropped in some run, before and after it.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -9,12 +9,11 @@ use std::ops::RangeInclusive;
 use tokio::time::timeout;
 
 use super::*;
-use crate::Guard;
 
 const CUTS: [u64; 7] = [0, 10, 30, 50, 510, 530, 6_000];
 const ENDS: [u64; 4] = [0, 10, 30, 600];
 
-/// Every combination of two gates.
+/// Returns every combination of two gates.
 fn pairs() -> impl Iterator<Item = (Gate, Gate)> {
     GATES
         .into_iter()
@@ -22,20 +21,23 @@ fn pairs() -> impl Iterator<Item = (Gate, Gate)> {
 }
 
 impl Bench {
-    /// What holds after every step, with `held` in the hands of invocations.
+    /// Asserts what holds after every step, while invocations have `leased`.
     #[track_caller]
-    fn assert_sound(&self, held: &[&Held<Fake>], what: &str) {
-        let (idle, _, permits) = self.depot.counts();
-        let taken = self.depot.source.max_connections - permits;
-        assert!(held.len() <= taken, "a permit each: {what}");
+    fn assert_sound(&self, leased: &[&CheckedOut<Fake>], what: &str) {
+        let (idle, _, permits) = self.pool.counts();
+        let taken = self.pool.source.max_connections - permits;
+        assert!(leased.len() <= taken, "a permit each: {what}");
         assert!(
             alive() <= idle + taken,
             "no connection without a permit: {what}"
         );
-        assert!(alive() >= idle + held.len(), "none in two places: {what}");
-        let mut numbers: Vec<usize> = held.iter().map(|held| held.connection.number).collect();
+        assert!(alive() >= idle + leased.len(), "none in two places: {what}");
+        let mut numbers: Vec<usize> = leased
+            .iter()
+            .map(|leased| leased.connection.number)
+            .collect();
         numbers.extend(
-            self.depot
+            self.pool
                 .state()
                 .idle
                 .iter()
@@ -45,7 +47,7 @@ impl Bench {
         assert_eq!(different.len(), numbers.len(), "none doubled: {what}");
     }
 
-    /// Runs what is to be done, and looks every few milliseconds.
+    /// Runs `work`, and asserts every few milliseconds.
     async fn watched(&self, work: impl Future<Output = ()>, what: &str) {
         let mut work = Box::pin(work);
         while timeout(Duration::from_millis(7), &mut work).await.is_err() {
@@ -54,15 +56,15 @@ impl Bench {
         self.assert_sound(&[], what);
     }
 
-    /// What holds when all has been done.
+    /// Asserts what holds when all work is done.
     #[track_caller]
     fn assert_all_back(self, idle_at_last: RangeInclusive<usize>, what: &str) {
-        let (idle, owed, permits) = self.depot.counts();
-        let all = self.depot.source.max_connections;
+        let (idle, returning, permits) = self.pool.counts();
+        let all = self.pool.source.max_connections;
         assert_eq!(
-            (owed, permits, alive()),
+            (returning, permits, alive()),
             (0, all, idle),
-            "owed, permits, alive: {what}"
+            "returning, permits, alive: {what}"
         );
         assert!(idle_at_last.contains(&idle), "{idle} are idle: {what}");
         drop(self);
@@ -70,39 +72,39 @@ impl Bench {
     }
 }
 
-/// Where the connection is when it is leased.
+/// The state of the connection when it is leased.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Before {
     Trusted,
     Doubtful,
-    /// An invocation has failed, and it is being checked.
-    Owed,
+    /// Its invocation has failed, and it is being checked.
+    Returning,
 }
 
-/// Two invocations lease at once, and one of them is cut off.
+/// Two invocations lease at once, and one of them is dropped.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_lost_wherever_a_lease_is_cut_off() {
+async fn nothing_is_lost_when_a_lease_is_dropped_at_any_await() {
     for (connect, check) in pairs() {
         for close in GATES {
-            for before in [Before::Trusted, Before::Doubtful, Before::Owed] {
+            for before in [Before::Trusted, Before::Doubtful, Before::Returning] {
                 for most in [1, 2] {
                     for cut_after in CUTS.map(Duration::from_millis) {
                         let what = format!(
                             "{connect:?} {check:?} {close:?} {before:?} {most} {cut_after:?}"
                         );
-                        set(|world| *world = World::SOUND);
+                        set(|fake| *fake = FakeBehavior::SOUND);
                         let bench = Bench::new(SOURCE.max_connections(most));
-                        let held = bench.leased().await;
-                        set(|world| {
-                            (world.connect, world.check, world.close) = (connect, check, close);
+                        let leased = bench.leased().await;
+                        set(|fake| {
+                            (fake.connect, fake.check, fake.close) = (connect, check, close);
                         });
-                        held.settle(if before == Before::Owed {
+                        leased.release(if before == Before::Returning {
                             Outcome::Failure
                         } else {
                             Outcome::Success
                         });
                         if before == Before::Doubtful {
-                            turn::wall(Duration::from_secs(60));
+                            mock::advance_wall(Duration::from_secs(60));
                         }
                         let mut one = Box::pin(bench.lease());
                         let two = timeout(cut_after, bench.lease());
@@ -110,7 +112,7 @@ async fn nothing_is_lost_wherever_a_lease_is_cut_off() {
                         let two = two.ok().and_then(Result::ok);
                         bench.assert_sound(&two.iter().collect::<Vec<_>>(), &what);
                         if let Some(two) = two {
-                            two.settle(Outcome::Success);
+                            two.release(Outcome::Success);
                         }
                         // The other one goes on.
                         let finished = match first {
@@ -118,9 +120,9 @@ async fn nothing_is_lost_wherever_a_lease_is_cut_off() {
                             Err(_) => (&mut one).await,
                         };
                         drop(one);
-                        if let Ok(held) = finished {
-                            bench.assert_sound(&[&held], &what);
-                            held.settle(Outcome::Success);
+                        if let Ok(leased) = finished {
+                            bench.assert_sound(&[&leased], &what);
+                            leased.release(Outcome::Success);
                         }
                         settled().await;
                         let is_sound = [connect, check, close] == [Gate::Ok; 3];
@@ -132,16 +134,16 @@ async fn nothing_is_lost_wherever_a_lease_is_cut_off() {
     }
 }
 
-/// Two that were leased are settled, or dropped, and the freeze comes before all is done.
+/// Two connections are released or dropped, and the freeze comes before all work is done.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_lost_however_it_is_settled_and_ended() {
+async fn nothing_is_lost_when_background_work_is_aborted() {
     let outcomes = [
         Some(Outcome::Success),
-        Some(Outcome::Refusal),
+        Some(Outcome::ClientError),
         Some(Outcome::Failure),
         None,
     ];
-    for (check, rest) in pairs() {
+    for (check, quiesce) in pairs() {
         for close in GATES {
             for (one, two) in outcomes
                 .iter()
@@ -149,32 +151,32 @@ async fn nothing_is_lost_however_it_is_settled_and_ended() {
             {
                 for end_after in ENDS.map(Duration::from_millis) {
                     let what =
-                        format!("{check:?} {rest:?} {close:?} {one:?} {two:?} {end_after:?}");
-                    set(|world| {
-                        *world = World {
+                        format!("{check:?} {quiesce:?} {close:?} {one:?} {two:?} {end_after:?}");
+                    set(|fake| {
+                        *fake = FakeBehavior {
                             check,
-                            rest,
+                            quiesce,
                             close,
-                            unfinished: true,
-                            ..World::SOUND
+                            needs_quiesce: true,
+                            ..FakeBehavior::SOUND
                         }
                     });
                     let bench = Bench::new(SOURCE);
                     let both = (bench.leased().await, bench.leased().await);
                     bench.assert_sound(&[&both.0, &both.1], &what);
-                    for (held, outcome) in [(both.0, one), (both.1, two)] {
+                    for (leased, outcome) in [(both.0, one), (both.1, two)] {
                         match outcome {
-                            Some(outcome) => held.settle(*outcome),
-                            None => drop(held),
+                            Some(outcome) => leased.release(*outcome),
+                            None => drop(leased),
                         }
                         bench.assert_sound(&[], &what);
                     }
                     let end = Instant::now() + end_after;
                     bench
-                        .watched(owed::done(owed::Debtor::Anybody, end), &what)
+                        .watched(background::wait(Owner::Any, end), &what)
                         .await;
                     settled().await;
-                    let is_sound = [check, rest, close] == [Gate::Ok; 3] && !end_after.is_zero();
+                    let is_sound = [check, quiesce, close] == [Gate::Ok; 3] && !end_after.is_zero();
                     let least = usize::from(is_sound && (one.is_some() || two.is_some()));
                     bench.assert_all_back(least..=1, &what);
                 }
@@ -183,43 +185,42 @@ async fn nothing_is_lost_however_it_is_settled_and_ended() {
     }
 }
 
-/// One that is settled asks how full the server is, and makes room.
+/// A released connection asks for the server's load, and all idle ones are closed.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_lost_while_room_is_made() {
-    let guard = Guard::new().every(Duration::ZERO).reap(Duration::ZERO);
-    let source = SOURCE.keep(2).guard(guard);
-    for (load, reap) in pairs() {
-        for (rest, close) in pairs() {
+async fn nothing_is_lost_by_load_shedding() {
+    let settings = LoadShedding::new().interval(Duration::ZERO);
+    let source = SOURCE.keep(2).load_shedding(settings);
+    for load in GATES {
+        for (quiesce, close) in pairs() {
             for end_after in ENDS.map(Duration::from_millis) {
-                let what = format!("{load:?} {reap:?} {rest:?} {close:?} {end_after:?}");
-                set(|world| *world = World::SOUND);
+                let what = format!("{load:?} {quiesce:?} {close:?} {end_after:?}");
+                set(|fake| *fake = FakeBehavior::SOUND);
                 let bench = Bench::new(source);
                 let (one, two) = (bench.leased().await, bench.leased().await);
-                // The first time tells nobody to ask.
-                one.settle(Outcome::Success);
-                set(|world| {
-                    *world = World {
+                // The first release only schedules the question.
+                one.release(Outcome::Success);
+                set(|fake| {
+                    *fake = FakeBehavior {
                         load,
-                        reap,
-                        rest,
+                        quiesce,
                         close,
-                        unfinished: true,
-                        ..World::SOUND
+                        needs_quiesce: true,
+                        ..FakeBehavior::SOUND
                     }
                 });
-                two.settle(Outcome::Success);
+                two.release(Outcome::Success);
                 bench.assert_sound(&[], &what);
                 let end = Instant::now() + end_after;
                 bench
-                    .watched(owed::done(owed::Debtor::Anybody, end), &what)
+                    .watched(background::wait(Owner::Any, end), &what)
                     .await;
                 settled().await;
-                let gates = [load, reap, rest, close];
-                if gates == [Gate::Ok; 4] && !end_after.is_zero() {
+                let gates = [load, quiesce, close];
+                if gates == [Gate::Ok; 3] && !end_after.is_zero() {
                     assert_eq!(
                         (alive(), bench.counters.read().closed),
                         (0, 2),
-                        "room: {what}"
+                        "closed: {what}"
                     );
                 }
                 bench.assert_all_back(0..=2, &what);
@@ -228,16 +229,11 @@ async fn nothing_is_lost_while_room_is_made() {
     }
 }
 
-/// The freeze may come right after.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_done_in_time_is_dropped_at_once() {
+async fn work_that_is_not_done_in_time_is_dropped_at_once() {
     let bench = Bench::new(SOURCE);
-    set(|world| world.check = Gate::Never);
-    bench.leased().await.settle(Outcome::Failure);
-    owed::done(
-        owed::Debtor::Anybody,
-        Instant::now() + Duration::from_millis(10),
-    )
-    .await;
-    bench.assert_at_rest(0);
+    set(|fake| fake.check = Gate::Never);
+    bench.leased().await.release(Outcome::Failure);
+    background::wait(Owner::Any, Instant::now() + Duration::from_millis(10)).await;
+    bench.assert_quiet(0);
 }

@@ -1,15 +1,15 @@
-//! What is not kept is closed after the response, and not before.
+//! Excess connections are closed after the response, and not before.
 
 use super::*;
 
-/// Several annotated functions of one invocation share a connection, whatever is kept.
+/// Several annotated functions of one invocation share a connection, even with `keep(0)`.
 #[tokio::test(start_paused = true)]
-async fn what_is_not_kept_may_be_leased_again_until_the_response() {
+async fn an_excess_connection_can_be_leased_until_the_response() {
     let bench = Bench::new(SOURCE.keep(0).max_connections(1));
     let invocation = Invocation::new(None);
     let handler = async {
         for outcome in [Outcome::Success, Outcome::Failure, Outcome::Success] {
-            bench.leased().await.settle(outcome);
+            bench.leased().await.release(outcome);
             settled().await;
         }
     };
@@ -19,24 +19,24 @@ async fn what_is_not_kept_may_be_leased_again_until_the_response() {
     invocation.respond();
     settled().await;
     assert_eq!((bench.counters.read().closed, alive()), (1, 0));
-    assert_eq!(bench.depot.counts(), (0, 0, 1));
+    assert_eq!(bench.pool.counts(), (0, 0, 1));
 }
 
-/// The layer that waits for what is owed has given up, or there will be no response.
+/// The layer has aborted the work, or the invocation ends without a response.
 #[tokio::test(start_paused = true)]
-async fn where_there_is_no_time_to_close_it_is_dropped() {
+async fn an_excess_connection_is_dropped_if_no_time_is_left() {
     for close in [Gate::Ok, Gate::Never] {
-        set(|world| world.close = close);
+        set(|fake| fake.close = close);
         let bench = Bench::new(SOURCE.keep(0));
         let invocation = Invocation::new(None);
-        let handler = async { bench.leased().await.settle(Outcome::Success) };
+        let handler = async { bench.leased().await.release(Outcome::Success) };
         INVOCATION.scope(Arc::clone(&invocation), handler).await;
-        owed::done(owed::Debtor::Anybody, Instant::now()).await;
-        bench.assert_at_rest(0);
+        background::wait(Owner::Any, Instant::now()).await;
+        bench.assert_quiet(0);
 
-        let handler = async { bench.leased().await.settle(Outcome::Success) };
+        let handler = async { bench.leased().await.release(Outcome::Success) };
         INVOCATION.scope(invocation, handler).await;
         settled().await;
-        bench.assert_at_rest(0);
+        bench.assert_quiet(0);
     }
 }

@@ -9,7 +9,7 @@ impl Connect for Client {
         Ok(Self(Cell::new(7)))
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ impl Connect for Client {
         Ok(Self)
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ struct Ok;
 struct Err;
 struct Some;
 struct None;
-struct Parked;
+struct Exclusive;
 struct Shared;
 struct Source;
 struct Lease;
@@ -30,9 +30,9 @@ struct bool;
 struct u32;
 struct str;
 
-trait Handle {}
+trait FromConnection {}
 trait Finish {}
-trait Refuse {}
+trait FromError {}
 trait Future {}
 trait Send {}
 trait From {}

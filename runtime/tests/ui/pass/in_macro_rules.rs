@@ -35,7 +35,7 @@ handlers::handlers! {
 /// Each argument from a fragment, of which some come in groups.
 macro_rules! with_arguments {
     ($env:literal, $source:expr, $path:path, $krate:path, $inject:ident, $name:ident) => {
-        #[reuse_db::reuse_db(source = $source, crate = $krate, inject = $inject)]
+        #[reuse_db::reuse_db(source = $source, crate = $krate, with = $inject)]
         async fn from_source(#[db(name = $name)] db: &mut $path) -> Result<i64, sqlx::Error> {
             sqlx::query_scalar("select 7").fetch_one(db).await
         }

@@ -24,7 +24,7 @@ impl<T: Default + Send + 'static> Connect for Client<T> {
         Ok(Self { calls: Arc::default(), tag: T::default() })
     }
 
-    async fn check(&mut self) -> Result<(), Error> {
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ async fn r#match(r#in: i64, r#type: &mut SqliteConnection) -> Result<i64, sqlx::
     sqlx::query_scalar("select $1 + 1").bind(r#in).fetch_one(r#type).await
 }
 
-#[reuse_db(source = MEMORY, inject = r#loop)]
+#[reuse_db(source = MEMORY, with = r#loop)]
 async fn r#while(#[db(name = r#STATIC)] db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select 7").fetch_one(db).await
 }

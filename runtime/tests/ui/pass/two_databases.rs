@@ -6,7 +6,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 const ONE: Source = Source::env("NO_SUCH_VARIABLE").or("sqlite::memory:");
 const OTHER: Source = Source::env("NO_SUCH_VARIABLE").or("sqlite::memory:").keep(1);
 
-#[reuse_db(source = ONE, inject = on_databases)]
+#[reuse_db(source = ONE, with = on_databases)]
 async fn handler(
     #[db] writer: &mut Transaction<'_, Sqlite>,
     id: i64,

@@ -161,13 +161,13 @@ pub(crate) async fn pool() -> Result<&'static PgPool, Error> {
 "#,
             ),
             Self::ByHandKept => Some(
-                r#"use reuse_db::{Parked, Source};
+                r#"use reuse_db::{Exclusive, Source};
 use sqlx::{PgConnection, Postgres, Transaction};
 
 const SOURCE: Source = Source::env("DATABASE_URL");
 
-pub(crate) static CONNECTION: Parked<PgConnection> = Parked::new(SOURCE);
-pub(crate) static TRANSACTION: Parked<Transaction<'static, Postgres>> = Parked::new(SOURCE);
+pub(crate) static CONNECTION: Exclusive<PgConnection> = Exclusive::new(SOURCE);
+pub(crate) static TRANSACTION: Exclusive<Transaction<'static, Postgres>> = Exclusive::new(SOURCE);
 "#,
             ),
         }

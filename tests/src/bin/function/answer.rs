@@ -73,6 +73,6 @@ fn stats() -> Value {
     let stats = reuse_db::stats();
     json!({
         "opened": stats.opened, "reused": stats.reused, "checked": stats.checked, "stale": stats.stale,
-        "discarded": stats.discarded, "closed": stats.closed, "refused": stats.refused, "retried": stats.retried,
+        "discarded": stats.discarded, "closed": stats.closed, "unavailable": stats.unavailable, "retried": stats.retried,
     })
 }

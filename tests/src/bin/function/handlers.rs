@@ -10,7 +10,7 @@ macro_rules! handlers {
             use std::time::Duration;
 
             use lambda_http::{Body, Error, Request, Response};
-            use reuse_db::{Guard, Source, reuse_db};
+            use reuse_db::{LoadShedding, Source, reuse_db};
             use reuse_db_tests::query::{number, word};
             use sqlx::{Connection as _, Pool, Transaction, $connection, $database};
             use tokio::time::timeout;
@@ -211,20 +211,15 @@ macro_rules! handlers {
                 answer(200, 0, sqlx::query_scalar($session).fetch_one(pool).await?)
             }
 
-            const GUARD: Guard = Guard::new().share(50).every(Duration::ZERO);
-            const GUARDED: Source = Source::env("DATABASE_URL").guard(GUARD);
-            const REAPING: Source =
-                Source::env("DATABASE_URL").guard(GUARD.reap(Duration::from_secs(10)));
+            const SHEDDING: Source = Source::env("DATABASE_URL").load_shedding(
+                LoadShedding::new()
+                    .threshold_percent(50)
+                    .interval(Duration::ZERO),
+            );
 
-            /// It makes room above half of what the server takes.
-            #[reuse_db(source = GUARDED)]
-            pub(crate) async fn guarded(db: &mut $connection) -> Result<Response<Body>, Error> {
-                answer(200, 0, sqlx::query_scalar($session).fetch_one(db).await?)
-            }
-
-            /// The same, and ends others' sessions.
-            #[reuse_db(source = REAPING)]
-            pub(crate) async fn reaping(db: &mut $connection) -> Result<Response<Body>, Error> {
+            /// Closes its connections above half of the server's limit.
+            #[reuse_db(source = SHEDDING)]
+            pub(crate) async fn shedding(db: &mut $connection) -> Result<Response<Body>, Error> {
                 answer(200, 0, sqlx::query_scalar($session).fetch_one(db).await?)
             }
 
@@ -276,8 +271,7 @@ macro_rules! handlers {
                     }
                     "/end" => end(request).await,
                     "/note" => note(request).await,
-                    "/guarded" => guarded().await,
-                    "/reaping" => reaping().await,
+                    "/shedding" => shedding().await,
                     "/write" => write().await,
                     "/write-and-answer" => write_and_answer().await,
                     "/write-to-a-pool" => write_to_a_pool().await,

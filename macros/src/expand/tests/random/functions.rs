@@ -367,7 +367,7 @@ fn wrong_parameter() -> impl Strategy<Value = Parameter> {
         "#[db = \"x\"]",
         "#[db] #[db]",
         "#[db(env)]",
-        "#[db(inject = x)]",
+        "#[db(with = x)]",
         "#[db(name = 3)]",
         "#[db(name = SAME)]",
         "#[cfg_attr(x, db)]",

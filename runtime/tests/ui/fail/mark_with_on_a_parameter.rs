@@ -2,7 +2,7 @@ use reuse_db::reuse_db;
 use sqlx::PgConnection;
 
 #[reuse_db]
-async fn handler(_id: u32, #[db(inject = with_reader)] _db: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn handler(_id: u32, #[db(with = with_reader)] _db: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 

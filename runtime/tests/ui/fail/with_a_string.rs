@@ -1,7 +1,7 @@
 use reuse_db::reuse_db;
 use sqlx::PgConnection;
 
-#[reuse_db(inject = handler)]
+#[reuse_db(with = "with_reader")]
 async fn handler(_id: u32, _db: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }

@@ -1,0 +1,68 @@
+//! The extras of this crate's drivers, beyond what a user's client implements.
+
+use lambda_http::BoxFuture;
+
+use super::{Attempt, Connect};
+use crate::error::Error;
+use crate::source::{ServerLoad, Source};
+
+/// The extras of a driver. Sealed: its module is private, and only the crate's drivers
+/// implement it.
+pub(crate) trait DriverConnect: Connect {
+    /// `true` for a connection, which is for one invocation at a time and taken as `&mut`;
+    /// `false` for a pool, which is taken as `&` or by value.
+    const IS_EXCLUSIVE: bool;
+
+    /// Opens a connection, with the attempt's credentials and address.
+    fn connect_attempt<'a>(
+        source: &'a Source,
+        attempt: &'a Attempt,
+    ) -> BoxFuture<'a, Result<Self, Error>>;
+
+    /// Performs a health check after a failed invocation, and resets the session.
+    fn reset<'a>(&'a mut self, source: &'a Source) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.check(source))
+    }
+
+    /// Returns the server's number of connections, or `None` if the server does not report it.
+    fn server_load(&mut self) -> BoxFuture<'_, Result<Option<ServerLoad>, Error>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Renews the connect options of a value that opens connections by itself, if its source has
+    /// others by now.
+    fn renew<'a>(&'a self, _source: &'a Source) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// The methods of a [`DriverConnect`] as function pointers.
+///
+/// The pool is generic over [`Connect`]. Stable Rust has no specialization, so the pool finds a
+/// driver's extras in this table, [`Connect::DRIVER`]. A user's client has none.
+#[allow(missing_debug_implementations, reason = "not part of the API")]
+pub struct Driver<C> {
+    pub(crate) is_exclusive: bool,
+    pub(crate) connect: ConnectAttempt<C>,
+    pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> BoxFuture<'a, Result<(), Error>>,
+    pub(crate) server_load: fn(&mut C) -> BoxFuture<'_, Result<Option<ServerLoad>, Error>>,
+    pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> BoxFuture<'a, Result<(), Error>>,
+}
+
+type ConnectAttempt<C> = for<'a> fn(&'a Source, &'a Attempt) -> BoxFuture<'a, Result<C, Error>>;
+
+impl<C> Driver<C> {
+    /// Returns the table of a driver's type.
+    pub(crate) const fn of() -> Self
+    where
+        C: DriverConnect,
+    {
+        Self {
+            is_exclusive: C::IS_EXCLUSIVE,
+            connect: C::connect_attempt,
+            reset: C::reset,
+            server_load: C::server_load,
+            renew: C::renew,
+        }
+    }
+}

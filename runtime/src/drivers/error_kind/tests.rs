@@ -1,0 +1,108 @@
+//! The errors that no server of the test bench can be made to return. The bench's test `retries`
+//! meets the others.
+
+use super::*;
+
+#[test]
+fn rare_codes_and_texts_are_classified() {
+    use ErrorKind::{Rejected, Saturated, Unavailable};
+
+    for (state, message, kind) in [
+        ("53200", "out of memory", Unavailable),
+        (
+            "57P02",
+            "terminating connection because of crash",
+            Unavailable,
+        ),
+        (
+            "57014",
+            "canceling authentication due to timeout",
+            Unavailable,
+        ),
+        ("08006", "connection failure", Unavailable),
+        (
+            "08P01",
+            "client connections exceeded (max_db_client_connections)",
+            Saturated,
+        ),
+        ("08P01", "bouncer resources exhaustion", Saturated),
+        ("08P01", "no memory for pool", Unavailable),
+        (
+            "08P01",
+            "server login has been failing, try again later",
+            Unavailable,
+        ),
+        (
+            "08P01",
+            "server login has been failing, cached error: connect timeout",
+            Unavailable,
+        ),
+        (
+            "08P01",
+            "server login has been failing, cached error: password authentication failed",
+            Rejected,
+        ),
+        (
+            "",
+            "Timed-out waiting to acquire database connection",
+            Saturated,
+        ),
+        ("", "Connections rate limit exceeded", Saturated),
+        (
+            "",
+            "This RDS Proxy has no credentials for the role app",
+            Rejected,
+        ),
+        // SQLite: recovering, of an old snapshot, in a shared cache; a full disk.
+        ("261", "database is locked", Unavailable),
+        ("517", "database is locked", Unavailable),
+        ("262", "database table is locked", Unavailable),
+        ("13", "database or disk is full", Rejected),
+    ] {
+        assert_eq!(of_state(state, message), kind, "{state}: {message}");
+    }
+    for (number, state, kind) in [
+        (1135, "HY000", Saturated),
+        (9501, "HY000", Saturated),
+        (1041, "HY000", Unavailable),
+        (1047, "08S01", Unavailable),
+        (1053, "08S01", Unavailable),
+        (1079, "08S01", Unavailable),
+        (1158, "08S01", Unavailable),
+        (1927, "70100", Unavailable),
+        (3032, "HY000", Unavailable),
+        (1251, "08004", Rejected),
+        (4151, "HY000", Rejected),
+    ] {
+        assert_eq!(of_number(number, state), kind, "{number}");
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the handshake failed")]
+struct Wrapped(#[source] io::Error);
+
+#[test]
+fn a_lost_handshake_is_transient_and_an_invalid_certificate_is_not() {
+    let tls = |kind: io::ErrorKind| sqlx::Error::Tls(Box::new(Wrapped(kind.into())));
+    let protocol = |text: &str| sqlx::Error::Protocol(text.into());
+    for (error, expected) in [
+        (tls(io::ErrorKind::ConnectionReset), ErrorKind::Unavailable),
+        (tls(io::ErrorKind::UnexpectedEof), ErrorKind::Unavailable),
+        (tls(io::ErrorKind::InvalidData), ErrorKind::Rejected),
+        (
+            sqlx::Error::Tls("server does not support TLS".into()),
+            ErrorKind::Rejected,
+        ),
+        (
+            protocol("unexpected response from SSLRequest: 0x00"),
+            ErrorKind::Unavailable,
+        ),
+        (
+            protocol("unexpected response from SSLRequest: 0x48"),
+            ErrorKind::Rejected,
+        ),
+    ] {
+        assert_eq!(error_kind(&error), expected, "{error:?}");
+    }
+}

@@ -1,0 +1,166 @@
+//! The public traits for sqlx's types.
+
+/// Implements [`Connect`](crate::Connect) for a database's connection and pool, and
+/// [`FromConnection`](crate::FromConnection) and [`Finish`](crate::Finish) for its transaction.
+///
+/// A macro, because generic implementations would overlap with those for every `Connect`.
+macro_rules! driver {
+    ($database:ty, $connection:ty) => {
+        #[diagnostic::do_not_recommend]
+        impl $crate::connect::Connect for $connection {
+            const DRIVER: Option<$crate::connect::Driver<Self>> =
+                Some($crate::connect::Driver::of());
+
+            async fn connect(
+                source: &$crate::source::Source,
+            ) -> Result<Self, $crate::error::Error> {
+                $crate::drivers::session::open_single::<$database>(source).await
+            }
+
+            async fn check(
+                &mut self,
+                source: &$crate::source::Source,
+            ) -> Result<(), $crate::error::Error> {
+                let result = <$database as $crate::drivers::Driver>::check(self, source).await;
+                $crate::drivers::session::without_transaction(self, result)
+            }
+
+            /// Returns `true`, because sqlx does not report whether a query was cut off:
+            /// [`quiesce`](crate::Connect::quiesce) finds out.
+            fn needs_quiesce(&self) -> bool {
+                true
+            }
+
+            async fn quiesce(
+                &mut self,
+                source: &$crate::source::Source,
+            ) -> Result<(), $crate::error::Error> {
+                let result = <$database as $crate::drivers::Driver>::quiesce(self, source).await;
+                $crate::drivers::session::without_transaction(self, result)
+            }
+
+            async fn close(self) {
+                // An error only means that the server has closed first.
+                let _ = sqlx::Connection::close(self).await;
+            }
+        }
+
+        impl $crate::connect::DriverConnect for $connection {
+            const IS_EXCLUSIVE: bool = true;
+
+            fn connect_attempt<'a>(
+                source: &'a $crate::source::Source,
+                attempt: &'a $crate::connect::Attempt,
+            ) -> lambda_http::BoxFuture<'a, Result<Self, $crate::error::Error>> {
+                Box::pin($crate::drivers::session::open::<$database>(source, attempt))
+            }
+
+            fn reset<'a>(
+                &'a mut self,
+                source: &'a $crate::source::Source,
+            ) -> lambda_http::BoxFuture<'a, Result<(), $crate::error::Error>> {
+                Box::pin(async {
+                    let result = <$database as $crate::drivers::Driver>::reset(self, source).await;
+                    $crate::drivers::session::without_transaction(self, result)
+                })
+            }
+
+            fn server_load(
+                &mut self,
+            ) -> lambda_http::BoxFuture<
+                '_,
+                Result<Option<$crate::source::ServerLoad>, $crate::error::Error>,
+            > {
+                Box::pin(async {
+                    let load = <$database as $crate::drivers::Driver>::server_load(self).await;
+                    load.map_err($crate::error::Error::broken)
+                })
+            }
+        }
+
+        /// A pool with one open connection. It opens others as they are needed, up to
+        /// [`max_connections`](crate::Source::max_connections).
+        #[diagnostic::do_not_recommend]
+        impl $crate::connect::Connect for sqlx::Pool<$database> {
+            const DRIVER: Option<$crate::connect::Driver<Self>> =
+                Some($crate::connect::Driver::of());
+
+            async fn connect(
+                source: &$crate::source::Source,
+            ) -> Result<Self, $crate::error::Error> {
+                $crate::drivers::sqlx_pool::open_single::<$database>(source).await
+            }
+
+            /// Waits until the pool has all its connections back. Sends nothing, because each
+            /// connection is checked when it is acquired, unless the source requires a server
+            /// that accepts writes.
+            async fn check(
+                &mut self,
+                source: &$crate::source::Source,
+            ) -> Result<(), $crate::error::Error> {
+                $crate::drivers::sqlx_pool::check(self, source).await
+            }
+
+            /// Returns `true` while a connection is returning: sqlx pings it and rolls back its
+            /// transaction.
+            fn needs_quiesce(&self) -> bool {
+                $crate::drivers::sqlx_pool::has_connection_out(self)
+            }
+
+            async fn close(self) {
+                Self::close(&self).await;
+            }
+        }
+
+        impl $crate::connect::DriverConnect for sqlx::Pool<$database> {
+            const IS_EXCLUSIVE: bool = false;
+
+            fn connect_attempt<'a>(
+                source: &'a $crate::source::Source,
+                attempt: &'a $crate::connect::Attempt,
+            ) -> lambda_http::BoxFuture<'a, Result<Self, $crate::error::Error>> {
+                Box::pin($crate::drivers::sqlx_pool::open::<$database>(
+                    source, attempt,
+                ))
+            }
+
+            fn renew<'a>(
+                &'a self,
+                source: &'a $crate::source::Source,
+            ) -> lambda_http::BoxFuture<'a, Result<(), $crate::error::Error>> {
+                Box::pin($crate::drivers::sqlx_pool::renew(self, source))
+            }
+        }
+
+        /// A handler that takes `&mut Transaction<'_, DB>` gets an open transaction. It is
+        /// committed before the response is returned if the handler succeeded, otherwise rolled
+        /// back: after an `Err`, and after an HTTP status of 4xx or 5xx.
+        #[diagnostic::do_not_recommend]
+        impl<'t> $crate::connect::FromConnection for sqlx::Transaction<'t, $database> {
+            type Connection = $connection;
+            type Open<'c> = sqlx::Transaction<'c, $database>;
+
+            async fn open(
+                connection: &mut $connection,
+            ) -> Result<sqlx::Transaction<'_, $database>, $crate::error::Error> {
+                $crate::drivers::transaction::begin(connection).await
+            }
+        }
+
+        /// A COMMIT waits for its answer for 29 s, or until 50 ms before the invocation's
+        /// deadline. If that time is up before COMMIT is sent, the transaction is rolled back.
+        /// If it is up later, the outcome is unknown. A ROLLBACK is queued, and sent when the
+        /// connection is released.
+        #[diagnostic::do_not_recommend]
+        impl $crate::connect::Finish for sqlx::Transaction<'_, $database> {
+            async fn finish(
+                self,
+                outcome: $crate::response::Outcome,
+            ) -> Result<(), $crate::error::Error> {
+                $crate::drivers::transaction::finish(self, outcome).await
+            }
+        }
+    };
+}
+
+pub(super) use driver;

@@ -1,0 +1,7 @@
+close all;
+unlisten *;
+set session authorization default;
+reset all;
+discard temp;
+discard sequences;
+select pg_advisory_unlock_all()

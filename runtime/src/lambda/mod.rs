@@ -1,0 +1,17 @@
+//! The life of a sandbox on Lambda: serving, the layers around a handler, shutdown.
+
+mod after_response;
+#[cfg(unix)]
+mod extension;
+#[cfg(feature = "local")]
+mod local;
+mod run;
+mod service_unavailable;
+mod shutdown;
+mod streaming;
+
+pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseService};
+pub use run::{Runner, run, run_events, run_with_streaming_response};
+pub use service_unavailable::{ServiceUnavailable, ServiceUnavailableService};
+pub use shutdown::{SnapStart, shutdown, until_shutdown};
+pub use streaming::{Streaming, StreamingBody, StreamingService};

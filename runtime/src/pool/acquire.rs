@@ -1,0 +1,168 @@
+//! Acquiring a connection: the newest idle one, checked if in doubt, or a new one. A dead
+//! connection is replaced here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{CheckedOut, Idle, Pool, is_too_old, report_discarded};
+use crate::clock::Timestamp;
+use crate::connect::health::{self, Health};
+use crate::connect::{Connect, retry};
+use crate::error::Error;
+use crate::invocation::deadline;
+use crate::telemetry::{Count, Counters, events};
+
+impl<C: Connect> Pool<C> {
+    /// Acquires the newest idle connection that is trusted or passes its health check, otherwise
+    /// a new one.
+    pub(crate) async fn acquire(
+        self: Arc<Self>,
+        counters: &'static Counters,
+    ) -> Result<CheckedOut<C>, Error> {
+        if let Some(connection) = self.acquire_trusted(counters) {
+            return Ok(connection);
+        }
+        let begun = Instant::now();
+        let result = self.acquire_in_time(counters).await;
+        let took = begun.elapsed();
+        counters.add_time(Count::WaitingNanos, took);
+        result.map_err(|error| retry::report_unavailable(error, took, counters))
+    }
+
+    /// Acquires without waiting, the common case: a permit is free, and the newest idle
+    /// connection is trusted.
+    fn acquire_trusted(self: &Arc<Self>, counters: &'static Counters) -> Option<CheckedOut<C>> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let idle = self
+            .state()
+            .idle
+            .pop_if(|idle| idle.is_trusted(&self.source))?;
+        counters.add(Count::Reused);
+        events::reused(idle.age());
+        Some(CheckedOut {
+            connection: idle.connection,
+            replacement: None,
+            is_reused: true,
+            opened: idle.opened,
+            pool: Arc::clone(self),
+            permit,
+            counters,
+        })
+    }
+
+    // Cancellation safety: at each await this future owns the permit and the connection, if there
+    // is one. Dropping the future drops both.
+    async fn acquire_in_time(
+        self: Arc<Self>,
+        counters: &'static Counters,
+    ) -> Result<CheckedOut<C>, Error> {
+        let begun = Instant::now();
+        let end = deadline::before_deadline(self.source.connect_timeout);
+        let permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(self.no_permit(begun.elapsed()));
+        };
+        let sound = self.sound_idle(end, counters).await;
+        let is_reused = sound.is_some();
+        let (connection, opened) = match sound {
+            Some(idle) => {
+                counters.add(Count::Reused);
+                events::reused_after(begun.elapsed());
+                (idle.connection, idle.opened)
+            }
+            None => {
+                self.keep_another();
+                let connection = retry::open(&self.source, end, counters).await?;
+                (connection, Timestamp::now())
+            }
+        };
+        Ok(CheckedOut {
+            connection,
+            replacement: None,
+            is_reused,
+            opened,
+            pool: self,
+            permit,
+            counters,
+        })
+    }
+
+    fn no_permit(&self, waited: Duration) -> Error {
+        let max = self.source.max_connections;
+        let cause = format!(
+            "all {max} connections that `Source::max_connections` allows this sandbox are in \
+             use, perhaps by annotated functions that call others while they hold their own: \
+             raise the limit"
+        );
+        Error::saturated(cause).with_attempts(self.source.target(), 0, waited)
+    }
+
+    /// Keeps as many idle connections as are leased at once, unless the source sets the number.
+    fn keep_another(&self) {
+        if self.source.keep.is_none() {
+            let permits = self.source.max_connections - self.permits.available_permits();
+            let mut state = self.state();
+            state.keep = state.keep.max(permits.saturating_sub(state.returning));
+        }
+    }
+
+    /// Takes the newest idle connection that is trusted or passes its health check.
+    async fn sound_idle(&self, end: Instant, counters: &Counters) -> Option<Idle<C>> {
+        while let Some(mut idle) = self.newest_idle(end).await {
+            if is_too_old(idle.opened, &self.source) {
+                // Dropped, because closing it would take time and a permit.
+                report_discarded("older than `max_lifetime`", counters);
+                continue;
+            }
+            if idle.is_trusted(&self.source) {
+                return Some(idle);
+            }
+            let age = idle.age();
+            match health::check(&mut idle.connection, &self.source, age, end, counters).await {
+                Health::Sound => return Some(idle),
+                Health::Stale => {}
+                Health::Silent => {
+                    // The others were idle for longer on the same network. A new connection costs
+                    // less than another time-out.
+                    let doubtful = self.take_doubtful();
+                    doubtful.iter().for_each(|_| counters.add(Count::Stale));
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes the newest idle connection.
+    ///
+    /// If none is idle but one is returning, waits for that one: its background work takes one
+    /// round trip, and opening another connection takes several. After `end` only a trusted
+    /// connection is taken, because no time is left for a health check.
+    pub(super) async fn newest_idle(&self, end: Instant) -> Option<Idle<C>> {
+        let end_of_wait = end.min(deadline::after(self.source.check_timeout));
+        loop {
+            let mut returned = std::pin::pin!(self.returned.notified());
+            returned.as_mut().enable();
+            {
+                let mut state = self.state();
+                let is_usable =
+                    |idle: &mut Idle<C>| Instant::now() < end || idle.is_trusted(&self.source);
+                if let Some(idle) = state.idle.pop_if(is_usable) {
+                    return Some(idle);
+                }
+                if state.returning == 0 {
+                    return None;
+                }
+            }
+            timeout_at(end_of_wait, returned).await.ok()?;
+        }
+    }
+
+    fn take_doubtful(&self) -> Vec<Idle<C>> {
+        self.state()
+            .idle
+            .extract_if(.., |idle| !idle.is_trusted(&self.source))
+            .collect()
+    }
+}

@@ -1,0 +1,107 @@
+//! The events that this crate logs, one function each.
+//!
+//! `docs/logging.md` describes them, and `tests/log.rs` compares that page with this file. No
+//! field contains a password.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+/// A connection was opened.
+pub(crate) fn opened(took: Duration, attempts: u32) {
+    tracing::debug!(target: "reuse_db", ?took, attempts, "opened");
+}
+
+/// An invocation leased an open connection without waiting.
+pub(crate) fn reused(idle: Duration) {
+    tracing::debug!(target: "reuse_db", ?idle, "reused");
+}
+
+/// An invocation leased an open connection after a wait.
+pub(crate) fn reused_after(took: Duration) {
+    tracing::debug!(target: "reuse_db", ?took, "reused");
+}
+
+/// A health check passed. `idle` is absent after a failed invocation.
+pub(crate) fn checked(took: Duration, idle: Option<Duration>) {
+    let idle = idle.map(tracing::field::debug);
+    tracing::debug!(target: "reuse_db", ?took, idle, "checked");
+}
+
+/// A health check or BEGIN failed, and the connection is replaced. `idle` is unknown for BEGIN.
+pub(crate) fn stale(took: Duration, idle: Option<Duration>, error: &dyn Display) {
+    let idle = idle.map(tracing::field::debug);
+    tracing::debug!(target: "reuse_db", ?took, idle, %error, "stale");
+}
+
+/// An attempt to connect failed and will be repeated after `pause`.
+pub(crate) fn retried(error: &dyn Display, pause: Duration, attempts: u32, took: Duration) {
+    tracing::debug!(target: "reuse_db", %error, ?pause, attempts, ?took, "retried");
+}
+
+/// A connection was dropped after an invocation.
+pub(crate) fn discarded(reason: &str) {
+    tracing::debug!(target: "reuse_db", reason, "discarded");
+}
+
+/// A connection was closed; `in_time` is `false` if closing was cut off by its limit.
+pub(crate) fn closed(took: Duration, in_time: bool) {
+    tracing::debug!(target: "reuse_db", ?took, in_time, "closed");
+}
+
+/// The server reported its number of connections.
+pub(crate) fn load(connections: u64, limit: u64, own: u64, took: Duration) {
+    tracing::debug!(target: "reuse_db", connections, limit, own, ?took, "load");
+}
+
+/// The server is nearly full, and this sandbox closes its idle connections.
+pub(crate) fn load_shed(connections: u64, limit: u64) {
+    tracing::info!(target: "reuse_db", connections, limit, "load shed");
+}
+
+/// A server or proxy rejects the limit for idle sessions. Logged once for each target.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn unsupported(target: &str, error: &dyn Display) {
+    tracing::warn!(
+        target: "reuse_db",
+        target,
+        %error,
+        "unsupported: connecting without `idle_session_timeout`"
+    );
+}
+
+/// An invocation gets no connection.
+pub(crate) fn unavailable(error: &dyn Display, took: Duration) {
+    tracing::warn!(target: "reuse_db", %error, ?took, "unavailable");
+}
+
+/// A transaction could not be begun or committed.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn transaction_failed(step: &str, error: &dyn Display) {
+    tracing::warn!(target: "reuse_db", step, %error, "transaction failed");
+}
+
+/// No connection could be opened in the initialization phase.
+pub(crate) fn not_warmed(error: &dyn Display) {
+    tracing::warn!(target: "reuse_db", %error, "not warmed");
+}
+
+/// The connect options of a pool could not be renewed.
+pub(crate) fn not_renewed(error: &dyn Display) {
+    tracing::warn!(target: "reuse_db", %error, "not renewed");
+}
+
+/// The extension for SIGTERM could not be registered.
+#[cfg(unix)]
+pub(crate) fn no_extension(error: &dyn Display) {
+    tracing::warn!(
+        target: "reuse_db",
+        %error,
+        "no extension: connections are not closed at the end of the sandbox"
+    );
+}
+
+/// The extension lost its connection to the Runtime API and asks again.
+#[cfg(unix)]
+pub(crate) fn extension_retried(error: &dyn Display) {
+    tracing::debug!(target: "reuse_db", %error, "extension retried");
+}

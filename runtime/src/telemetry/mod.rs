@@ -1,0 +1,9 @@
+//! Counters and log events.
+
+mod cloudwatch;
+pub(crate) mod events;
+mod stats;
+
+pub(crate) use cloudwatch::Metrics;
+pub(crate) use stats::{Count, Counters};
+pub use stats::{Stats, stats};
