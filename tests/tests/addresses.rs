@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, Reply};
-use reuse_db_tests::lambda::Event;
+use lambda_bench::lambda::Event;
 use tokio::net::{TcpListener, TcpStream};
 
 /// A function in a mount namespace of its own, where `three-addresses` is the name of them.

@@ -10,10 +10,10 @@ mod function;
 use std::time::{Duration, Instant};
 
 use function::server::Server;
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::{Mariadb, PgBouncer, Postgres};
+use lambda_bench::wait::within;
 use reuse_db::{Error, ErrorKind, Exclusive, Finish as _, FromConnection, Lease, Outcome, Source};
-use reuse_db_tests::proxy::Proxy;
-use reuse_db_tests::servers::{Mariadb, PgBouncer, Postgres};
-use reuse_db_tests::wait::within;
 use sqlx::{Any, AnyConnection, MySql, PgConnection, Transaction};
 
 /// One that trusts its connections whatever happens to them.

@@ -7,12 +7,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use function::server::Server;
+use lambda_bench::servers::{Mariadb, Postgres};
 use reuse_db::{
     BoxError, Connect, Credentials, Exclusive, Lease, Outcome, Shared, SharedLease, Source,
 };
-use reuse_db_tests::servers::{Mariadb, Postgres};
-use sqlx::any::install_default_drivers;
-use sqlx::{AnyConnection, Executor, MySqlConnection, MySqlPool, PgConnection, PgPool};
+use sqlx::{Executor, MySqlConnection, MySqlPool, PgConnection, PgPool};
 use tokio::sync::{Mutex as Turn, MutexGuard};
 
 /// What the function for credentials yields, one after the other; the last for ever.

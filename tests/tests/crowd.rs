@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use function::server::Server;
-use reuse_db_tests::lambda::{Event, Outcome, Sandbox};
-use reuse_db_tests::wait::until;
+use lambda_bench::lambda::{Event, Outcome, Sandbox};
+use lambda_bench::wait::until;
 
 const INVOCATIONS: i64 = 5_000;
 const AT_ONCE: usize = 32;

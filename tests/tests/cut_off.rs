@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, RUN, Reply};
-use reuse_db_tests::lambda::{Event, Outcome};
-use reuse_db_tests::servers::Postgres;
+use lambda_bench::lambda::{Event, Outcome};
+use lambda_bench::servers::Postgres;
 use tokio::time::sleep;
 
 /// `how` cuts off what has not been answered yet: the network is slow.

@@ -4,8 +4,8 @@ mod function;
 
 use function::server::Server;
 use function::{Function, a_long_freeze};
-use reuse_db_tests::lambda::{Answer, Outcome};
-use reuse_db_tests::wait::until;
+use lambda_bench::lambda::{Answer, Outcome};
+use lambda_bench::wait::until;
 
 /// Whose server has just handed over to another, behind the same name.
 async fn after_a_failover<S: Server>(old: &S, new: &S, path: &str) -> Function {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, Reply, a_long_freeze};
-use reuse_db_tests::lambda::Event;
+use lambda_bench::lambda::Event;
 
 /// Fewer over TLS, which is the same but for what sqlx does to a dead connection.
 fn rounds() -> i64 {

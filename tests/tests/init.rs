@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use function::Function;
 use function::server::Server;
-use reuse_db_tests::lambda::{Builder, Event, Sandbox};
-use reuse_db_tests::proxy::Proxy;
-use reuse_db_tests::servers::Postgres;
-use reuse_db_tests::wait::until;
+use lambda_bench::lambda::{Builder, Event, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::Postgres;
+use lambda_bench::wait::until;
 
 #[tokio::test]
 async fn a_warm_sandbox_has_its_connection_before_the_first_invocation() {

@@ -5,8 +5,8 @@ mod function;
 
 use function::server::Server;
 use function::{Function, Reply};
-use reuse_db_tests::servers::{Mariadb, Postgres};
-use reuse_db_tests::wait::until;
+use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::wait::until;
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 async fn session(function: &Function, path: &str) -> i64 {

@@ -14,10 +14,10 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use function::a_long_freeze;
+use lambda_bench::servers::{PgBouncer, Postgres};
 use lambda_http::tracing::subscriber::layer::{Context, Layer, SubscriberExt as _};
 use lambda_http::tracing::subscriber::registry;
 use reuse_db::{BoxError, Credentials, Exclusive, Lease, Outcome, Shared, SharedLease, Source};
-use reuse_db_tests::servers::{PgBouncer, Postgres};
 use sqlx::{PgConnection, PgPool};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};

@@ -4,9 +4,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::wait::{until, within};
 use reuse_db::{Connect, Error, ErrorKind, Exclusive, Source};
-use reuse_db_tests::servers::{Mariadb, Postgres};
-use reuse_db_tests::wait::{until, within};
 use sqlx::{MySqlConnection, PgConnection, SqliteConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, Reply, a_long_freeze};
+use lambda_bench::lambda::Event;
+use lambda_bench::servers::{Mariadb, Postgres};
 use reuse_db::{Exclusive, Lease, Outcome, Source};
-use reuse_db_tests::lambda::Event;
-use reuse_db_tests::servers::{Mariadb, Postgres};
 use sqlx::{Connection as _, MySql, MySqlConnection, PgConnection, Postgres as Pg, Transaction};
 
 fn source(server: &impl Server) -> Source {

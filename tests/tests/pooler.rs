@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use lambda_bench::servers::{PgBouncer, Postgres};
 use reuse_db::{Exclusive, Lease, Outcome, Shared, SharedLease, Source};
-use reuse_db_tests::servers::{PgBouncer, Postgres};
 use sqlx::{Any, AnyConnection, AnyPool, PgConnection, PgPool, Postgres as Pg, Transaction};
 
 /// How often each of two clients asks, side by side.

@@ -8,10 +8,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::{Mariadb, PgBouncer, Postgres};
+use lambda_bench::wait::{until, within};
 use reuse_db::{Error, ErrorKind, Source};
-use reuse_db_tests::proxy::Proxy;
-use reuse_db_tests::servers::{Mariadb, PgBouncer, Postgres};
-use reuse_db_tests::wait::{until, within};
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use function::server::Server;
 use function::{Function, Reply, a_long_freeze};
-use reuse_db_tests::lambda::{Answer, Event, Outcome};
+use lambda_bench::lambda::{Answer, Event, Outcome};
 
 /// The handler's end, which it tells in its reply or in its error.
 fn ended(answer: &Answer) -> SystemTime {

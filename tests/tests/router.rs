@@ -4,8 +4,8 @@ mod function;
 
 use function::Function;
 use function::server::Server;
-use reuse_db_tests::lambda::Event;
-use reuse_db_tests::servers::Postgres;
+use lambda_bench::lambda::Event;
+use lambda_bench::servers::Postgres;
 
 /// A request, its answer, and what the handler has to say to the server.
 struct Case {

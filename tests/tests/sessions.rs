@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use function::Function;
 use function::server::Server;
+use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::wait::{until, within};
 use reuse_db::{Connect, Exclusive, FromConnection, Lease, Outcome, Shared, SharedLease, Source};
-use reuse_db_tests::servers::{Mariadb, Postgres};
-use reuse_db_tests::wait::{until, within};
-use sqlx::{AnyConnection, AnyPool, MySqlConnection, MySqlPool, PgConnection, PgPool, Transaction};
+use sqlx::{AnyConnection, MySqlConnection, MySqlPool, PgConnection, PgPool, Transaction};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, Reply};
-use reuse_db_tests::lambda::Event;
-use reuse_db_tests::wait::until;
+use lambda_bench::lambda::Event;
+use lambda_bench::wait::until;
 
 on_each_server_and_runtime! {
     async fn three_handlers_in_two_modules_share_one_connection(server: &impl Server) {

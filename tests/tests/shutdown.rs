@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use function::Function;
 use function::server::Server;
-use reuse_db_tests::lambda::{Event, Sandbox};
-use reuse_db_tests::proxy::Proxy;
-use reuse_db_tests::wait::until;
+use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::wait::until;
 use tokio::time::timeout;
 
 const FUNCTION: &str = env!("CARGO_BIN_EXE_function");

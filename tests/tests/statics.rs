@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use function::server::Server;
-use reuse_db_tests::servers::Postgres;
+use lambda_bench::servers::Postgres;
 use tokio::process::Command;
 use tokio::time::timeout;
 

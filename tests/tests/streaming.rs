@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use function::Function;
 use function::server::Server;
-use reuse_db_tests::lambda::{Answer, Builder, Event};
-use reuse_db_tests::wait::until;
+use lambda_bench::lambda::{Answer, Builder, Event};
+use lambda_bench::wait::until;
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, LONG};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::wait::{until, within};
 use reuse_db::{Connect, Error, ErrorKind, Exclusive, FromConnection, Lease, Outcome, Source};
-use reuse_db_tests::proxy::Proxy;
-use reuse_db_tests::servers::{Mariadb, Postgres};
-use reuse_db_tests::wait::{until, within};
 use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool};
 
 /// What the server sends first in a handshake: the answer to a request for TLS, or a greeting.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, Reply};
-use reuse_db_tests::lambda::{Answer, Event};
+use lambda_bench::lambda::{Answer, Event};
 
 /// A function whose server cannot be reached, so that a lease is refused before this deadline.
 async fn start(server: &impl Server, run: &str) -> Function {

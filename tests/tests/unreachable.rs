@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use function::server::Server;
 use function::{Function, Reply};
-use reuse_db_tests::lambda::{Event, Sandbox};
-use reuse_db_tests::servers::{Mariadb, Postgres};
+use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::servers::{Mariadb, Postgres};
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 /// The default `connect_timeout`, and what a busy machine may add.

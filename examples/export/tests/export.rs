@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use reuse_db_tests::lambda::{Answer, Event, Sandbox};
-use reuse_db_tests::proxy::Proxy;
-use reuse_db_tests::servers::Postgres;
+use lambda_bench::lambda::{Answer, Event, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::Postgres;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 const ROWS: usize = 50_000;

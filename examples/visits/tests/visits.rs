@@ -9,10 +9,10 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::servers::{Mariadb, Postgres};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use reuse_db_tests::lambda::{Event, Sandbox};
-use reuse_db_tests::servers::{Mariadb, Postgres};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, Command};
@@ -132,7 +132,7 @@ async fn counts_in_postgres_and_closes_its_connection() {
         status.success() && took < Duration::from_secs(1),
         "{status} after {took:?}"
     );
-    reuse_db_tests::wait::until("the end of the session", async || {
+    lambda_bench::wait::until("the end of the session", async || {
         server.sessions().await.is_empty()
     })
     .await;

@@ -74,7 +74,7 @@ macro_rules! fake_driver {
     };
 }
 
-/// A server that answers at its second address only, and accepts its second password only.
+/// A server that answers at its second address only, and accepts the third password only.
 #[derive(Debug)]
 struct Picky;
 
@@ -83,7 +83,7 @@ fake_driver! { Picky, |_source, attempt| {
         std::future::pending::<()>().await;
     }
     match &attempt.credentials {
-        Some(credentials) if credentials.password() == "2" => Ok(Self),
+        Some(credentials) if credentials.password() == "3" => Ok(Self),
         Some(_) => Err(Error::rejected("wrong password")),
         None => Err(Error::rejected("no password")),
     }
@@ -112,7 +112,7 @@ async fn a_silent_address_and_a_rotated_password_are_retried() {
         .credentials(&rotated);
     let (result, took) = opened(source).await;
     assert!(result.is_ok(), "{result:?}");
-    assert_eq!(ASKED.get(), 2, "one call for each attempt");
+    assert_eq!(ASKED.get(), 3, "one call for each attempt");
     let silence = Duration::from_secs(2);
     assert!((silence..silence * 2).contains(&took), "{took:?}");
 }
@@ -220,13 +220,13 @@ async fn credentials_are_renewed_once() {
     let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
         .or("fake://host/app")
         .credentials(&rotated);
-    ASKED.set(2);
+    ASKED.set(3);
     let (result, _) = opened(source).await;
     assert_eq!(
         result.expect_err("rejected").kind(),
         Some(ErrorKind::Rejected)
     );
-    assert_eq!(ASKED.get(), 4);
+    assert_eq!(ASKED.get(), 6);
     let (result, _) = opened(Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app")).await;
     let text = result.expect_err("rejected").to_string();
     assert!(text.contains("no password (3 attempts"), "{text}");

@@ -4,14 +4,14 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reuse_db_tests::lambda::{Builder, Event, Sandbox};
-use reuse_db_tests::wait::until;
+use lambda_bench::lambda::{Builder, Event, Sandbox};
+use lambda_bench::wait::until;
 use serde_json::json;
 
 const SIGKILL: Option<i32> = Some(9);
 
 fn plain() -> Builder {
-    Sandbox::builder(env!("CARGO_BIN_EXE_plain"))
+    Sandbox::builder(env!("CARGO_BIN_EXE_without_reuse_db"))
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use reuse_db_tests::proxy::Proxy;
-use reuse_db_tests::servers::{Mariadb, Postgres};
-use reuse_db_tests::wait::{until, within};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::wait::{until, within};
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-use reuse_db_tests::servers::{Mariadb, Postgres};
-use reuse_db_tests::wait::until;
+use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::wait::until;
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 #[tokio::test]

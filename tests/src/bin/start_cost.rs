@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use reuse_db_tests::lambda::{Event, Sandbox};
-use reuse_db_tests::servers::Postgres;
+use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::servers::Postgres;
 use tokio::time::Instant;
 
 const PROGRAMS: [&str; 2] = ["by_hand", "kept"];

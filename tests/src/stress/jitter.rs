@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Length, Programs};
-use crate::lambda::{Event, Sandbox};
+use lambda_bench::lambda::{Event, Sandbox};
 
 /// What the tries are counted by.
 const BIN: Duration = Duration::from_millis(500);

@@ -9,8 +9,8 @@ pub(crate) mod server;
 use std::cell::Cell;
 use std::time::Duration;
 
-use reuse_db_tests::lambda::{Answer, Builder, Event, Sandbox};
-use reuse_db_tests::proxy::Proxy;
+use lambda_bench::lambda::{Answer, Builder, Event, Sandbox};
+use lambda_bench::proxy::Proxy;
 use serde_json::Value;
 
 use server::Server;

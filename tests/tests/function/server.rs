@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use reuse_db_tests::servers::{Mariadb, Postgres, Session};
+use lambda_bench::servers::{Mariadb, Postgres, Session};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 
 pub(crate) trait Server: Sized {
@@ -157,7 +157,7 @@ macro_rules! on {
             #[tokio::test]
             async fn $name() {
                 $crate::function::RUN.set($run);
-                test(&<reuse_db_tests::servers::$server as Server>::start_for($run).await).await;
+                test(&<lambda_bench::servers::$server as Server>::start_for($run).await).await;
             }
         )*
     };

@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! # async fn example() {
-//! use reuse_db_tests::lambda::{Event, Sandbox};
+//! use lambda_bench::lambda::{Event, Sandbox};
 //!
 //! let sandbox = Sandbox::builder("target/debug/visits").env("DATABASE_URL", "postgres://…").start().await;
 //! let answer = sandbox.invoke(Event::get("/count?page=home")).await;

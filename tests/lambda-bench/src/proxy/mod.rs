@@ -3,7 +3,7 @@
 //!
 //! ```no_run
 //! # async fn example() {
-//! use reuse_db_tests::{proxy::Proxy, servers::Postgres};
+//! use lambda_bench::{proxy::Proxy, servers::Postgres};
 //!
 //! let postgres = Postgres::shared().await;
 //! let proxy = Proxy::start(postgres.addr()).await;

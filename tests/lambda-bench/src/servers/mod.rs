@@ -18,4 +18,4 @@ pub use postgres::{Postgres, PostgresBuilder};
 pub use session::Session;
 
 /// The password of the user `app`, and of the administrator.
-pub(crate) const PASSWORD: &str = "s3cret";
+pub const PASSWORD: &str = "s3cret";

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::lambda::{Answer, Outcome};
-use crate::servers::PASSWORD;
+use lambda_bench::lambda::{Answer, Outcome};
+use lambda_bench::servers::PASSWORD;
 
 /// What the password is rotated to.
 pub(super) const NEW_PASSWORD: &str = "r0tated";

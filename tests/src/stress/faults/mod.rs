@@ -24,7 +24,7 @@ use self::fault::Fault;
 use self::server::Server;
 use self::stage::Stage;
 use super::{Length, Programs};
-use crate::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mariadb, Postgres};
 
 /// What a handler can take, and the function's path for it.
 const HANDLES: [(&str, &str); 3] = [

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::process::Stopped;
 use super::server::Server;
 use super::stage::{FREEZE, Stage};
-use crate::servers::PASSWORD;
+use lambda_bench::servers::PASSWORD;
 
 /// How long a server is stopped.
 const STANDSTILL: Duration = Duration::from_secs(3);

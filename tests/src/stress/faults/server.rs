@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 
-use crate::servers::{Mariadb, Postgres, Session};
-use crate::wait::until;
+use lambda_bench::servers::{Mariadb, Postgres, Session};
+use lambda_bench::wait::until;
 
 /// A server of the matrix, with the table `notes`, few connections, and the user `others` beside the
 /// function's own, `app`.

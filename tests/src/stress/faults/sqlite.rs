@@ -9,8 +9,8 @@ use super::disk::Disk;
 use super::process::files_below;
 use super::stage::FREEZE;
 use super::{HANDLES, Plan};
-use crate::lambda::{Event, Outcome, Sandbox};
 use crate::stress::Length;
+use lambda_bench::lambda::{Event, Outcome, Sandbox};
 
 /// For the worst latency, a cold start included.
 const BOUND: Duration = Duration::from_secs(1);

@@ -10,10 +10,10 @@ use super::cell::{Cell, Wanted};
 use super::fault::Fault;
 use super::process::sockets_to;
 use super::server::Server;
-use crate::lambda::{Answer, Event, Outcome, Sandbox};
-use crate::proxy::Proxy;
 use crate::stress::Length;
-use crate::wait::{LIMIT, until, within};
+use lambda_bench::lambda::{Answer, Event, Outcome, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::wait::{LIMIT, until, within};
 
 /// Longer than the function's `verify_after`.
 pub(super) const FREEZE: Duration = Duration::from_millis(60);

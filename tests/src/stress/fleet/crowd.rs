@@ -8,8 +8,8 @@ use super::server::Scarce;
 use super::sessions::most_during;
 use super::sockets::Watch;
 use super::{Programs, Scale, ends_after, sandboxes};
-use crate::lambda::{Event, Sandbox};
 use crate::stress::random;
+use lambda_bench::lambda::{Event, Sandbox};
 
 /// The default of Lambda.
 const TIMEOUT: Duration = Duration::from_secs(3);

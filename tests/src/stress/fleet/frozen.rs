@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::server::Scarce;
 use super::{Programs, Scale, ends_after, sandboxes};
-use crate::lambda::{Event, Sandbox};
-use crate::wait::until;
+use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::wait::until;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 

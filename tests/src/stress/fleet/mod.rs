@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use self::server::Scarce;
 use super::{Length, Programs};
-use crate::lambda::{Event, Sandbox};
-use crate::servers::{Mariadb, Postgres};
+use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::servers::{Mariadb, Postgres};
 
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
-use crate::servers::{Mariadb, PASSWORD, Postgres};
+use lambda_bench::servers::{Mariadb, PASSWORD, Postgres};
 
 /// A server with few connections.
 pub(super) trait Scarce: Sized {

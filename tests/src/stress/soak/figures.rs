@@ -4,9 +4,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::PATHS;
-use crate::lambda::{Event, Sandbox};
-use crate::proxy::Proxy;
-use crate::wait::until;
+use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::wait::until;
 
 /// In which a process hears of an end.
 const REST: Duration = Duration::from_millis(200);

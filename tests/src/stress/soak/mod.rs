@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep};
 use self::figures::Figures;
 use self::server::Server;
 use super::{Length, Programs};
-use crate::lambda::{Event, Outcome, Sandbox};
-use crate::proxy::Proxy;
-use crate::servers::{Mariadb, Postgres};
+use lambda_bench::lambda::{Event, Outcome, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::{Mariadb, Postgres};
 
 /// Longer than `verify_after`: what happened is found before a handler meets it.
 const LONG: Duration = Duration::from_millis(1_100);

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
-use crate::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mariadb, Postgres};
 
 /// A server of a long life, with the table that the function writes to.
 pub(super) trait Server: Sized {

@@ -3,7 +3,7 @@
 
 use std::future::pending;
 
-use reuse_db_tests::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mariadb, Postgres};
 
 #[tokio::main]
 async fn main() {
