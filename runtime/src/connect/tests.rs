@@ -226,7 +226,7 @@ async fn credentials_are_renewed_once() {
         result.expect_err("rejected").kind(),
         Some(ErrorKind::Rejected)
     );
-    assert_eq!(ASKED.get(), 6);
+    assert_eq!(ASKED.get(), 7, "one call for each attempt");
     let (result, _) = opened(Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app")).await;
     let text = result.expect_err("rejected").to_string();
     assert!(text.contains("no password (3 attempts"), "{text}");
