@@ -1,4 +1,4 @@
-//! One attempt to connect.
+//! A single attempt to connect.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::source::{Credentials, Source};
 use crate::sync::Mutex;
 use crate::telemetry::Counters;
 
-/// One attempt to connect, with what the attempts before it found.
+/// A single attempt to connect, with the findings of the attempts before it.
 pub(crate) struct Attempt {
     /// The number of attempts before this one.
     pub(crate) previous: u32,
@@ -22,7 +22,6 @@ pub(crate) struct Attempt {
     /// Zero for the name.
     pub(crate) address_index: usize,
     /// The address that was chosen last.
-    #[cfg_attr(not(feature = "_sqlx"), expect(dead_code, reason = "for drivers only"))]
     pub(crate) last_address: Mutex<Option<IpAddr>>,
     /// The credentials from [`Source::credentials`], if it has a function.
     pub(crate) credentials: Option<Credentials>,

@@ -14,24 +14,21 @@ pub(crate) trait DriverConnect: Connect {
     const IS_EXCLUSIVE: bool;
 
     /// Opens a connection, with the attempt's credentials and address.
-    fn connect_attempt<'a>(
-        source: &'a Source,
-        attempt: &'a Attempt,
-    ) -> BoxFuture<'a, Result<Self, Error>>;
+    fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, Self>;
 
     /// Performs a health check after a failed invocation, and resets the session.
-    fn reset<'a>(&'a mut self, source: &'a Source) -> BoxFuture<'a, Result<(), Error>> {
+    fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, ()> {
         Box::pin(self.check(source))
     }
 
     /// Returns the server's number of connections, or `None` if the server does not report it.
-    fn server_load(&mut self) -> BoxFuture<'_, Result<Option<ServerLoad>, Error>> {
+    fn server_load(&mut self) -> Answer<'_, Option<ServerLoad>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 
     /// Renews the connect options of a value that opens connections by itself, if its source has
     /// others by now.
-    fn renew<'a>(&'a self, _source: &'a Source) -> BoxFuture<'a, Result<(), Error>> {
+    fn renew<'a>(&'a self, _source: &'a Source) -> Answer<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -43,13 +40,14 @@ pub(crate) trait DriverConnect: Connect {
 #[allow(missing_debug_implementations, reason = "not part of the API")]
 pub struct Driver<C> {
     pub(crate) is_exclusive: bool,
-    pub(crate) connect: ConnectAttempt<C>,
-    pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> BoxFuture<'a, Result<(), Error>>,
-    pub(crate) server_load: fn(&mut C) -> BoxFuture<'_, Result<Option<ServerLoad>, Error>>,
-    pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> BoxFuture<'a, Result<(), Error>>,
+    pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
+    pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, ()>,
+    pub(crate) server_load: fn(&mut C) -> Answer<'_, Option<ServerLoad>>,
+    pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> Answer<'a, ()>,
 }
 
-type ConnectAttempt<C> = for<'a> fn(&'a Source, &'a Attempt) -> BoxFuture<'a, Result<C, Error>>;
+/// A future that resolves to `T` or an error.
+pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
 impl<C> Driver<C> {
     /// Returns the table of a driver's type.

@@ -1,7 +1,9 @@
 //! Opening connections, and what a type must implement to be kept.
 
+#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for drivers"))]
 mod attempt;
 pub(crate) mod diagnostics;
+#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for drivers"))]
 mod driver;
 mod from_connection;
 pub(crate) mod health;
@@ -9,6 +11,7 @@ pub(crate) mod retry;
 
 pub(crate) use attempt::{Attempt, catch_panic};
 pub use driver::Driver;
+#[cfg(any(feature = "_sqlx", test))]
 pub(crate) use driver::DriverConnect;
 pub use from_connection::{Finish, FromConnection};
 

@@ -27,7 +27,7 @@ struct BackgroundTask {
 pub(crate) enum Owner {
     /// All of them, and tasks that serve no invocation.
     Any,
-    /// One of several that this sandbox serves at once.
+    /// A single one, of several that this sandbox serves at once.
     Invocation(u64),
 }
 

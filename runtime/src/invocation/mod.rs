@@ -20,7 +20,7 @@ tokio::task_local! {
     pub(crate) static INVOCATION: Arc<Invocation>;
 }
 
-/// One invocation, from its event to its response.
+/// An invocation, from its event to its response.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     /// Unique in this process.

@@ -20,7 +20,7 @@ use crate::source::Source;
 use crate::sync::Mutex;
 use crate::telemetry::{Count, Counters, events};
 
-/// One invocation's hold on a shared value.
+/// The hold of one invocation on a shared value.
 ///
 /// Dropped without [`settle`](Self::settle), it makes the next invocation check the value.
 #[must_use = "a lease that is dropped makes the next invocation check the value: settle it"]

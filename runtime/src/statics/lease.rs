@@ -1,4 +1,4 @@
-//! One invocation's hold on a connection.
+//! The hold of one invocation on a connection.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::pool::{CheckedOut, Pool};
 use crate::response::Outcome;
 
-/// One invocation's hold on a connection.
+/// The hold of one invocation on a connection.
 ///
 /// [`settle`](Self::settle) releases the connection. An opened lease that is dropped instead, by a
 /// panic or a cancelled future, drops its connection, because the connection's state is unknown.

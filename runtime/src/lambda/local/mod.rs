@@ -1,4 +1,4 @@
-//! The same service over plain HTTP, off Lambda.
+//! Serving over plain HTTP outside Lambda, for development.
 
 mod event;
 
@@ -22,10 +22,10 @@ use crate::error::BoxError;
 const ADDRESS: &str = "127.0.0.1:3000";
 const ADDRESS_VARIABLE: &str = "REUSE_DB_LOCAL_ADDR";
 
-/// The largest request that Lambda takes (AWS Lambda quotas, "Invocation payload").
+/// The largest request that Lambda accepts (AWS Lambda quotas, "Invocation payload").
 const LARGEST_REQUEST: usize = 6 * 1024 * 1024;
 
-/// How long requests may go on after Ctrl-C.
+/// The limit of open requests after Ctrl-C.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The body of a response, whole or streamed.
@@ -50,7 +50,7 @@ where
         format!("cannot listen on {address}: {error}; set `{ADDRESS_VARIABLE}` to another address")
     })?;
     eprintln!(
-        "listening on http://{}, Ctrl-C ends",
+        "listening on http://{}, stop with Ctrl-C",
         listener.local_addr()?
     );
 
@@ -62,7 +62,7 @@ where
                 Ok((stream, _)) => {
                     tokio::spawn(connections.watch(connection(stream, service.clone())));
                 }
-                // No file descriptor is left, for example: others will be closed.
+                // For example, no file descriptor is left: others will be closed.
                 Err(error) => {
                     eprintln!("cannot accept a connection: {error}");
                     sleep(Duration::from_millis(50)).await;
@@ -72,13 +72,13 @@ where
         }
     }
     drop(listener);
-    // What is cut off here drops its lease, and with it the connection.
+    // A request that is cut off drops its lease, and the connection with it.
     let _ = timeout(GRACE, connections.shutdown()).await;
-    crate::shutdown().await;
+    super::shutdown().await;
     Ok(())
 }
 
-/// Serves one client's requests, one after the other.
+/// Serves the requests of one client one after the other.
 fn connection<S, B, E>(
     stream: TcpStream,
     service: S,
@@ -122,16 +122,15 @@ where
         Ok(request) => request,
         Err(error) => return plain(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    // In a task of its own, as on Lambda: a client that leaves does not cut it off, and a panic is
-    // an error.
+    // A task of its own, as on Lambda: a client that disconnects does not cancel the handler, and a
+    // panic is an error.
     let cause = match tokio::spawn(service.oneshot(request)).await {
         Ok(Ok(response)) => return response,
         Ok(Err(error)) => error.into().error_message,
         Err(panic) => panic.to_string(),
     };
     eprintln!("the handler failed: {cause}");
-    // API Gateway makes a 502 of a function's error and hides the cause; here somebody is
-    // developing.
+    // API Gateway makes a 502 of a function error and hides the cause. A developer sees it.
     plain(StatusCode::BAD_GATEWAY, cause)
 }
 
