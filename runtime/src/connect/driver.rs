@@ -33,7 +33,7 @@ pub(crate) trait DriverConnect: Connect {
     }
 }
 
-/// The methods of a [`DriverConnect`] as function pointers.
+/// The methods of a driver as function pointers.
 ///
 /// The pool is generic over [`Connect`]. Stable Rust has no specialization, so the pool finds a
 /// driver's extras in this table, [`Connect::DRIVER`]. A user's client has none.

@@ -1,6 +1,6 @@
 //! The events that this crate logs, one function each.
 //!
-//! `docs/logging.md` describes them, and `tests/log.rs` compares that page with this file. No
+//! `docs/logging.md` describes them, and `tests/docs.rs` compares that page with this file. No
 //! field contains a password.
 
 use std::fmt::Display;
