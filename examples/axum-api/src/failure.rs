@@ -1,4 +1,4 @@
-//! What a client is told when something went wrong.
+//! The errors of the handlers, and the responses to them.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ pub(crate) enum Failure {
     NotFound,
     Unacceptable(&'static str),
     Database(sqlx::Error),
-    /// No connection could be had.
+    /// No connection was available.
     Connection(reuse_db::Error),
 }
 
@@ -32,8 +32,10 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
-            Self::Unacceptable(why) => (StatusCode::UNPROCESSABLE_ENTITY, why).into_response(),
-            // The cause is for the log, and not for the client.
+            Self::Unacceptable(reason) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, reason).into_response()
+            }
+            // The response does not contain the cause; the log does.
             Self::Database(error) => {
                 tracing::error!(%error, "a statement failed");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -41,7 +43,7 @@ impl IntoResponse for Failure {
             Self::Connection(error) => {
                 tracing::error!(%error, "no connection");
                 match error.to_response() {
-                    Some(come_back_later) => come_back_later.into_response(),
+                    Some(unavailable) => unavailable.into_response(),
                     None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
                 }
             }

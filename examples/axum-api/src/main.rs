@@ -1,7 +1,7 @@
 //! A JSON API for notes: an axum `Router` of several handlers, which share one kept connection.
 //!
-//! `DATABASE_URL=postgres://… cargo run -p axum-api`, then `curl localhost:3000/notes`. The table is
-//! in `schema.sql`.
+//! `DATABASE_URL=postgres://… cargo run -p axum-api`, then `curl localhost:3000/notes`. The table
+//! is in `schema.sql`.
 
 mod failure;
 mod notes;

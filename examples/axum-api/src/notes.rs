@@ -1,4 +1,4 @@
-//! The handlers. Each takes the connection, or a transaction on it; the router sees neither.
+//! The handlers. Each takes the connection or a transaction on it, and the router sees neither.
 
 use axum::Json;
 use axum::extract::Path;
@@ -25,7 +25,7 @@ pub(crate) struct Copies {
     count: i64,
 }
 
-/// The longest note that is taken, in bytes.
+/// The longest note that is accepted, in bytes.
 const LONGEST: usize = 1_000;
 
 #[reuse_db]
@@ -43,7 +43,7 @@ pub(crate) async fn read(
     Ok(Json(note.fetch_one(db).await?))
 }
 
-/// The body is the last of axum's extractors, and the database is none of them.
+/// Adds a note. The mark `#[db]` allows `Json` to be the last parameter, as axum requires.
 #[reuse_db]
 pub(crate) async fn add(
     #[db] db: &mut PgConnection,
@@ -69,7 +69,7 @@ pub(crate) async fn remove(
     }
 }
 
-/// All copies or none: the transaction is committed if this answers with a success.
+/// Adds all copies or none: the transaction is committed if the response is a success.
 #[reuse_db]
 pub(crate) async fn copy(
     Path(id): Path<i64>,
@@ -77,7 +77,7 @@ pub(crate) async fn copy(
     Json(copies): Json<Copies>,
 ) -> Result<StatusCode, Failure> {
     if copies.count < 1 {
-        return Err(Failure::Unacceptable("one copy at least"));
+        return Err(Failure::Unacceptable("at least one copy"));
     }
     for n in 0..copies.count {
         if n == 10 {

@@ -76,7 +76,7 @@ async fn all_handlers_share_one_connection() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_told_and_leaves_nothing_behind() {
+async fn invalid_requests_get_an_error_and_change_nothing() {
     let api = Api::start().await;
     let note = api
         .send("POST", "/notes", json!({ "text": "buy milk" }))
@@ -102,7 +102,7 @@ async fn what_cannot_be_done_is_told_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn without_the_database_it_says_when_to_come_back() {
+async fn without_the_database_the_response_is_a_503() {
     let api = Api::start().await;
     api.notes().await;
     api.server.stop().await;

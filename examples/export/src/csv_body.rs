@@ -14,7 +14,7 @@ pub(crate) type CsvBody = UnsyncBoxBody<Bytes, Error>;
 
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
 
-/// What is gathered before it is sent; a piece for each row would cost more than the row.
+/// The size of a piece in bytes. A piece for each row would cost more than the row.
 const PIECE: usize = 16 * 1024;
 
 pub(crate) fn nothing() -> CsvBody {

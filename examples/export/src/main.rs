@@ -1,8 +1,8 @@
-//! A large table as CSV, streamed in flat memory: over a pool (`/pool`), and over a connection of the
-//! handler's own that moves into the body (`/connection`).
+//! Streams a large table as CSV in flat memory, over a pool (`/pool`) or over a connection of its
+//! own that moves into the body (`/connection`).
 //!
-//! `DATABASE_URL=postgres://… cargo run -p export`, then `curl localhost:3000/connection`. The table is
-//! in `schema.sql`.
+//! `DATABASE_URL=postgres://… cargo run -p export`, then `curl localhost:3000/connection`. The
+//! table is in `schema.sql`.
 
 mod csv_body;
 
@@ -18,10 +18,10 @@ type Reading = (i64, String, f64);
 
 const READINGS: &str = "select id, sensor, value from readings";
 
-/// One connection is enough for one response at a time.
+/// A single connection serves one response at a time.
 const POOL: Source = Source::env("DATABASE_URL").max_connections(1);
 
-/// The stream owns a clone of the pool, and through it a connection until its end.
+/// Streams over a clone of the pool, which lends a connection until the end of the stream.
 #[reuse_db(source = POOL)]
 async fn over_a_pool(_request: Request, pool: PgPool) -> Result<Response<CsvBody>, Error> {
     Ok(csv(try_stream! {
@@ -32,8 +32,8 @@ async fn over_a_pool(_request: Request, pool: PgPool) -> Result<Response<CsvBody
     }))
 }
 
-/// The stream owns the connection, and gives it back at its end. If it fails, or its client leaves,
-/// the connection is closed.
+/// Streams over a leased connection, which the stream settles at its end. If the stream fails or
+/// its client disconnects, the connection is closed.
 #[reuse_db]
 async fn over_a_connection(
     _request: Request,

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 const ROWS: usize = 50_000;
 
-/// The rows of the test; a comma, a quotation mark and a line break are in one of seven.
+/// The rows of the test. Every seventh has a comma, a quotation mark and a line break.
 const FILL: &str = "insert into readings (sensor, value) \
     select case n % 7 when 0 then E'hall, \"east\"\\n2' else 'hall ' || n end, n / 2.0 from generate_series(1, 50000) n";
 
@@ -85,7 +85,7 @@ fn assert_whole(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn every_row_comes_as_it_is_read_over_a_connection_that_is_kept() {
+async fn every_row_is_streamed_over_a_kept_connection() {
     let export = Export::start().await;
     for path in ["/pool", "/connection"] {
         for _ in 0..3 {
@@ -104,7 +104,7 @@ async fn every_row_comes_as_it_is_read_over_a_connection_that_is_kept() {
 }
 
 #[tokio::test]
-async fn a_row_that_fails_ends_the_stream_and_not_the_sandbox() {
+async fn a_failed_row_ends_the_stream_and_not_the_sandbox() {
     let export = Export::start().await;
     for path in ["/pool", "/connection"] {
         export.run("alter table readings rename to sound").await;
@@ -128,7 +128,7 @@ async fn a_row_that_fails_ends_the_stream_and_not_the_sandbox() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_costs_the_next_one_nothing() {
+async fn a_client_that_disconnects_does_not_affect_the_next_one() {
     let export = Export::start().await;
     for path in ["/pool", "/connection"] {
         let answer = export

@@ -1,5 +1,5 @@
-//! Takes orders from a queue, over one kept connection. Of a batch those messages are delivered again
-//! that failed, and no other; one that is delivered twice counts once.
+//! Takes orders from a queue, over one kept connection. Only the failed messages of a batch are
+//! delivered again. A message that is delivered twice counts once.
 //!
 //! The table is in `schema.sql`.
 
@@ -15,7 +15,7 @@ struct Order {
     amount: i32,
 }
 
-/// An error here is that of the whole batch: no connection could be had, or it was lost.
+/// Handles a batch. An error fails the whole batch: no connection was available, or it was lost.
 #[reuse_db]
 async fn work(
     event: LambdaEvent<SqsEvent>,
@@ -26,7 +26,7 @@ async fn work(
         let id = message.message_id.clone().unwrap_or_default();
         if let Err(error) = take(&id, &message, db).await {
             tracing::warn!(id, %error, "the message will be delivered again");
-            // Is it the message's fault, or has the connection gone?
+            // A dead connection fails the whole batch.
             db.ping().await?;
             response.add_failure(id);
         }
@@ -34,7 +34,7 @@ async fn work(
     Ok(response)
 }
 
-/// An order and what it takes from the stock, both or neither.
+/// Stores an order and reduces the stock, in one transaction.
 async fn take(id: &str, message: &SqsMessage, db: &mut PgConnection) -> Result<(), Error> {
     let order: Order = serde_json::from_str(message.body.as_deref().unwrap_or_default())?;
     let mut transaction = db.begin().await?;

@@ -44,7 +44,7 @@ impl Worker {
         }
     }
 
-    /// Delivers messages of these ids and bodies, and waits for the freeze that follows.
+    /// Delivers messages with these ids and bodies, and waits for the freeze that follows.
     async fn deliver(&self, messages: &[(&str, &str)]) -> Answer {
         let records: Vec<Value> = messages
             .iter()
@@ -58,7 +58,7 @@ impl Worker {
         answer
     }
 
-    /// How many orders there are, and what is left in stock.
+    /// Returns the number of orders, and the rest of the stock.
     async fn state(&self) -> (i64, i32) {
         let mut db = PgConnection::connect(&self.server.url())
             .await
@@ -70,7 +70,7 @@ impl Worker {
     }
 }
 
-/// The ids that the worker wants delivered again.
+/// Returns the ids of the messages to deliver again.
 fn failures(answer: &Answer) -> Vec<String> {
     let json = answer.json();
     let items = json["batchItemFailures"]
@@ -84,7 +84,7 @@ fn failures(answer: &Answer) -> Vec<String> {
 const GOOD: &str = r#"{ "item": "milk", "amount": 2 }"#;
 
 #[tokio::test]
-async fn those_that_failed_are_delivered_again_and_no_other() {
+async fn only_failed_messages_are_delivered_again() {
     let worker = Worker::start().await;
     let batch = [
         ("a", GOOD),
@@ -95,7 +95,7 @@ async fn those_that_failed_are_delivered_again_and_no_other() {
     ];
     assert_eq!(failures(&worker.deliver(&batch).await), ["b", "d"]);
     assert_eq!(worker.state().await, (3, 94));
-    // A message may be delivered twice.
+    // SQS may deliver a message twice.
     assert_eq!(failures(&worker.deliver(&batch).await), ["b", "d"]);
     assert_eq!(worker.state().await, (3, 94));
     for id in ["f", "g", "h"] {
@@ -106,7 +106,7 @@ async fn those_that_failed_are_delivered_again_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_is_taken_in_part_is_rolled_back() {
+async fn a_partial_order_is_rolled_back() {
     let worker = Worker::start().await;
     let too_much = r#"{ "item": "milk", "amount": 101 }"#;
     assert_eq!(
@@ -120,7 +120,7 @@ async fn what_is_taken_in_part_is_rolled_back() {
     assert_eq!(worker.state().await, (2, 96));
 }
 
-/// Not a 503, which a queue would take for a success.
+/// A 503 would be a success for a queue.
 #[tokio::test]
 async fn without_the_database_the_whole_batch_is_delivered_again() {
     let worker = Worker::start().await;

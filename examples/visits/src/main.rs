@@ -1,7 +1,7 @@
 //! Counts visits, over one kept connection.
 //!
-//! `cargo run -p visits`, then `curl localhost:3000`. `DATABASE_URL` picks SQLite, PostgreSQL or
-//! MySQL by its scheme; unset, it is the file `visits.db` in the working directory.
+//! `cargo run -p visits`, then `curl localhost:3000`. The scheme of `DATABASE_URL` selects
+//! SQLite, PostgreSQL or MySQL. The default is the file `visits.db` in the working directory.
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db::{Source, reuse_db};
@@ -18,7 +18,7 @@ struct Answer {
     connection: Connection,
 }
 
-/// How the handler's connection came about, counted over all its invocations.
+/// The numbers of connections that the handler opened and reused so far.
 #[derive(Serialize)]
 struct Connection {
     opened: u64,

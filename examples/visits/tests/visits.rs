@@ -1,4 +1,4 @@
-//! The README's first command, as a person would try it, and the same function on Lambda.
+//! The README's first command, and the same function on Lambda.
 
 #![expect(
     clippy::expect_used,
@@ -20,12 +20,12 @@ use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// `visits` on this machine, in a folder of its own.
+/// The program `visits` on this machine, in a folder of its own.
 struct Visits {
     process: Child,
     address: String,
     folder: tempfile::TempDir,
-    /// What else it writes to its standard error.
+    /// The rest of its standard error.
     lines: Lines<BufReader<ChildStderr>>,
 }
 
@@ -63,14 +63,14 @@ impl Visits {
         }
     }
 
-    /// The body of `GET /`.
+    /// Returns the body of `GET /`.
     async fn get(&self) -> String {
         let answer = self.request().await;
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
         answer.split("\r\n\r\n").nth(1).expect("a body").to_owned()
     }
 
-    /// The whole answer to `GET /`.
+    /// Returns the whole response to `GET /`.
     async fn request(&self) -> String {
         let mut stream = TcpStream::connect(&self.address).await.expect("it listens");
         let request = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -86,7 +86,7 @@ impl Visits {
         answer
     }
 
-    /// Ctrl-C, and how long the end took.
+    /// Sends Ctrl-C, and returns the time until the program ended.
     async fn interrupt(&mut self) -> (ExitStatus, Duration) {
         let pid = self
             .process
@@ -146,9 +146,9 @@ async fn counts_in_mariadb() {
     assert_eq!(visits.get().await, answer(2, 1));
 }
 
-/// To the client as on Lambda; and to the developer.
+/// The client gets the response of Lambda, and the developer the cause.
 #[tokio::test]
-async fn without_a_database_it_says_so() {
+async fn without_a_database_the_response_is_a_503() {
     let server = Postgres::start().await;
     server.stop().await;
     let mut visits = Visits::start(Some(&server.url())).await;
@@ -183,7 +183,7 @@ async fn counts_on_lambda() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_an_error_that_says_what_to_do() {
+async fn an_address_in_use_is_an_error_with_a_remedy() {
     let visits = Visits::start(None).await;
     let second = Command::new(env!("CARGO_BIN_EXE_visits"))
         .env("REUSE_DB_LOCAL_ADDR", &visits.address)
