@@ -57,15 +57,12 @@ impl<S: Connect + Sync> SharedLease<S> {
         });
     }
 
-    /// Renews the connect options of the value, if they are due. An error is logged only, because
-    /// open connections need neither a URL nor credentials.
+    /// Renews the connect options of the value. An error is logged only, because open connections
+    /// need neither a URL nor credentials.
     async fn renew(&self, source: &Source, end: Instant) {
         let Some(driver) = S::DRIVER else {
             return;
         };
-        if !self.usage.lock().takes_renewal(source) {
-            return;
-        }
         let end = end.min(deadline::after(source.attempt_timeout));
         let renewal = catch_panic((driver.renew)(&self.value, source));
         match timeout_at(end, renewal).await {
@@ -213,13 +210,20 @@ impl<S: Connect + Sync> SharedValue<S> {
             )
             .with_attempts(self.source.target(), 0, begun.elapsed())
         })?;
-        if let Some(opened) = slot.take()
-            && let Some(sound) = self.sound(opened, end, counters).await
-        {
+        // The rare steps are boxed: their futures would be a part of every handler's.
+        let sound = match slot.take() {
+            Some(opened) if opened.is_trusted(&self.source) => Some(opened),
+            Some(opened) => Box::pin(self.checked(opened, end, counters)).await,
+            None => None,
+        };
+        if let Some(sound) = sound {
             let lease = slot.insert(sound).lease(&self.source);
+            let is_due = lease.usage.lock().takes_renewal(&self.source);
             // A renewal concerns nobody else.
             drop(slot);
-            lease.renew(&self.source, end).await;
+            if is_due {
+                Box::pin(lease.renew(&self.source, end)).await;
+            }
             counters.add(Count::Reused);
             events::reused_after(begun.elapsed());
             return Ok(lease);
@@ -238,28 +242,19 @@ impl<S: Connect + Sync> SharedValue<S> {
         Ok(slot.insert(opened).lease(&self.source))
     }
 
-    /// Returns the value if it is trusted, in use by another invocation, or passes its health
-    /// check.
-    async fn sound(
+    /// Returns a value in doubt if another invocation uses it, or if it passes its health check.
+    async fn checked(
         &self,
         opened: Opened<S>,
         end: Instant,
         counters: &Counters,
     ) -> Option<Opened<S>> {
-        let (is_trusted, idle) = {
-            let usage = opened.usage.lock();
-            let idle = Timestamp::now().since(usage.last);
-            let is_trusted = !usage.failed && usage.is_quiet && idle < self.source.verify_after;
-            (is_trusted, idle)
-        };
-        if is_trusted {
-            return Some(opened);
-        }
         let Opened { value, usage } = opened;
         let mut value = match Arc::try_unwrap(value) {
             Ok(value) => value,
             Err(value) => return Some(Opened { value, usage }),
         };
+        let idle = Timestamp::now().since(usage.lock().last);
         match health::check(&mut value, &self.source, idle, end, counters).await {
             Health::Sound => Some(Opened {
                 value: Arc::new(value),
@@ -271,6 +266,13 @@ impl<S: Connect + Sync> SharedValue<S> {
 }
 
 impl<S: Connect + Sync> Opened<S> {
+    /// Returns `true` if the value may be used without a health check.
+    fn is_trusted(&self, source: &Source) -> bool {
+        let usage = self.usage.lock();
+        let idle = Timestamp::now().since(usage.last);
+        !usage.failed && usage.is_quiet && idle < source.verify_after
+    }
+
     fn lease(&self, source: &Source) -> SharedLease<S> {
         SharedLease {
             value: Arc::clone(&self.value),

@@ -255,8 +255,7 @@ impl Source {
     ///
     /// So take `&mut Transaction<'_, Postgres>` and add `.persistent(false)` to each query. The
     /// middle column was found by running PgBouncer 1.18, the right one is from its documentation.
-    /// RDS Proxy reserves the session of a client with prepared statements (pinning), so every row
-    /// works there.
+    /// RDS Proxy was not run.
     #[must_use]
     pub const fn transaction_pooler(mut self) -> Self {
         self.transaction_pooler = true;
