@@ -45,7 +45,8 @@ pub enum Error {
         attempts: u32,
         /// The time spent, pauses between attempts included.
         elapsed: Duration,
-        /// The cause of the last attempt that failed with an answer.
+        /// The cause of the last attempt that failed with an answer, or of the last time-out if
+        /// none did.
         source: BoxError,
         #[doc(hidden)]
         token: LivenessToken,
@@ -95,7 +96,8 @@ pub enum Error {
 /// | [`Rejected`](Self::Rejected) | password, role, database; every other error | password, database; every other error | authentication failed; unknown database; every other error | certificate; no TLS; a file that the URL names; a malformed URL; a panic in the driver |
 ///
 /// The classification uses SQLSTATE and error numbers, because message texts are translated. For
-/// PgBouncer and RDS Proxy it uses their texts, which are not translated and carry no code.
+/// PgBouncer, and for RDS Proxy before PostgreSQL, it uses their texts, which are not translated:
+/// PgBouncer has one code for everything, and RDS Proxy documents none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -46,10 +46,18 @@ impl Attempt {
         source: &Source,
         counters: &'static Counters,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            credentials: source.current_credentials().await?,
-            ..Self::first(counters)
-        })
+        let mut attempt = Self::first(counters);
+        attempt.ask_for_credentials(source).await?;
+        Ok(attempt)
+    }
+
+    /// Calls the function of [`Source::credentials`], if the source has one and a URL.
+    pub(crate) async fn ask_for_credentials(&mut self, source: &Source) -> Result<(), Error> {
+        if source.has_credentials() {
+            source.url()?;
+            self.credentials = source.current_credentials().await?;
+        }
+        Ok(())
     }
 
     /// Returns the time that the attempt may take.

@@ -1,4 +1,4 @@
-//! The health check: the only place where a kept connection is asked whether it still works.
+//! The health check before a connection, a shared value or a pooled connection is used.
 
 use std::time::Duration;
 

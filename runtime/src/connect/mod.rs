@@ -75,10 +75,14 @@ pub trait Connect: Sized + Send + 'static {
     /// [`verify_after`](Source::verify_after), and after an invocation that failed.
     ///
     /// sqlx's connections also check that no transaction is open and, for
-    /// [`read_write`](Source::read_write), that the server accepts writes. After a failed
-    /// invocation a `PgConnection` is reset as by `DISCARD ALL`, prepared statements excepted; a
+    /// [`read_write`](Source::read_write), that the server accepts writes.
+    ///
+    /// After a failed invocation a `PgConnection` is reset as by `DISCARD ALL`, prepared statements
+    /// excepted, unless a [`transaction_pooler`](Source::transaction_pooler) shares its session. A
     /// `MySqlConnection` releases its tables and locks. Both then run
-    /// [`on_connect`](Source::on_connect).
+    /// [`on_connect`](Source::on_connect). A type of yours that wraps such a connection is only
+    /// checked. Nor does it get a driver's other extras: further addresses of the host, renewal
+    /// of a pool's credentials, load shedding.
     ///
     /// # Errors
     ///
@@ -86,7 +90,8 @@ pub trait Connect: Sized + Send + 'static {
     fn check(&mut self, source: &Source) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Returns `true` if something may be queued, unread or open that must not be frozen. Then
-    /// [`quiesce`](Self::quiesce) runs after the invocation. Default: `false`.
+    /// [`quiesce`](Self::quiesce) runs after the invocation. A shared value is not quiesced, but
+    /// waited for until this is `false`. Default: `false`.
     fn needs_quiesce(&self) -> bool {
         false
     }

@@ -93,22 +93,22 @@ async fn connect_once<C: Connect>(
         let Some(driver) = C::DRIVER else {
             return C::connect(source).await;
         };
-        if source.has_credentials() {
-            source.url()?;
-            waits_for_credentials = true;
-            attempt.credentials = source.current_credentials().await?;
-            waits_for_credentials = false;
-        }
+        waits_for_credentials = source.has_credentials();
+        attempt.ask_for_credentials(source).await?;
+        waits_for_credentials = false;
         (driver.connect)(source, attempt).await
     });
     match timeout_at(end_of_attempt, catch_panic(connect)).await {
         Ok(result) => (result, false),
         Err(_) => {
             attempt.timed_out(!waits_for_credentials);
-            let cause = if waits_for_credentials {
-                "no credentials in time, from the function of `Source::credentials`"
-            } else {
-                "no answer in time"
+            let cause = match (waits_for_credentials, C::DRIVER) {
+                (true, _) => "no credentials in time, from the function of `Source::credentials`",
+                (false, None) if source.has_credentials() => {
+                    "no answer in time, or no credentials from the function of \
+                     `Source::credentials`"
+                }
+                (false, _) => "no answer in time",
             };
             (Err(Error::unavailable(cause)), true)
         }

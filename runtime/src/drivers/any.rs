@@ -33,10 +33,12 @@ impl Driver for Any {
         AnyConnectOptions::from_str(url).map_err(|error| error::malformed(&error, source))
     }
 
-    /// Returns `true` for a socket in the URL's parameters, and for a file.
+    /// Returns `true` for a socket, in the URL's parameters or as its host, and for a file.
     fn uses_path(options: &AnyConnectOptions) -> bool {
         let url = &options.database_url;
+        let host = url.host_str().unwrap_or_default();
         url.scheme() == "sqlite"
+            || host.to_ascii_lowercase().starts_with("%2f")
             || url
                 .query_pairs()
                 .any(|(key, value)| key == "socket" || (key == "host" && value.starts_with('/')))

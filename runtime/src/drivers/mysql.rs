@@ -82,8 +82,11 @@ impl Driver for MySql {
     }
 
     async fn reset(connection: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
-        let set_up = session::set_up_sql::<Self>(source).unwrap_or_else(|| "do 0".to_owned());
-        let reset = format!("{RESET}; {set_up}");
+        let mut reset = RESET.to_owned();
+        if let Some(set_up) = session::set_up_sql::<Self>(source) {
+            reset.push_str("; ");
+            reset.push_str(&set_up);
+        }
         probe_session::<Self>(connection, source, Some(reset)).await
     }
 

@@ -20,7 +20,11 @@ pub(super) async fn begin<DB: Driver>(
     connection.begin().await.map_err(|error| {
         // The connection may be dead, or a pooler may have no session left.
         match error_kind(&error) {
-            ErrorKind::Rejected => failed("BEGIN", error),
+            // Logged by the pool, unless it replaces the connection.
+            ErrorKind::Rejected => Error::Transaction {
+                step: "BEGIN",
+                source: error.into(),
+            },
             kind => Error::connect(kind, format!("BEGIN: {error}")),
         }
     })
@@ -36,19 +40,19 @@ pub(super) async fn finish<DB: Driver>(
     }
     let end = deadline::before_deadline_final(COMMIT_LIMIT);
     if Instant::now() >= end {
-        return Err(failed("COMMIT", "no time is left for it: rolled back"));
+        return Err(commit_failed("no time is left for it: rolled back"));
     }
     match timeout_at(end, transaction.commit()).await {
-        Ok(result) => result.map_err(|error| failed("COMMIT", error)),
-        Err(_) => Err(failed(
-            "COMMIT",
+        Ok(result) => result.map_err(commit_failed),
+        Err(_) => Err(commit_failed(
             "no answer in time: it may or may not have happened",
         )),
     }
 }
 
-fn failed(step: &'static str, cause: impl Into<BoxError>) -> Error {
+fn commit_failed(cause: impl Into<BoxError>) -> Error {
     let source = cause.into();
+    let step = "COMMIT";
     events::transaction_failed(step, &source);
     Error::Transaction { step, source }
 }

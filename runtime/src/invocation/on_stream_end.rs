@@ -21,6 +21,8 @@ pub(crate) struct StreamEnd {
     is_complete: AtomicBool,
     /// The invocation that the callbacks run in.
     pub(crate) invocation: Arc<Invocation>,
+    /// The stream of an outer handler, which calls this one.
+    outer: Weak<Self>,
     /// Dropped after the callbacks have run.
     _end: oneshot::Sender<()>,
 }
@@ -30,10 +32,12 @@ impl StreamEnd {
     /// have run.
     pub(crate) fn new(invocation: Arc<Invocation>) -> (Arc<Self>, oneshot::Receiver<()>) {
         let (sender, end) = oneshot::channel();
+        let outer = Weak::clone(&invocation.stream.0.lock());
         let stream_end = Arc::new(Self {
             callbacks: Mutex::default(),
             is_complete: AtomicBool::new(false),
             invocation,
+            outer,
             _end: sender,
         });
         *stream_end.invocation.stream.0.lock() = Arc::downgrade(&stream_end);
@@ -42,7 +46,7 @@ impl StreamEnd {
 
     /// Ends the time in which [`run`] collects callbacks: the handler has returned.
     pub(crate) fn handler_returned(&self) {
-        *self.invocation.stream.0.lock() = Weak::new();
+        *self.invocation.stream.0.lock() = Weak::clone(&self.outer);
     }
 
     /// Records that the stream ended regularly.

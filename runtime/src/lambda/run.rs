@@ -178,7 +178,7 @@ runs! {
     ///
     /// Returns the errors of `lambda_http::run`. Outside Lambda it returns an
     /// [`Error::OffLambda`](crate::Error::OffLambda) without the feature `local`, and with it an
-    /// error if the address is in use.
+    /// error if the address cannot be listened on.
     pub async fn run<S, R, E>(runner, service)
     where {
         S: Service<Request, Response = R, Error = E> + Clone + Send + 'static,

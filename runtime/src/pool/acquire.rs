@@ -40,7 +40,7 @@ impl<C: Connect> Pool<C> {
             .idle
             .pop_if(|idle| idle.is_trusted(&self.source))?;
         counters.add(Count::Reused);
-        events::reused(idle.age());
+        events::reused(|| idle.age());
         Some(CheckedOut {
             connection: idle.connection,
             replacement: None,

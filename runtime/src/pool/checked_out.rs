@@ -87,9 +87,10 @@ fn begin_timed_out() -> Error {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Reports a transient failure of BEGIN as an unavailable connection.
+    /// Logs a failure of BEGIN. Any other error means that the invocation gets no connection.
     fn begin_failed(&self, error: Error, begun: Instant, counters: &Counters) -> Error {
-        if !error.is_transient() {
+        if let Error::Transaction { step, source } = &error {
+            events::transaction_failed(step, source);
             return error;
         }
         let took = begun.elapsed();

@@ -17,7 +17,8 @@ impl<C: Connect> CheckedOut<C> {
     /// Releases the connection without awaiting: idle at once if nothing is unfinished after a
     /// success, otherwise once background work is done.
     pub(crate) fn release(self, outcome: Outcome) {
-        let pool = (outcome != Outcome::Failure).then(|| Arc::clone(&self.pool));
+        let sheds_load = self.pool.source.load_shedding.is_some();
+        let pool = (sheds_load && outcome != Outcome::Failure).then(|| Arc::clone(&self.pool));
         let counters = self.counters;
         self.give_back(outcome);
         if let Some(pool) = pool {

@@ -3,6 +3,7 @@
 use lambda_http::http::{Response, StatusCode, header};
 
 use crate::error::Error;
+use crate::telemetry::events;
 
 /// Conversion of an [`Error`] into a handler's return type.
 ///
@@ -37,11 +38,17 @@ impl<T, E: From<Error>> FromError for Result<T, E> {
 
 /// The response does not contain the cause; the log does. Only a response to a handler that was
 /// not called asks the client to retry: a COMMIT without an answer may have happened.
+///
+/// The pool and the drivers log their errors. This logs those of a user's own
+/// [`Finish`](crate::Finish).
 #[diagnostic::do_not_recommend]
 impl<B: From<String>> FromError for Response<B> {
     #[cold]
     #[inline(never)]
     fn from_error(error: Error) -> Self {
+        if let Error::Broken { source } = &error {
+            events::transaction_failed("the end of the database's use", source);
+        }
         let response = match error {
             Error::Transaction { step: "COMMIT", .. } => not_confirmed(),
             _ => service_unavailable(),

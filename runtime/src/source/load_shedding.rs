@@ -19,7 +19,7 @@ use std::time::Duration;
 /// A sandbox asks at most once in [`interval`](Self::interval). The more sandboxes the function
 /// has, the less often each asks: all together ask about once in that time. A new sandbox does not
 /// know how many others exist. It assumes a hundred, and first asks at a random time within
-/// 1,000 s (200 × `interval`).
+/// about 1,000 s (200 × `interval`).
 ///
 /// No response waits for the question, which takes one round trip. It counts toward the billed
 /// time. An invocation that needs the asking connection at the same time waits for the answer, for

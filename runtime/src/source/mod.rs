@@ -15,7 +15,7 @@ use self::target::target;
 use crate::environment;
 use crate::error::Error;
 
-/// The largest value of [`Source::max_connections`]. A semaphore reserves room for each.
+/// The largest value of [`Source::max_connections`]. sqlx's pool reserves room for each.
 const MOST_CONNECTIONS: usize = 10_000;
 
 /// The database to connect to, and the limits for doing so: a `const` builder.

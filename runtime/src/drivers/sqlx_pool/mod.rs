@@ -38,7 +38,7 @@ pub(super) async fn open<DB: Driver>(
     }
     let build = || {
         let options = endpoint.options::<DB>(source)?;
-        Ok::<_, Error>(build_pool::<DB>(options, source, attempt.counters))
+        Ok::<_, Error>(build_pool::<DB>(options, source, attempt))
     };
     let mut pool = build()?;
     match first_connection(&pool, &endpoint, source, is_retry).await {
@@ -156,12 +156,9 @@ pub(super) async fn check<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
 /// A silent connection is not returned to sqlx to be closed. Over TLS that flushes it first, which
 /// waits for an answer, because rustls reads when there is nothing to write. So another connection
 /// takes its place.
-fn build_pool<DB: Driver>(
-    options: Options<DB>,
-    source: &Source,
-    counters: &'static Counters,
-) -> Pool<DB> {
+fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attempt) -> Pool<DB> {
     let source = *source;
+    let (address_index, counters) = (attempt.address_index, attempt.counters);
     let idle_time = Arc::new(IdleTime::new());
     let on_release = Arc::clone(&idle_time);
     PoolOptions::<DB>::new()
@@ -186,7 +183,7 @@ fn build_pool<DB: Driver>(
                 match health::check(connection, &source, idle, end, counters).await {
                     Health::Sound => return Ok(!is_too_old),
                     Health::Stale | Health::Silent => {
-                        *connection = replacement::<DB>(&source, counters).await?;
+                        *connection = replacement::<DB>(&source, address_index, counters).await?;
                     }
                 }
                 Ok(true)
@@ -203,7 +200,7 @@ fn build_pool<DB: Driver>(
                     Err(_) => {
                         events::discarded("its query was cut off and still runs");
                         counters.add(Count::Discarded);
-                        *connection = replacement::<DB>(&source, counters).await?;
+                        *connection = replacement::<DB>(&source, address_index, counters).await?;
                         Ok(true)
                     }
                 }
@@ -212,14 +209,16 @@ fn build_pool<DB: Driver>(
         .connect_lazy_with(options)
 }
 
-/// Opens a connection in place of one that is dropped, as the pool would open one now.
+/// Opens a connection in place of one that is dropped, at the address that the pool was opened at.
 async fn replacement<DB: Driver>(
     source: &Source,
+    address_index: usize,
     counters: &'static Counters,
 ) -> Result<DB::Connection, Error> {
     let end = deadline::after(source.attempt_timeout);
     let open = async {
-        let attempt = Attempt::single(source, counters).await?;
+        let mut attempt = Attempt::single(source, counters).await?;
+        attempt.address_index = address_index;
         session::open::<DB>(source, &attempt).await
     };
     timeout_at(end, catch_panic(open))

@@ -68,3 +68,19 @@ fn after_the_handler_has_returned_a_callback_runs_at_once() {
     });
     assert_eq!(receiver.try_recv(), Ok(true));
 }
+
+#[test]
+fn a_nested_stream_does_not_end_the_outer_handler() {
+    let invocation = Invocation::new(None);
+    let (_outer, _end) = StreamEnd::new(Arc::clone(&invocation));
+    let (inner, _end) = StreamEnd::new(Arc::clone(&invocation));
+    inner.handler_returned();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    INVOCATION.sync_scope(invocation, || {
+        on_stream_end::run(move |is_complete| sender.send(is_complete).unwrap_or(()));
+    });
+    assert!(
+        receiver.try_recv().is_err(),
+        "the outer stream has not ended"
+    );
+}
