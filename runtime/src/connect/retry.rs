@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{Attempt, Connect, catch_panic};
 use crate::environment;
 use crate::error::{Error, ErrorKind};
-use crate::invocation::{deadline, unavailable};
+use crate::invocation::{deadline, failed_leases};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
@@ -129,7 +129,7 @@ pub(crate) async fn warm(lease: impl AsyncFnOnce() -> Result<(), Error>) {
 pub(crate) fn report_unavailable(error: Error, took: Duration, counters: &Counters) -> Error {
     events::unavailable(&error, took);
     counters.add(Count::Unavailable);
-    unavailable::remember(&error);
+    failed_leases::remember(&error);
     error
 }
 

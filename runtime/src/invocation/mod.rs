@@ -2,8 +2,8 @@
 
 pub(crate) mod background;
 pub(crate) mod deadline;
+pub(crate) mod failed_leases;
 pub(crate) mod on_stream_end;
-pub(crate) mod unavailable;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use self::failed_leases::FailedLeases;
 use self::on_stream_end::CurrentStream;
-use self::unavailable::FailedLeases;
 
 tokio::task_local! {
     /// The invocation that this task serves. The only task-local of this crate.

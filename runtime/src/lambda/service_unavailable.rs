@@ -1,4 +1,5 @@
-//! The layer that makes a 503 of an invocation without a connection.
+//! The layer that makes a 503 of an invocation without a connection. `Error::to_response` in
+//! `response/http.rs` builds the response.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,7 +9,7 @@ use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Request};
 
 use crate::error::Error;
-use crate::invocation::{self, INVOCATION, unavailable};
+use crate::invocation::{self, INVOCATION, failed_leases};
 
 /// A layer for a handler of HTTP requests that makes a response of a transient [`Error`].
 ///
@@ -124,7 +125,7 @@ where
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            match unavailable::current() {
+            match failed_leases::current() {
                 Some(cause) => Ok((layer.response)(&cause).map(B::from)),
                 None => Err(error),
             }
