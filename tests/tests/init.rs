@@ -40,7 +40,7 @@ async fn one_that_cannot_be_warmed_serves_when_it_can_be() {
     function.sandbox.frozen().await;
     assert!(function.proxy.connections() > 0, "it was tried");
     assert!(
-        function.sandbox.output().contains("not warmed"),
+        function.sandbox.output().contains("unavailable"),
         "it is logged: {:?}",
         function.sandbox
     );

@@ -115,13 +115,11 @@ async fn connect_once<C: Connect>(
     }
 }
 
-/// Opens a connection ahead of the first invocation. A failure is logged and not remembered.
+/// Opens a connection ahead of the first invocation. The lease logs a failure, which is not
+/// remembered.
 pub(crate) async fn warm(lease: impl AsyncFnOnce() -> Result<(), Error>) {
-    if environment::is_snap_start() {
-        return;
-    }
-    if let Err(error) = lease().await {
-        events::not_warmed(&error);
+    if !environment::is_snap_start() {
+        let _ = lease().await;
     }
 }
 

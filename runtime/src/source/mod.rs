@@ -247,9 +247,9 @@ impl Source {
     ///
     /// | statement | PgBouncer before 1.21 | PgBouncer 1.21 and later, `max_prepared_statements` > 0 |
     /// |---|---|---|
-    /// | `query(…)` on `&mut PgConnection` or a pool | fails: 42P05, 26000 | works |
+    /// | `query(…)` on `&mut PgConnection` or a pool | fails (42P05, 26000), or **runs another client's statement** | works |
     /// | `query(…).persistent(false)` on the same | **may run another client's statement** | the same |
-    /// | `query(…)` in a transaction | fails: 42P05, 26000 | works |
+    /// | `query(…)` in a transaction | fails (42P05, 26000), or **runs another client's statement** | works |
     /// | `query(…).persistent(false)` in a transaction | works | works |
     /// | `raw_sql(…)` | works | works |
     ///

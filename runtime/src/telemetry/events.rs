@@ -70,7 +70,7 @@ pub(crate) fn unsupported(target: &str, error: &dyn Display) {
     );
 }
 
-/// An invocation gets no connection.
+/// An invocation, or the initialization, gets no connection.
 pub(crate) fn unavailable(error: &dyn Display, took: Duration) {
     tracing::warn!(target: "reuse_db", %error, ?took, "unavailable");
 }
@@ -78,11 +78,6 @@ pub(crate) fn unavailable(error: &dyn Display, took: Duration) {
 /// A transaction could not be begun or committed.
 pub(crate) fn transaction_failed(step: &str, error: &dyn Display) {
     tracing::warn!(target: "reuse_db", step, %error, "transaction failed");
-}
-
-/// No connection could be opened in the initialization phase.
-pub(crate) fn not_warmed(error: &dyn Display) {
-    tracing::warn!(target: "reuse_db", %error, "not warmed");
 }
 
 /// The connect options of a pool could not be renewed.
