@@ -11,7 +11,7 @@ use serde_json::json;
 const SIGKILL: Option<i32> = Some(9);
 
 fn plain() -> Builder {
-    Sandbox::builder(env!("CARGO_BIN_EXE_without_reuse_db"))
+    Sandbox::builder(env!("CARGO_BIN_EXE_test_function"))
 }
 
 #[tokio::test]
