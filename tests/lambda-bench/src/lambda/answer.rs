@@ -7,16 +7,16 @@ use serde_json::Value;
 
 use super::log::Log;
 
-/// What came of an invocation, as its client has it.
+/// The result of an invocation, as its client receives it.
 #[derive(Clone)]
 pub struct Answer {
-    /// The event in short, such as `GET /count`.
+    /// The event in short form, such as `GET /count`.
     pub event: String,
-    /// When the last byte of the answer was there.
+    /// The time at which the last byte of the answer arrived.
     pub at: SystemTime,
     /// The time from the call of `invoke` to the last byte, a cold start included.
     pub took: Duration,
-    /// The answer itself.
+    /// The way in which the invocation ended.
     pub outcome: Outcome,
     pub(super) log: Log,
 }
@@ -26,9 +26,9 @@ pub struct Answer {
 pub enum Outcome {
     /// An HTTP response.
     Http(Http),
-    /// JSON that is no HTTP response.
+    /// JSON that is not an HTTP response.
     Payload(Value),
-    /// The function returned an error, or could not initialize.
+    /// The function returned an error or failed to initialize.
     Failed(FunctionError),
     /// The deadline passed and the process was killed. The next invocation is a cold start.
     TimedOut,
@@ -41,55 +41,56 @@ pub enum Outcome {
 pub struct Http {
     /// The status code.
     pub status: u16,
-    /// The headers; cookies are `set-cookie` headers.
+    /// The headers. Cookies are `set-cookie` headers.
     pub headers: HeaderMap,
     /// The body, decoded.
     pub body: Vec<u8>,
-    /// If it was streamed: the time from the call of `invoke` to the first byte of the body.
+    /// The time from the call of `invoke` to the first byte of a streamed body.
     pub first_byte: Option<Duration>,
-    /// If it was streamed: the error that the stream ended with.
+    /// The error with which a streamed body ended.
     pub stream_error: Option<FunctionError>,
 }
 
-/// An error that a function reported to Lambda.
+/// An error that the function reported to Lambda.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionError {
-    /// `errorType`
+    /// The field `errorType`.
     pub error_type: String,
-    /// `errorMessage`
+    /// The field `errorMessage`.
     pub message: String,
 }
 
+/// Each method panics if the outcome is another than the method expects. The message shows the
+/// answer and the function's output.
 impl Answer {
-    /// The HTTP response. Panics, and shows the answer and the function's output, if there is none;
-    /// so do all that follow.
+    /// Returns the HTTP response.
     pub fn http(&self) -> &Http {
         match &self.outcome {
             Outcome::Http(http) => http,
-            _ => panic!("no HTTP response: {self:#?}"),
+            _ => panic!("not an HTTP response: {self:#?}"),
         }
     }
 
-    /// The HTTP status code.
+    /// Returns the status code of the HTTP response.
     pub fn status(&self) -> u16 {
         self.http().status
     }
 
-    /// The first value of a header of the HTTP response.
+    /// Returns the first value of a header of the HTTP response.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.http().headers.get(name)?.to_str().ok()
     }
 
-    /// This answer, known to be an HTTP response of 200 to 299.
+    /// Returns this answer if it is an HTTP response with a status of 200 to 299.
     pub fn ok(&self) -> &Self {
         assert!(
             (200..300).contains(&self.status()),
-            "not a success: {self:#?}"
+            "not a status of 200 to 299: {self:#?}"
         );
         self
     }
 
-    /// The body of the HTTP response, of any status.
+    /// Returns the body of the HTTP response, whatever its status.
     pub fn text(&self) -> &str {
         match str::from_utf8(&self.http().body) {
             Ok(text) => text,
@@ -97,29 +98,29 @@ impl Answer {
         }
     }
 
-    /// The payload, or the body of the HTTP response of any status, as JSON.
+    /// Returns the payload, or the body of an HTTP response of any status, as JSON.
     pub fn json(&self) -> Value {
         match &self.outcome {
             Outcome::Payload(payload) => payload.clone(),
             _ => serde_json::from_str(self.text())
-                .unwrap_or_else(|error| panic!("not JSON, {error}: {self:#?}")),
+                .unwrap_or_else(|error| panic!("the body is not JSON: {error}: {self:#?}")),
         }
     }
 
-    /// The error that the function reported.
+    /// Returns the error that the function reported.
     pub fn error(&self) -> &FunctionError {
         match &self.outcome {
             Outcome::Failed(error) => error,
-            _ => panic!("no function error: {self:#?}"),
+            _ => panic!("not a function error: {self:#?}"),
         }
     }
 
-    /// Whether the deadline passed.
+    /// Returns `true` if the deadline passed. Never panics.
     pub fn timed_out(&self) -> bool {
         matches!(self.outcome, Outcome::TimedOut)
     }
 
-    /// The status that the process ended with.
+    /// Returns the exit status of the process.
     pub fn crash(&self) -> ExitStatus {
         match self.outcome {
             Outcome::Crashed(status) => status,

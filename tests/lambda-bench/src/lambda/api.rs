@@ -1,4 +1,4 @@
-//! The function's side: the Runtime API and the Extensions API over HTTP.
+//! The Runtime API and the Extensions API, served to the function over HTTP.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::body;
 use super::control::Control;
 use super::event::epoch_ms;
 
-/// What an invoked function is named.
+/// The ARN of every function.
 const ARN: &str = "arn:aws:lambda:eu-central-1:123456789012:function:bench";
 const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0";
 
@@ -57,8 +57,8 @@ async fn response(
     headers: HeaderMap,
     posted: Body,
 ) -> Response {
-    let Some((since, leaves_after)) = control.asked(&id) else {
-        return refused("no such invocation");
+    let Some((since, leaves_after)) = control.running(&id) else {
+        return rejected("no such invocation");
     };
     let mode = headers.get("lambda-runtime-function-response-mode");
     let outcome = match mode.is_some_and(|mode| mode == "streaming") {
@@ -67,7 +67,7 @@ async fn response(
     };
     match outcome {
         Some(outcome) => accepted(control.finish(&id, outcome)),
-        None => refused("not a response"),
+        None => rejected("not a response"),
     }
 }
 
@@ -100,10 +100,10 @@ async fn register(
         .get("lambda-extension-name")
         .and_then(|name| name.to_str().ok())
     else {
-        return refused("an extension has a name");
+        return rejected("the header `lambda-extension-name` is required");
     };
-    if !control.terms.extensions {
-        return refused("no extension can be registered");
+    if !control.settings.extensions {
+        return rejected("extensions are disabled");
     }
     let events = body["events"].as_array().into_iter().flatten();
     let id = control.register(
@@ -120,7 +120,7 @@ async fn extension_next(State(control): State<Arc<Control>>, headers: HeaderMap)
         .get("lambda-extension-identifier")
         .and_then(|id| id.to_str().ok());
     let Some(event) = id.and_then(|id| control.next_extension_event(id)) else {
-        return refused("no such extension");
+        return rejected("no such extension");
     };
     match event.await {
         Ok(mut event) => {
@@ -132,7 +132,7 @@ async fn extension_next(State(control): State<Arc<Control>>, headers: HeaderMap)
     }
 }
 
-/// What was posted, whatever its content type: Rust's runtime names none.
+/// Parses a posted body. The content type is ignored because Rust's runtime sends none.
 fn json(posted: &[u8]) -> Value {
     serde_json::from_slice(posted).unwrap_or_default()
 }
@@ -149,11 +149,11 @@ fn function_error(posted: &[u8]) -> FunctionError {
 fn accepted(known: bool) -> Response {
     match known {
         true => (StatusCode::ACCEPTED, Json(json!({ "status": "OK" }))).into_response(),
-        false => refused("no such invocation"),
+        false => rejected("no such invocation"),
     }
 }
 
-fn refused(message: &str) -> Response {
+fn rejected(message: &str) -> Response {
     let error = json!({ "errorType": "InvalidRequest", "errorMessage": message });
     (StatusCode::BAD_REQUEST, Json(error)).into_response()
 }

@@ -1,4 +1,4 @@
-//! What a function posts as its response: whole or streamed, HTTP or not.
+//! Parses the responses that a function posts: whole or streamed, HTTP or JSON.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use super::answer::{FunctionError, Http, Outcome};
 
-/// Ends the prelude of a streamed response.
+/// The separator between the prelude of a streamed response and its body.
 const DELIMITER: [u8; 8] = [0; 8];
 const ERROR_TYPE: &str = "lambda-runtime-function-error-type";
 const ERROR_BODY: &str = "lambda-runtime-function-error-body";
 
-/// A response posted in one piece. `None`: it broke off.
+/// Parses a response posted in one piece. Returns `None` if the connection broke.
 pub(super) async fn whole(body: Body) -> Option<Outcome> {
     let bytes = body.collect().await.ok()?.to_bytes();
     Some(
@@ -35,7 +35,7 @@ pub(super) async fn whole(body: Body) -> Option<Outcome> {
     )
 }
 
-/// Takes a payload as API Gateway does: as an HTTP response if it is a proxy response.
+/// Converts a payload as API Gateway does. A payload with a `statusCode` is an HTTP response.
 fn gateway(payload: Value) -> Option<Outcome> {
     if payload["statusCode"].is_null() {
         return Some(Outcome::Payload(payload));
@@ -48,9 +48,10 @@ fn gateway(payload: Value) -> Option<Outcome> {
     http(&payload, body).map(Outcome::Http)
 }
 
-/// A response posted piece by piece: a prelude in JSON, eight NUL bytes, the body. `since` is the
-/// time of the invocation. What follows `leaves_after` bytes of the body is not read. `None`: it broke
-/// off before the body, or is none.
+/// Parses a response posted piece by piece: a prelude in JSON, eight NUL bytes, the body.
+///
+/// `since` is the time of the invocation. Reading stops after `leaves_after` bytes of the body.
+/// Returns `None` if the stream ended before the body, or if it is malformed.
 pub(super) async fn streamed(
     mut body: Body,
     since: Instant,
@@ -60,7 +61,7 @@ pub(super) async fn streamed(
     let mut split = None;
     let mut first_byte: Option<Duration> = None;
     let mut error = None;
-    // As long as the delimiter has not been found, from where it may begin.
+    // The first position at which a delimiter that has not been found yet can begin.
     let mut searched = 0;
     while let Some(frame) = body.frame().await {
         match frame.map(Frame::into_data) {
@@ -82,11 +83,11 @@ pub(super) async fn streamed(
             searched = posted.len().saturating_sub(DELIMITER.len() - 1);
             at
         });
-        let had = split.map_or(0, |at| posted.len() - at - DELIMITER.len());
-        if had > 0 {
+        let received = split.map_or(0, |at| posted.len() - at - DELIMITER.len());
+        if received > 0 {
             first_byte.get_or_insert_with(|| since.elapsed());
         }
-        if leaves_after.is_some_and(|bytes| had >= bytes) {
+        if leaves_after.is_some_and(|bytes| received >= bytes) {
             break;
         }
     }
@@ -141,7 +142,9 @@ fn trailer(trailers: &HeaderMap) -> Option<FunctionError> {
     ))
 }
 
-/// The error that Rust's runtime writes as the last piece of the body, in the form of a trailer.
+/// Removes and returns the error at the end of the body.
+///
+/// Rust's runtime writes this error as the last piece of the body, in the form of a trailer.
 fn cut_error(body: &mut Vec<u8>) -> Option<FunctionError> {
     let text = str::from_utf8(body).ok()?;
     let at = text.to_lowercase().rfind(ERROR_TYPE)?;

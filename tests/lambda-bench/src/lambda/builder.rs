@@ -3,21 +3,22 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::control::Terms;
+use super::control::Settings;
 use super::sandbox::Sandbox;
 
-/// What a sandbox is to be like.
+/// The settings of a [`Sandbox`] before it starts.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
     pub(super) binary: PathBuf,
     pub(super) env: BTreeMap<OsString, OsString>,
-    pub(super) terms: Terms,
+    pub(super) settings: Settings,
 }
 
 impl Builder {
     pub(super) fn new(binary: PathBuf) -> Self {
-        let terms = Terms {
+        let settings = Settings {
+            init_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(3),
             concurrency: 1,
             freezing: true,
@@ -42,48 +43,65 @@ impl Builder {
             .map(|(name, value)| (name.into(), value.into()))
             .chain(inherited)
             .collect();
-        Self { binary, env, terms }
+        Self {
+            binary,
+            env,
+            settings,
+        }
     }
 
-    /// Sets a variable of the function's environment. Of the tests' own it has only `PATH`, `HOME`,
-    /// `RUST_LOG`, `RUST_BACKTRACE`.
+    /// Sets a variable of the function's environment.
+    ///
+    /// Of the test's own environment, the function inherits only `PATH`, `HOME`, `RUST_LOG` and
+    /// `RUST_BACKTRACE`.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.insert(name.into(), value.into());
         self
     }
 
-    /// How long an invocation may take before the process is killed. 3 s unless set, as in Lambda.
+    /// Sets the time after which an invocation is killed. The default is 3 s, as in Lambda.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.terms.timeout = timeout;
+        self.settings.timeout = timeout;
         self
     }
 
-    /// Managed concurrency: tells the function to take `n` invocations at once. 1 unless set.
+    /// Sets the time after which an initialization is killed. The default is 10 s, as in Lambda.
+    pub fn init_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.init_timeout = timeout;
+        self
+    }
+
+    /// Sets the number of invocations that the function accepts at once. The default is 1.
+    ///
+    /// The function reads the number from `AWS_LAMBDA_MAX_CONCURRENCY`, as on Lambda Managed
+    /// Instances.
     pub fn concurrency(mut self, n: usize) -> Self {
-        self.terms.concurrency = n;
+        self.settings.concurrency = n;
         self.env("AWS_LAMBDA_MAX_CONCURRENCY", n.to_string())
     }
 
-    /// Whether the process is frozen between invocations: yes unless set. Lambda Managed Instances
-    /// are never frozen.
+    /// Sets whether the process is frozen between invocations. The default is `true`.
+    ///
+    /// Lambda Managed Instances are never frozen.
     pub fn freezing(mut self, freezing: bool) -> Self {
-        self.terms.freezing = freezing;
+        self.settings.freezing = freezing;
         self
     }
 
-    /// Whether extensions can be registered: yes unless set.
+    /// Sets whether extensions can be registered. The default is `true`.
     pub fn extensions(mut self, extensions: bool) -> Self {
-        self.terms.extensions = extensions;
+        self.settings.extensions = extensions;
         self
     }
 
-    /// Tells the function that a snapshot will be taken of it after its initialization: it is
-    /// frozen at `/restore/next`, and restored by the first invocation.
+    /// Emulates SnapStart.
+    ///
+    /// The process is frozen at `/restore/next`, and the first invocation restores it.
     pub fn snap_start(self) -> Self {
         self.env("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
     }
 
-    /// Starts the function's first process, and does not wait for it to be ready.
+    /// Starts the function's first process. Does not wait until the process is initialized.
     pub async fn start(self) -> Sandbox {
         Sandbox::start(self).await
     }

@@ -1,48 +1,48 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::answer::{FunctionError, Outcome};
-use super::event::epoch_ms;
 use super::log::Log;
 use super::process::Process;
 use super::state::{Delivery, Extension, Invocation, Phase, State};
 
-/// What a sandbox grants its function.
+/// The settings of a sandbox that its processes share.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
+pub(super) struct Settings {
+    pub(super) init_timeout: Duration,
     pub(super) timeout: Duration,
     pub(super) concurrency: usize,
     pub(super) freezing: bool,
     pub(super) extensions: bool,
 }
 
-/// Knows who has asked for what, and so when to deliver, to freeze, to thaw and to kill one
-/// process.
+/// The control of one process: when to deliver an event, to freeze, to thaw and to kill.
+///
+/// `schedule` and `ending` implement the rest of it.
 pub(super) struct Control {
     pub(super) process: Process,
     pub(super) log: Log,
-    pub(super) terms: Terms,
-    freezes: Arc<AtomicUsize>,
+    pub(super) settings: Settings,
+    pub(super) freezes: Arc<AtomicUsize>,
     state: Mutex<State>,
 }
 
 impl Control {
     pub(super) fn new(
         process: Process,
-        terms: Terms,
+        settings: Settings,
         freezes: Arc<AtomicUsize>,
         log: Log,
     ) -> Arc<Self> {
         Arc::new(Self {
             process,
             log,
-            terms,
+            settings,
             freezes,
             state: Mutex::default(),
         })
@@ -51,19 +51,19 @@ impl Control {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state
             .lock()
-            .expect("nobody panics with the state in hand")
+            .expect("no thread panics while it holds the state")
     }
 
-    /// Takes an invocation, unless the process is at its end.
+    /// Queues an invocation, or drops it if the process is closed.
     pub(super) fn submit(self: &Arc<Self>, invocation: Invocation) {
         let mut state = self.state();
-        if !state.over {
+        if !state.closed {
             state.queue.push_back(invocation);
             self.advance(&mut state);
         }
     }
 
-    /// A worker asks for its next event.
+    /// Opens a worker's poll for its next event.
     pub(super) fn next_event(self: &Arc<Self>) -> oneshot::Receiver<Delivery> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
@@ -73,7 +73,7 @@ impl Control {
         receiver
     }
 
-    /// The runtime is ready for its snapshot.
+    /// Opens the runtime's poll for the restore of its snapshot.
     pub(super) fn next_restore(self: &Arc<Self>) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
@@ -83,53 +83,49 @@ impl Control {
         receiver
     }
 
-    /// An extension registers for `events`; the answer is its identifier.
+    /// Registers an extension for `events` and returns its identifier.
     pub(super) fn register(&self, name: &str, events: Vec<String>) -> String {
         let id = format!("extension-{name}");
-        self.state().extensions.insert(
-            id.clone(),
-            Extension {
-                events,
-                waiting: None,
-            },
-        );
+        let extension = Extension { events, poll: None };
+        self.state().extensions.insert(id.clone(), extension);
         id
     }
 
-    /// An extension asks for its next event.
+    /// Opens an extension's poll for its next event.
     pub(super) fn next_extension_event(
         self: &Arc<Self>,
         id: &str,
     ) -> Option<oneshot::Receiver<Value>> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
-        state.extensions.get_mut(id)?.waiting = Some(sender);
+        state.extensions.get_mut(id)?.poll = Some(sender);
         self.advance(&mut state);
         Some(receiver)
     }
 
-    /// When a running invocation was asked for, and after how many bytes its client leaves; `None`
-    /// if none of this id runs.
-    pub(super) fn asked(&self, id: &str) -> Option<(Instant, Option<usize>)> {
+    /// Returns the start of a running invocation, and the bytes after which its client disconnects.
+    pub(super) fn running(&self, id: &str) -> Option<(Instant, Option<usize>)> {
         self.state()
             .running
             .get(id)
             .map(|invocation| (invocation.since, invocation.leaves_after))
     }
 
-    /// An invocation has its outcome. The state stays as it is until the worker asks for more.
+    /// Sends the outcome of an invocation to its client. Returns `false` if the id is unknown.
+    ///
+    /// The process stays busy until the worker asks for its next event.
     pub(super) fn finish(&self, id: &str, outcome: Outcome) -> bool {
         let invocation = self.state().running.remove(id);
         invocation.is_some_and(|invocation| invocation.answer.send(outcome).is_ok())
     }
 
-    /// The function could not initialize, or not restore, and will end.
+    /// Records why the function failed to initialize or to restore. The function ends next.
     pub(super) fn init_failed(&self, error: FunctionError) {
         self.state().init_error = Some(error);
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        self.state().over
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed
     }
 
     pub(super) fn is_frozen(&self) -> bool {
@@ -137,83 +133,6 @@ impl Control {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.state().idle(self.terms.concurrency)
-    }
-
-    pub(super) fn freeze(&self) {
-        self.stop(&mut self.state());
-    }
-
-    pub(super) fn thaw(&self) {
-        self.resume(&mut self.state());
-    }
-
-    /// Does what is to be done now that something has changed.
-    fn advance(self: &Arc<Self>, state: &mut State) {
-        if state.over {
-            return;
-        }
-        if !state.queue.is_empty()
-            && let Some(restore) = state.restore.take()
-        {
-            self.resume(state);
-            let _ = restore.send(());
-        }
-        while let Some(worker) = state.free_worker()
-            && let Some(invocation) = state.queue.pop_front()
-        {
-            self.resume(state);
-            self.deliver(state, worker, invocation);
-        }
-        if state.idle(self.terms.concurrency) {
-            state.unsettled = None;
-            if self.terms.freezing {
-                self.stop(state);
-            }
-        }
-    }
-
-    fn deliver(
-        self: &Arc<Self>,
-        state: &mut State,
-        worker: oneshot::Sender<Delivery>,
-        invocation: Invocation,
-    ) {
-        let id = invocation.id.clone();
-        let deadline = SystemTime::now() + self.terms.timeout;
-        let delivery = Delivery {
-            id: id.clone(),
-            payload: invocation.payload.clone(),
-            deadline,
-        };
-        if worker.send(delivery).is_err() {
-            state.queue.push_front(invocation);
-            return;
-        }
-        let event =
-            json!({ "eventType": "INVOKE", "requestId": id, "deadlineMs": epoch_ms(deadline) });
-        state.notify("INVOKE", &event);
-        state.running.insert(id.clone(), invocation);
-        state.unsettled = Some(id.clone());
-        let (control, timeout) = (Arc::downgrade(self), self.terms.timeout);
-        tokio::spawn(async move {
-            tokio::time::sleep(timeout).await;
-            if let Some(control) = control.upgrade() {
-                control.overdue(&id);
-            }
-        });
-    }
-
-    fn stop(&self, state: &mut State) {
-        if !std::mem::replace(&mut state.frozen, true) {
-            self.process.signal(Signal::SIGSTOP);
-            self.freezes.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn resume(&self, state: &mut State) {
-        if std::mem::take(&mut state.frozen) {
-            self.process.signal(Signal::SIGCONT);
-        }
+        self.state().idle(self.settings.concurrency)
     }
 }

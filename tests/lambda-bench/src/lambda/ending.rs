@@ -1,4 +1,4 @@
-//! How a process ends: by itself, at its deadline, or because the sandbox is to end.
+//! The end of a process: by itself, at its deadline, or at the end of the sandbox.
 
 use std::collections::VecDeque;
 use std::process::ExitStatus;
@@ -13,10 +13,10 @@ use super::event::epoch_ms;
 use super::state::{Phase, State};
 
 impl Control {
-    /// The process has ended. May be said twice.
+    /// Gives every invocation of the ended process its outcome. May be called twice.
     pub(super) fn exited(&self, status: ExitStatus) {
         let mut state = self.state();
-        state.over = true;
+        state.closed = true;
         state.workers.clear();
         let lost: Vec<_> = state
             .running
@@ -24,8 +24,9 @@ impl Control {
             .map(|(_, invocation)| invocation)
             .collect();
         let queue = std::mem::take(&mut state.queue);
-        // One that never was ready would not be ready the next time either.
-        let hopeless = if state.phase == Phase::Ready {
+        // A process that was never ready would not be ready the next time either. If it was ready,
+        // the queue is dropped, and its invocations go to the next process.
+        let failed = if state.phase == Phase::Ready {
             VecDeque::new()
         } else {
             queue
@@ -34,29 +35,28 @@ impl Control {
             .init_error
             .clone()
             .map_or(Outcome::Crashed(status), Outcome::Failed);
-        for invocation in lost.into_iter().chain(hopeless) {
+        for invocation in lost.into_iter().chain(failed) {
             let _ = invocation.answer.send(outcome.clone());
         }
     }
 
-    /// The time of an invocation is up: is it, or what it left to be done after the response, still
-    /// running?
+    /// Kills the process if an invocation, or its work after the response, is past its deadline.
     pub(super) fn overdue(&self, id: &str) {
         let mut state = self.state();
         if let Some(invocation) = state.running.remove(id) {
             self.log.note("killed: the invocation timed out");
             self.kill(&mut state);
             let _ = invocation.answer.send(Outcome::TimedOut);
-        } else if state.unsettled.as_deref() == Some(id) && self.terms.concurrency == 1 {
+        } else if state.unsettled.as_deref() == Some(id) && self.settings.concurrency == 1 {
             self.log.note("killed: work after the response timed out");
             self.kill(&mut state);
         }
     }
 
-    /// The time for initialization is up.
+    /// Kills the process if it is still initializing.
     pub(super) fn init_overdue(&self) {
         let mut state = self.state();
-        if state.phase == Phase::Init && !state.over {
+        if state.phase == Phase::Init && !state.closed {
             self.log.note("killed: the initialization timed out");
             self.kill(&mut state);
             for invocation in std::mem::take(&mut state.queue) {
@@ -65,25 +65,30 @@ impl Control {
         }
     }
 
-    /// Delivers no more events.
+    /// Stops the delivery of events.
     pub(super) fn close(&self) {
-        self.state().over = true;
+        self.state().closed = true;
     }
 
-    /// Delivers no more events, and tells the extensions that asked for it. Says whether there are
-    /// any extensions.
+    /// Stops the delivery of events and sends `SHUTDOWN` to the extensions that registered for it.
+    ///
+    /// Returns `true` if any extension is registered.
     pub(super) fn shut_down(&self) -> bool {
         let mut state = self.state();
-        state.over = true;
+        state.closed = true;
         self.resume(&mut state);
         let deadline = SystemTime::now() + Duration::from_millis(500);
-        let event = json!({ "eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": epoch_ms(deadline) });
+        let event = json!({
+            "eventType": "SHUTDOWN",
+            "shutdownReason": "spindown",
+            "deadlineMs": epoch_ms(deadline),
+        });
         state.notify("SHUTDOWN", &event);
         !state.extensions.is_empty()
     }
 
     fn kill(&self, state: &mut State) {
-        state.over = true;
+        state.closed = true;
         self.process.signal(Signal::SIGKILL);
     }
 }

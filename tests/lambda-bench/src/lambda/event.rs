@@ -5,8 +5,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-/// What a function is invoked with: an HTTP request as API Gateway sends it (HTTP API, payload
-/// format 2.0), or any JSON.
+/// The event of an invocation: an HTTP request or any JSON.
+///
+/// HTTP requests have the form of an API Gateway HTTP API, payload format 2.0.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub(super) name: String,
@@ -15,17 +16,17 @@ pub struct Event {
 }
 
 impl Event {
-    /// `GET` of a path and, after a `?`, a query.
+    /// Creates a `GET` request for a path and, after a `?`, a query.
     pub fn get(path_and_query: &str) -> Self {
         Self::request("GET", path_and_query)
     }
 
-    /// `POST` of `body`.
+    /// Creates a `POST` request with a body.
     pub fn post(path_and_query: &str, body: impl AsRef<[u8]>) -> Self {
         Self::request("POST", path_and_query).body(body)
     }
 
-    /// An HTTP request with any method.
+    /// Creates an HTTP request with any method.
     pub fn request(method: &str, path_and_query: &str) -> Self {
         let (path, query) = path_and_query
             .split_once('?')
@@ -46,7 +47,13 @@ impl Event {
                 "apiId": "bench",
                 "domainName": "bench.execute-api.eu-central-1.amazonaws.com",
                 "domainPrefix": "bench",
-                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "bench" },
+                "http": {
+                    "method": method,
+                    "path": path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "192.0.2.1",
+                    "userAgent": "bench",
+                },
                 "requestId": "bench",
                 "routeKey": "$default",
                 "stage": "$default",
@@ -62,7 +69,7 @@ impl Event {
         }
     }
 
-    /// A payload that is no HTTP request.
+    /// Creates an event that is not an HTTP request.
     pub fn json(payload: Value) -> Self {
         Self {
             name: payload.to_string(),
@@ -71,7 +78,7 @@ impl Event {
         }
     }
 
-    /// Sets the body.
+    /// Sets the body of the request. A body that is not UTF-8 is sent as Base64.
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         let (text, is_base64) = match str::from_utf8(body.as_ref()) {
             Ok(text) => (text.to_owned(), false),
@@ -82,13 +89,13 @@ impl Event {
         self
     }
 
-    /// The client leaves when it has had this many bytes of a streamed body.
+    /// Makes the client disconnect after `bytes` bytes of a streamed body.
     pub fn leaves_after(mut self, bytes: usize) -> Self {
         self.leaves_after = Some(bytes);
         self
     }
 
-    /// Adds a header; a second of the same name is appended to the first, as API Gateway does.
+    /// Adds a header. A second value of a header is appended to the first, as API Gateway does.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         append(&mut self.payload["headers"][name.to_lowercase()], value);
         self
@@ -102,7 +109,7 @@ fn append(list: &mut Value, value: &str) {
     };
 }
 
-/// A time as the Runtime API tells it: milliseconds since 1970.
+/// Converts a time to the format of the Runtime API: milliseconds since 1970.
 pub(super) fn epoch_ms(time: SystemTime) -> u64 {
     let since = time
         .duration_since(UNIX_EPOCH)
@@ -115,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_given_raw_and_decoded() {
+    fn an_event_has_the_query_both_raw_and_decoded() {
         let event = Event::get("/path?x=1&x=2&y=a%20b");
         assert_eq!(event.payload["rawPath"], "/path");
         assert_eq!(event.payload["rawQueryString"], "x=1&x=2&y=a%20b");

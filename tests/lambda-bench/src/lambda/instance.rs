@@ -4,25 +4,21 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::api;
-use super::control::{Control, Terms};
+use super::control::{Control, Settings};
 use super::log::Log;
 use super::process::Process;
 use crate::wait::within;
 
-/// How long Lambda lets a function initialize.
-const INIT: Duration = Duration::from_secs(10);
-
-/// One process of the function, from cold start to end, and the API that it talks to.
+/// A process of the function, from its cold start to its end, and the API that serves it.
 pub(super) struct Instance {
     pub(super) control: Arc<Control>,
-    /// Ended with the instance.
+    /// The tasks of the instance, aborted when it is dropped.
     _tasks: JoinSet<()>,
 }
 
@@ -30,7 +26,7 @@ impl Instance {
     pub(super) async fn start(
         binary: &Path,
         mut env: BTreeMap<OsString, OsString>,
-        terms: Terms,
+        settings: Settings,
         freezes: Arc<AtomicUsize>,
         log: Log,
     ) -> Self {
@@ -42,14 +38,15 @@ impl Instance {
             .expect("a bound listener has an address");
         env.insert("AWS_LAMBDA_RUNTIME_API".into(), address.to_string().into());
         let process = Process::start(binary, &env, log.clone());
-        let control = Control::new(process, terms, freezes, log);
+        let init_timeout = settings.init_timeout;
+        let control = Control::new(process, settings, freezes, log);
 
         let mut tasks = JoinSet::new();
         let router = api::router(control.clone());
         tasks.spawn(async move {
             axum::serve(listener, router)
                 .await
-                .expect("the API serves for ever");
+                .expect("axum::serve never returns");
         });
         let watched = control.clone();
         tasks.spawn(async move {
@@ -58,7 +55,7 @@ impl Instance {
         });
         let watched = control.clone();
         tasks.spawn(async move {
-            tokio::time::sleep(INIT).await;
+            tokio::time::sleep(init_timeout).await;
             watched.init_overdue();
         });
         Self {
@@ -67,16 +64,20 @@ impl Instance {
         }
     }
 
-    /// Waits until a process that is at its end has ended, and all that ran in it has its outcome.
+    /// Waits until the closed process has ended and its invocations have their outcome.
     pub(super) async fn ended(&self) {
-        let status = within("the end of the last process", self.control.process.exited()).await;
+        let status = within(
+            "the end of the previous process",
+            self.control.process.exited(),
+        )
+        .await;
         self.control.exited(status);
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Not left to `Process`: connections of the API may keep that one a little longer.
+        // `Process` would do it too late: connections of the API may keep it alive for a while.
         self.control.process.signal(Signal::SIGKILL);
     }
 }

@@ -1,19 +1,23 @@
-//! A Lambda sandbox for a function binary: the Runtime API, the Extensions API, and the freeze
+//! A Lambda emulator for a function binary: the Runtime API, the Extensions API, and the freeze
 //! between invocations.
 //!
 //! ```no_run
 //! # async fn example() {
 //! use lambda_bench::lambda::{Event, Sandbox};
 //!
-//! let sandbox = Sandbox::builder("target/debug/visits").env("DATABASE_URL", "postgres://…").start().await;
+//! let sandbox = Sandbox::builder("target/debug/visits")
+//!     .env("DATABASE_URL", "postgres://…")
+//!     .start()
+//!     .await;
 //! let answer = sandbox.invoke(Event::get("/count?page=home")).await;
 //! assert_eq!(answer.ok().json()["visits"], 1);
 //! sandbox.frozen().await;
 //! # }
 //! ```
 //!
-//! Data flows down this list: `builder` -> `sandbox` -> `instance` -> `control` (with its `state`)
-//! -> `process`; `api` is the function's side of `control`.
+//! The modules use each other in this order: `builder`, `sandbox`, `instance`, `control`,
+//! `process`. `control` serves `sandbox` on one side and, through `api`, the function on the other.
+//! `schedule` and `ending` are parts of `control`.
 
 mod answer;
 mod api;
@@ -26,6 +30,7 @@ mod instance;
 mod log;
 mod process;
 mod sandbox;
+mod schedule;
 mod state;
 
 pub use answer::{Answer, FunctionError, Http, Outcome};

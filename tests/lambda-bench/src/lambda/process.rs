@@ -16,7 +16,7 @@ use super::log::Log;
 use crate::host;
 use crate::wait::within;
 
-/// A function's process. Dropping it kills the process, also a stopped one.
+/// A process of the function. Dropping it kills the process, even a stopped one.
 #[derive(Debug)]
 pub(super) struct Process {
     pid: Pid,
@@ -24,12 +24,12 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `binary` with no environment but `env`.
+    /// Starts `binary` with the environment `env` and no other variable.
     ///
-    /// `setpriv` asks the kernel to kill the function when the thread that started it ends, and
-    /// becomes the function: it is gone even if the tests are killed. As it is the *thread* that
-    /// counts, a process must be started on a thread that outlives it: a test's own, or a runtime's
-    /// worker, never one of `spawn_blocking`.
+    /// `setpriv` sets the parent-death signal and then executes the function. The kernel therefore
+    /// kills the function even if the tests are killed. The signal is tied to the *thread* that
+    /// started the process, so that thread must outlive it. A test's own thread or a worker of a
+    /// runtime does, a thread of `spawn_blocking` does not.
     pub(super) fn start(binary: &Path, env: &BTreeMap<OsString, OsString>, log: Log) -> Self {
         let (output, input) = std::io::pipe().expect("a pipe for the function's output");
         let mut child = Command::new(host::program("setpriv", "util-linux", &[]))
@@ -46,13 +46,16 @@ impl Process {
             .stderr(input)
             .spawn()
             .expect("setpriv starts");
-        let pid = child.id().expect("the process was not waited for yet");
+        let pid = child.id().expect("the process has not been waited for");
         let output = Receiver::from_owned_fd(OwnedFd::from(output)).expect("a pipe to read");
         let reader = tokio::spawn(read(output, log));
         let (exited, exit) = watch::channel(None);
         tokio::spawn(async move {
-            let status = child.wait().await.expect("a child can be waited for");
-            // Its last words come first, unless a child of its own keeps the pipe open.
+            let status = child
+                .wait()
+                .await
+                .expect("a child process can be waited for");
+            // The rest of the output is read first. A child of the function may keep the pipe open.
             let _ = tokio::time::timeout(Duration::from_secs(1), reader).await;
             exited.send_replace(Some(status));
         });
@@ -70,10 +73,10 @@ impl Process {
         host::process_state(self.pid())
     }
 
-    /// Sends `signal`, unless the process has ended.
+    /// Sends `signal` unless the process has ended.
     pub(super) fn signal(&self, signal: Signal) {
         if self.exit.borrow().is_none() {
-            // The process may end at this very moment, which is as good.
+            // The process may end at this moment, so an error is ignored.
             let _ = kill(self.pid, signal);
         }
     }
@@ -83,11 +86,11 @@ impl Process {
         let status = exit
             .wait_for(Option::is_some)
             .await
-            .expect("somebody waits for the process");
-        (*status).expect("it has ended")
+            .expect("a task waits for the process");
+        (*status).expect("the process has ended")
     }
 
-    /// Kills it unless it ends within `grace`.
+    /// Waits for the end of the process, and kills it after `grace`.
     pub(super) async fn end_within(&self, grace: Duration) -> ExitStatus {
         if let Ok(status) = tokio::time::timeout(grace, self.exited()).await {
             return status;

@@ -7,8 +7,10 @@ use tokio::time::Instant;
 
 use super::answer::{FunctionError, Outcome};
 
-/// An invocation on its way. Dropped without an answer it was not delivered, and another process
-/// may have it.
+/// An invocation that has no outcome yet.
+///
+/// An invocation that is dropped without an outcome was not delivered. The sandbox submits it to
+/// another process.
 pub(super) struct Invocation {
     pub(super) id: String,
     pub(super) payload: Value,
@@ -17,32 +19,33 @@ pub(super) struct Invocation {
     pub(super) answer: oneshot::Sender<Outcome>,
 }
 
-/// What `/next` brings.
+/// The response to a poll of `/next`.
 pub(super) struct Delivery {
     pub(super) id: String,
     pub(super) payload: Value,
     pub(super) deadline: SystemTime,
 }
 
-/// Who has asked for what, and what is under way.
+/// The open polls of the function and its extensions, and the invocations under way.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) phase: Phase,
-    /// Every poll of `/next` that has no event yet.
+    /// The open polls of `/next`.
     pub(super) workers: VecDeque<oneshot::Sender<Delivery>>,
-    /// The poll of `/restore/next`.
+    /// The open poll of `/restore/next`.
     pub(super) restore: Option<oneshot::Sender<()>>,
     pub(super) extensions: BTreeMap<String, Extension>,
     pub(super) queue: VecDeque<Invocation>,
     pub(super) running: HashMap<String, Invocation>,
-    /// The last invocation delivered, until all have asked for the next event.
+    /// The id of the last invocation delivered, until the process is idle again.
     pub(super) unsettled: Option<String>,
     pub(super) frozen: bool,
     pub(super) init_error: Option<FunctionError>,
-    pub(super) over: bool,
+    /// The process receives no more events.
+    pub(super) closed: bool,
 }
 
-/// How far a process has come.
+/// The phase of a process.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub(super) enum Phase {
     #[default]
@@ -53,12 +56,12 @@ pub(super) enum Phase {
 
 pub(super) struct Extension {
     pub(super) events: Vec<String>,
-    /// Its poll of `/extension/event/next`.
-    pub(super) waiting: Option<oneshot::Sender<Value>>,
+    /// The open poll of `/extension/event/next`.
+    pub(super) poll: Option<oneshot::Sender<Value>>,
 }
 
 impl State {
-    /// A worker that waits for an event, if one is wanted.
+    /// Takes the poll of a worker if an invocation is queued.
     pub(super) fn free_worker(&mut self) -> Option<oneshot::Sender<Delivery>> {
         self.workers.retain(|worker| !worker.is_closed());
         if self.queue.is_empty() {
@@ -68,8 +71,7 @@ impl State {
         }
     }
 
-    /// Whether the runtime, with all its workers, and every extension have asked for their next
-    /// event, and there is none.
+    /// Returns `true` if all workers and extensions wait for an event and no invocation is queued.
     pub(super) fn idle(&self, workers: usize) -> bool {
         let waiting = self
             .workers
@@ -80,17 +82,17 @@ impl State {
             && self
                 .extensions
                 .values()
-                .all(|extension| extension.waiting.is_some())
+                .all(|extension| extension.poll.is_some())
             && self.queue.is_empty()
     }
 
-    /// Sends an event to the extensions that registered for such.
+    /// Sends an event to the extensions that registered for its kind.
     pub(super) fn notify(&mut self, kind: &str, event: &Value) {
         for extension in self.extensions.values_mut() {
             if extension.events.iter().any(|wanted| wanted == kind)
-                && let Some(waiting) = extension.waiting.take()
+                && let Some(poll) = extension.poll.take()
             {
-                let _ = waiting.send(event.clone());
+                let _ = poll.send(event.clone());
             }
         }
     }

@@ -1,53 +1,49 @@
+mod lifecycle;
+
 use std::fmt;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Outcome};
-use super::builder::Builder;
-use super::event::Event;
-use super::instance::Instance;
-use super::log::Log;
-use super::state::Invocation;
-use crate::wait::{LIMIT, until};
+use crate::lambda::answer::{Answer, Outcome};
+use crate::lambda::builder::Builder;
+use crate::lambda::event::Event;
+use crate::lambda::instance::Instance;
+use crate::lambda::log::Log;
+use crate::lambda::state::Invocation;
+use crate::wait::LIMIT;
 
-/// What Lambda gives a function to shut down.
-const GRACE: Duration = Duration::from_millis(500);
-
-/// A place where a function runs: one process at a time, frozen between invocations, replaced when
-/// it has ended.
+/// A sandbox that runs one process of a function at a time.
 ///
-/// Dropping it kills the process. It belongs to the test that started it: the process is also
-/// killed when the thread that started it ends.
+/// The process is frozen between invocations, and replaced after it has ended. Dropping the sandbox
+/// kills the process. The end of the thread that started the process kills it as well.
 pub struct Sandbox {
-    plan: Builder,
+    builder: Builder,
     log: Log,
     freezes: Arc<AtomicUsize>,
     starts: AtomicUsize,
     invocations: AtomicUsize,
-    /// The process of now, or the last one.
+    /// The current process, or the last one if it has ended.
     instance: Mutex<Arc<Instance>>,
-    /// Held by who starts the next process.
+    /// Held while the next process is started.
     starting: tokio::sync::Mutex<()>,
 }
 
 impl Sandbox {
-    /// Describes a sandbox for a function binary, such as `env!("CARGO_BIN_EXE_visits")`.
+    /// Returns a builder for a function binary, such as `env!("CARGO_BIN_EXE_visits")`.
     pub fn builder(binary: impl Into<PathBuf>) -> Builder {
         Builder::new(binary.into())
     }
 
-    pub(super) async fn start(plan: Builder) -> Self {
+    pub(super) async fn start(builder: Builder) -> Self {
         let (log, freezes) = (Log::default(), Arc::default());
-        let first = new_instance(&plan, &freezes, &log).await;
+        let first = new_instance(&builder, &freezes, &log).await;
         Self {
-            plan,
+            builder,
             log,
             freezes,
             starts: AtomicUsize::new(1),
@@ -57,18 +53,21 @@ impl Sandbox {
         }
     }
 
-    /// Invokes the function: thaws the process, or starts one, delivers the event as soon as the
-    /// function asks for it, and resolves when the response is there: what the function does after
-    /// it goes on meanwhile.
+    /// Invokes the function and returns the response.
     ///
-    /// Several at once wait for each other unless the function takes several.
+    /// The process is thawed, or started, and gets the event as soon as it asks for one. The
+    /// function's work after the response is not awaited. Concurrent calls are queued, except for
+    /// as many as [`Builder::concurrency`] allows.
+    ///
+    /// # Panics
+    ///
+    /// 30 s after the function's time-out, with the function's output.
     pub async fn invoke(&self, event: Event) -> Answer {
         let since = Instant::now();
-        // The function's own deadline ends the wait, except for those that queue up behind one
-        // another.
-        let limit = LIMIT * 3 + self.plan.terms.timeout;
+        // The function's deadline ends the wait of one invocation. Queued ones wait for longer.
+        let limit = LIMIT * 3 + self.builder.settings.timeout;
         let Ok(outcome) = tokio::time::timeout(limit, self.outcome(&event, since)).await else {
-            panic!("{} was not taken in {limit:?}: {self:?}", event.name);
+            panic!("{} has no answer after {limit:?}: {self:?}", event.name);
         };
         Answer {
             event: event.name,
@@ -92,145 +91,44 @@ impl Sandbox {
                 answer,
             };
             self.live_instance().await.control.submit(invocation);
-            // No outcome: that process had ended before it could be asked.
+            // Without an outcome the event was not delivered: the process had ended before.
             if let Ok(outcome) = outcome.await {
                 return outcome;
             }
         }
     }
 
-    /// Waits until the process is really stopped.
-    ///
-    /// # Panics
-    ///
-    /// After [`LIMIT`], with the function's output.
-    pub async fn frozen(&self) {
-        until(Awaited("the freeze", self), async || {
-            self.is_frozen() && self.process_state() == Some('T')
-        })
-        .await;
-    }
-
-    /// Waits until the function and its extensions have asked for their next event, whether or not
-    /// they are frozen then.
-    ///
-    /// # Panics
-    ///
-    /// After [`LIMIT`], with the function's output.
-    pub async fn idle(&self) {
-        until(Awaited("the idleness", self), async || {
-            self.instance().control.is_idle()
-        })
-        .await;
-    }
-
-    /// Whether the emulator has stopped the process. The process itself is asked by
-    /// [`process_state`](Self::process_state).
-    pub fn is_frozen(&self) -> bool {
-        self.instance().control.is_frozen()
-    }
-
-    /// Stops the process now, whatever it is doing.
-    pub fn freeze(&self) {
-        self.instance().control.freeze();
-    }
-
-    /// Lets the process run on now, without an event.
-    pub fn thaw(&self) {
-        self.instance().control.thaw();
-    }
-
-    /// The id of the process, or of the last one if it has ended.
-    pub fn pid(&self) -> i32 {
-        self.instance().control.process.pid()
-    }
-
-    /// The state of the process as the kernel has it, a letter of `proc(5)`: `T` is stopped. `None`
-    /// if it has ended.
-    pub fn process_state(&self) -> Option<char> {
-        self.instance().control.process.state()
-    }
-
-    /// How often the process was frozen, over all cold starts.
-    pub fn freezes(&self) -> usize {
-        self.freezes.load(Ordering::Relaxed)
-    }
-
-    /// How many processes were started: the cold starts.
-    pub fn starts(&self) -> usize {
-        self.starts.load(Ordering::Relaxed)
-    }
-
-    /// What the function wrote to stdout and stderr so far, over all cold starts.
-    pub fn output(&self) -> String {
-        self.log.text()
-    }
-
-    /// Ends the sandbox as Lambda does: `SIGTERM`, 500 ms, `SIGKILL` if an extension is registered,
-    /// else `SIGKILL` at once. An invocation after that is a cold start.
-    pub async fn shutdown(&self) -> ExitStatus {
-        let instance = self.instance();
-        let grace = if instance.control.shut_down() {
-            GRACE
-        } else {
-            Duration::ZERO
-        };
-        end(&instance, grace).await
-    }
-
-    /// Ends the process by `SIGTERM`, 500 ms, `SIGKILL`, with or without an extension.
-    pub async fn terminate(&self) -> ExitStatus {
-        let instance = self.instance();
-        instance.control.shut_down();
-        end(&instance, GRACE).await
-    }
-
-    /// Ends the process by `SIGKILL`, as Lambda does when a host fails.
-    pub async fn kill(&self) -> ExitStatus {
-        let instance = self.instance();
-        instance.control.close();
-        end(&instance, Duration::ZERO).await
-    }
-
     fn instance(&self) -> Arc<Instance> {
         self.instance
             .lock()
-            .expect("nobody panics while replacing it")
+            .expect("no thread panics while it holds the instance")
             .clone()
     }
 
-    /// The process of now, started if the last one has ended.
+    /// Returns the current process, or starts one if the last one has ended.
     async fn live_instance(&self) -> Arc<Instance> {
-        let _one_at_a_time = self.starting.lock().await;
+        let _starting = self.starting.lock().await;
         let current = self.instance();
-        if !current.control.is_over() {
+        if !current.control.is_closed() {
             return current;
         }
         current.ended().await;
-        let next = new_instance(&self.plan, &self.freezes, &self.log).await;
+        let next = new_instance(&self.builder, &self.freezes, &self.log).await;
         self.starts.fetch_add(1, Ordering::Relaxed);
         *self
             .instance
             .lock()
-            .expect("nobody panics while replacing it") = next.clone();
+            .expect("no thread panics while it holds the instance") = next.clone();
         next
     }
 }
 
-async fn new_instance(plan: &Builder, freezes: &Arc<AtomicUsize>, log: &Log) -> Arc<Instance> {
-    let (terms, freezes, log) = (plan.terms.clone(), freezes.clone(), log.clone());
-    Arc::new(Instance::start(&plan.binary, plan.env.clone(), terms, freezes, log).await)
+async fn new_instance(builder: &Builder, freezes: &Arc<AtomicUsize>, log: &Log) -> Arc<Instance> {
+    let (settings, freezes, log) = (builder.settings.clone(), freezes.clone(), log.clone());
+    Arc::new(Instance::start(&builder.binary, builder.env.clone(), settings, freezes, log).await)
 }
 
-async fn end(instance: &Instance, grace: Duration) -> ExitStatus {
-    let process = &instance.control.process;
-    if !grace.is_zero() {
-        process.signal(Signal::SIGTERM);
-    }
-    process.end_within(grace).await
-}
-
-/// What a sandbox was waited for in vain, and how it stands then.
+/// An event that a sandbox is waiting for, displayed with the sandbox's state and output.
 struct Awaited<'a>(&'static str, &'a Sandbox);
 
 impl fmt::Display for Awaited<'_> {
@@ -245,7 +143,7 @@ impl fmt::Debug for Sandbox {
         writeln!(
             f,
             "{} (pid {pid}, state {state:?}, start {})",
-            self.plan.binary.display(),
+            self.builder.binary.display(),
             self.starts()
         )?;
         write!(f, "--- output of the function ---\n{}", self.output())
