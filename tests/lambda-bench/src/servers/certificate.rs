@@ -1,23 +1,25 @@
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{Uid, User};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
-/// The files of a server that speaks TLS: its certificate, for 127.0.0.1 only, and who vouches for it.
+use super::folder::write_private;
+
+/// The files of a TLS server: its certificate, for 127.0.0.1 only, and its key.
 #[derive(Debug)]
 pub(super) struct Certificate {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
 }
 
-/// The file of the authority in a server's folder, which a client is to know.
+/// Returns the file with the authority's certificate in a server's folder. Clients trust it.
 pub(super) fn authority(folder: &Path) -> PathBuf {
     folder.join("authority.pem")
 }
 
 impl Certificate {
-    /// A new one in a server's `folder`, which the server's `user` can read.
+    /// Issues a certificate from a new authority and writes both to the server's `folder`.
+    ///
+    /// Only `user` can read the files, since PostgreSQL rejects a key that others can read.
     pub(super) fn issue(folder: &Path, user: &str) -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,24 +32,13 @@ impl Certificate {
             certificate: folder.join("server.pem"),
             key: folder.join("server.key"),
         };
-        write(&authority(folder), &issuer.pem(), user);
-        write(&files.certificate, &certificate.pem(), user);
-        write(&files.key, &own.serialize_pem(), user);
+        write_private(&authority(folder), &issuer.pem(), user);
+        write_private(&files.certificate, &certificate.pem(), user);
+        write_private(&files.key, &own.serialize_pem(), user);
         files
     }
 }
 
 fn new_key() -> KeyPair {
     KeyPair::generate().expect("a key")
-}
-
-/// PostgreSQL takes no key that others can read.
-fn write(file: &Path, text: &str, user: &str) {
-    std::fs::write(file, text).expect("the folder is ours");
-    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("it is ours");
-    if Uid::effective().is_root() {
-        let owner = User::from_name(user).ok().flatten();
-        let owner = owner.expect("the server's package made its user").uid;
-        chown(file, Some(owner.as_raw()), None).expect("root may");
-    }
 }

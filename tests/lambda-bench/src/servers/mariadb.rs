@@ -1,28 +1,31 @@
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, Row as _};
-use tokio::sync::OnceCell;
+use sqlx::{ConnectOptions as _, Connection as _, MySqlConnection, Row as _};
 
-use super::certificate::{self, Certificate};
-use super::supervised::{Signals, Supervised, folder_of, run};
+use super::certificate::Certificate;
+use super::database::database_server;
+use super::folder::folder_of;
+use super::supervised::{Signals, Supervised, run};
 use super::{PASSWORD, Session};
 use crate::host::{free_port, program};
-use crate::wait::until;
 
 const USER: &str = "mysql";
 const PACKAGE: &str = "mariadb-server";
+/// The size of the redo log in every server. The default is 96 MiB, all of it written at once.
+const LOG_SIZE: &str = "--innodb-log-file-size=16M";
 
-/// A private MariaDB server. The user `app` signs in with a password and has all rights on the
-/// database `app`.
+/// A private MariaDB server.
+///
+/// The user `app` signs in with a password and has all rights on the database `app`. The
+/// administrator is `admin`, with no database.
 #[derive(Debug)]
 pub struct Mariadb {
     server: Supervised,
     port: u16,
 }
 
-/// What a MariaDB server is to be like.
+/// The settings of a [`Mariadb`] server before it starts.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct MariadbBuilder {
@@ -37,7 +40,7 @@ impl MariadbBuilder {
         self
     }
 
-    /// Has it speak TLS with those that ask for it, with a certificate for 127.0.0.1.
+    /// Enables TLS, with a certificate for 127.0.0.1. Connections without TLS stay possible.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
@@ -47,26 +50,25 @@ impl MariadbBuilder {
     ///
     /// # Panics
     ///
-    /// If the server's programs are not installed, or it does not start.
+    /// If the server's programs are not installed, or the server does not start.
     pub async fn start(self) -> Mariadb {
         let folder = folder_of(USER);
         let data = format!("--datadir={}", folder.path().join("data").display());
-        // A server that starts removes what it takes for its own from there.
+        // A starting server deletes other servers' temporary files, so each has its own folder.
         let temporary = format!("--tmpdir={}", folder.path().display());
         let options = [
             "--no-defaults",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
+            LOG_SIZE,
             &data,
             &temporary,
         ];
-        let install = [binary("mariadb-install-db")]
-            .into_iter()
-            .chain(options.map(OsString::from));
-        run(USER, install.collect()).await;
+        let install = [binary("mariadb-install-db")].into_iter();
+        run(USER, install.chain(options.map(OsString::from)).collect()).await;
 
-        // Run at every start: the administrator is reached over TCP, where the server's own `root`
-        // is not.
+        // The server's own `root` cannot connect over TCP, so `admin` is the administrator. The
+        // server runs this file at every start.
         let users = folder.path().join("users.sql");
         let sql = format!(
             "create database if not exists app;\n\
@@ -77,17 +79,15 @@ impl MariadbBuilder {
         );
         tokio::fs::write(&users, sql)
             .await
-            .expect("the folder is ours");
+            .expect("the folder can be written to");
 
         let port = free_port();
+        let in_folder = |name: &str| folder.path().join(name).display().to_string();
         let mut settings = Self::default()
             .setting("port", &port.to_string())
             .setting("bind-address", "127.0.0.1")
-            .setting(
-                "socket",
-                &folder.path().join("socket").display().to_string(),
-            )
-            .setting("pid-file", &folder.path().join("pid").display().to_string())
+            .setting("socket", &in_folder("socket"))
+            .setting("pid-file", &in_folder("pid"))
             .setting("init-file", &users.display().to_string())
             .setting("skip-name-resolve", "1")
             .setting("innodb-buffer-pool-size", "16M")
@@ -101,6 +101,7 @@ impl MariadbBuilder {
         let command = [
             binary("mariadbd"),
             "--no-defaults".into(),
+            LOG_SIZE.into(),
             data.into(),
             temporary.into(),
         ];
@@ -122,76 +123,17 @@ impl MariadbBuilder {
     }
 }
 
+database_server! {
+    Mariadb, MariadbBuilder, MySqlConnection,
+    session_ids: "select id from information_schema.processlist where user = 'app'",
+    end_session: "kill {}"
+}
+
 impl Mariadb {
-    /// Starts a server with its default settings.
-    pub async fn start() -> Self {
-        Self::builder().start().await
-    }
-
-    /// Describes a server with settings of its own.
-    pub fn builder() -> MariadbBuilder {
-        MariadbBuilder::default()
-    }
-
-    /// The one server that the tests of this process share: for those that do not stop it and count
-    /// only their own sessions.
-    pub async fn shared() -> &'static Self {
-        static SHARED: OnceCell<Mariadb> = OnceCell::const_new();
-        SHARED.get_or_init(Self::start).await
-    }
-
-    /// The URL of the database `app` for the user `app`.
-    pub fn url(&self) -> String {
-        self.url_at(self.port)
-    }
-
-    /// The same with another port: a proxy's.
-    pub fn url_at(&self, port: u16) -> String {
-        url("app", port, "app")
-    }
-
-    /// Where the server listens.
-    pub fn addr(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
-    }
-
-    /// The id of the server's process while it runs.
-    pub fn pid(&self) -> Option<i32> {
-        self.server.pid()
-    }
-
-    /// The folder that holds the server's data and log.
-    pub fn folder(&self) -> &std::path::Path {
-        self.server.folder()
-    }
-
-    /// Who vouches for its certificate: a file for `sslrootcert` or `ssl-ca`.
-    pub fn authority(&self) -> PathBuf {
-        certificate::authority(self.folder())
-    }
-
-    /// Stops the server: sessions are ended, and new connections refused.
-    pub async fn stop(&self) {
-        self.server.stop().await;
-    }
-
-    /// Starts a stopped server on the same port and data.
-    pub async fn start_again(&self) {
-        self.server
-            .start(async || self.admin().await?.close().await)
-            .await;
-    }
-
-    /// Stops the server and starts it again.
-    pub async fn restart(&self) {
-        self.stop().await;
-        self.start_again().await;
-    }
-
-    /// The sessions of the user `app`, the oldest first. Takes a tenth of a second.
+    /// Returns the sessions of the user `app`, the oldest first. Takes 0.12 s.
     pub async fn sessions(&self) -> Vec<Session> {
-        // What the server tells of transactions is a copy, renewed when nobody has read it for 0.1
-        // s.
+        // The server lists transactions from a copy. It renews the copy only when nobody has read
+        // it for 0.1 s.
         let sql = "do sleep(0.12); \
                    select p.id, p.command, coalesce(p.info, ''), t.trx_id is not null \
                    from information_schema.processlist p \
@@ -207,62 +149,24 @@ impl Mariadb {
             in_transaction: row.get(3),
             application_name: String::new(),
         };
-        rows.expect("the server knows its sessions")
+        rows.expect("the administrator can list the sessions")
             .iter()
             .map(session)
             .collect()
     }
 
-    /// Ends the sessions of the user `app` as an administrator does, and waits until they are gone.
-    /// The answer is their number.
-    pub async fn end_sessions(&self) -> usize {
-        let ended = self.session_ids().await;
-        for id in &ended {
-            // One that ended by itself in the meantime is ended, too.
-            let kill = AssertSqlSafe(format!("kill {id}"));
-            let _ = sqlx::raw_sql(kill)
-                .execute(&mut self.ready_admin().await)
-                .await;
-        }
-        until("the end of the sessions", async || {
-            let left = self.session_ids().await;
-            !left.iter().any(|id| ended.contains(id))
-        })
-        .await;
-        ended.len()
-    }
-
-    async fn session_ids(&self) -> Vec<i64> {
-        let sql = "select id from information_schema.processlist where user = 'app'";
-        let ids = sqlx::query_scalar(sql)
-            .fetch_all(&mut self.ready_admin().await)
-            .await;
-        ids.expect("the server knows its sessions")
-    }
-
-    /// Runs a statement as the administrator, in no database.
-    pub async fn execute(&self, sql: &str) {
-        let result = sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut self.ready_admin().await)
-            .await;
-        result.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
-
-    async fn ready_admin(&self) -> MySqlConnection {
-        self.admin().await.expect("the administrator gets in")
+    fn url_of(user: &str, port: u16, database: &str) -> String {
+        format!("mysql://{user}:{PASSWORD}@127.0.0.1:{port}/{database}")
     }
 
     async fn admin(&self) -> Result<MySqlConnection, sqlx::Error> {
-        let options: sqlx::mysql::MySqlConnectOptions = url("admin", self.port, "").parse()?;
+        let options: sqlx::mysql::MySqlConnectOptions =
+            Self::url_of("admin", self.port, "").parse()?;
         options.disable_statement_logging().connect().await
     }
 }
 
-fn url(user: &str, port: u16, database: &str) -> String {
-    format!("mysql://{user}:{PASSWORD}@127.0.0.1:{port}/{database}")
-}
-
-/// A program of the server's; some are in `/usr/sbin`, which is not in everyone's `PATH`.
+/// Returns a program of the server. Some are in `/usr/sbin`, which may be missing from `PATH`.
 fn binary(name: &str) -> OsString {
     program(name, PACKAGE, &[PathBuf::from("/usr/sbin")]).into()
 }

@@ -1,11 +1,13 @@
-//! Private database servers: each in a temporary folder, on a free port of 127.0.0.1, with an
-//! ordinary user `app`.
+//! Private database servers, each with an ordinary user `app`.
 //!
-//! A server ends with the process that started it, even if that is killed, and its folder with it.
-//! The helpers open a connection of their own for each call, so that a server can be shared by
-//! tests, each on its own runtime.
+//! Each server listens on a free port of 127.0.0.1 and keeps its files in a temporary folder. The
+//! server and its folder are removed with the process that started it, even if that process is
+//! killed. Each helper opens a connection of its own, so tests on different runtimes can share a
+//! server.
 
 mod certificate;
+mod database;
+mod folder;
 mod mariadb;
 mod pgbouncer;
 mod postgres;
@@ -17,5 +19,5 @@ pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use session::Session;
 
-/// The password of the user `app`, and of the administrator.
+/// The password of the user `app` and of the administrators.
 pub const PASSWORD: &str = "s3cret";

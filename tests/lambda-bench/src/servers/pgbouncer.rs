@@ -4,20 +4,21 @@ use std::path::PathBuf;
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::supervised::{Signals, Supervised, folder_of};
+use super::folder::folder_of;
+use super::supervised::{Signals, Supervised};
 use super::{PASSWORD, Postgres};
 use crate::host::{free_port, program};
 
 const USER: &str = "postgres";
 
-/// A private PgBouncer in front of a [`Postgres`], in transaction mode unless it is told otherwise.
+/// A private PgBouncer in front of a [`Postgres`] server, by default in transaction mode.
 #[derive(Debug)]
 pub struct PgBouncer {
     server: Supervised,
     port: u16,
 }
 
-/// What a PgBouncer is to be like.
+/// The settings of a [`PgBouncer`] before it starts.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct PgBouncerBuilder {
@@ -25,17 +26,19 @@ pub struct PgBouncerBuilder {
 }
 
 impl PgBouncerBuilder {
-    /// Sets a parameter, as in the section `[pgbouncer]` of `pgbouncer.ini`. What is set last counts.
+    /// Sets a parameter, as in the section `[pgbouncer]` of `pgbouncer.ini`.
+    ///
+    /// The last value of a parameter counts.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push_str(&format!("{name} = {value}\n"));
         self
     }
 
-    /// Starts it.
+    /// Starts PgBouncer.
     ///
     /// # Panics
     ///
-    /// If the program is not installed, or does not start.
+    /// If PgBouncer is not installed or does not start.
     pub async fn start(self, postgres: &Postgres) -> PgBouncer {
         let folder = folder_of(USER);
         let (port, at) = (free_port(), folder.path());
@@ -61,7 +64,7 @@ impl PgBouncerBuilder {
         for (file, text) in [(&users, names), (&ini, text)] {
             tokio::fs::write(file, text)
                 .await
-                .expect("the folder is ours");
+                .expect("the folder can be written to");
         }
         let binary: OsString =
             program("pgbouncer", "pgbouncer", &[PathBuf::from("/usr/sbin")]).into();
@@ -79,34 +82,35 @@ impl PgBouncerBuilder {
 }
 
 impl PgBouncer {
-    /// Starts one with its default settings, in transaction mode.
+    /// Starts PgBouncer with the default settings, in transaction mode.
     pub async fn start(postgres: &Postgres) -> Self {
         Self::builder().start(postgres).await
     }
 
-    /// Describes one with settings of its own.
+    /// Returns a builder for a PgBouncer with other settings.
     pub fn builder() -> PgBouncerBuilder {
         PgBouncerBuilder::default()
     }
 
-    /// The URL of the database `app` for the user `app`.
+    /// Returns the URL of the database `app` for the user `app`.
     pub fn url(&self) -> String {
         format!("postgres://app:{PASSWORD}@127.0.0.1:{}/app", self.port)
     }
 
-    /// Where it listens.
+    /// Returns the address on which PgBouncer listens.
     pub fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Stops it when its clients have finished their transactions.
+    /// Stops PgBouncer once its clients have finished their transactions.
     pub async fn stop(&self) {
         self.server.stop().await;
     }
 
-    /// Starts it again on the same port.
+    /// Starts a stopped PgBouncer on the same port.
     pub async fn start_again(&self) {
-        // The default parameter that it refuses is left out; the pool's one connection is not taken.
+        // The console takes no connection of the pool. It refuses a start-up parameter that sqlx
+        // sends, and an error of PgBouncer's own shows that it is ready.
         let url = format!(
             "postgres://postgres:{PASSWORD}@127.0.0.1:{}/pgbouncer",
             self.port
@@ -114,7 +118,6 @@ impl PgBouncer {
         self.server
             .start(async || match PgConnection::connect(&url).await {
                 Ok(admin) => admin.close().await,
-                // It serves, and says no.
                 Err(sqlx::Error::Database(_)) => Ok(()),
                 Err(error) => Err(error),
             })

@@ -1,28 +1,29 @@
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _};
-use tokio::sync::OnceCell;
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
-use super::certificate::{self, Certificate};
-use super::supervised::{Signals, Supervised, folder_of, run};
+use super::certificate::Certificate;
+use super::database::database_server;
+use super::folder::folder_of;
+use super::supervised::{Signals, Supervised, run};
 use super::{PASSWORD, Session};
 use crate::host::{free_port, program};
-use crate::wait::until;
 
 const USER: &str = "postgres";
 const PACKAGE: &str = "postgresql";
 
-/// A private PostgreSQL server. The user `app` signs in with a password (SCRAM) and owns the
-/// database `app`.
+/// A private PostgreSQL server.
+///
+/// The user `app` signs in with a password (SCRAM) and owns the database `app`. The administrator
+/// is `postgres`, in the database `postgres`.
 #[derive(Debug)]
 pub struct Postgres {
     server: Supervised,
     port: u16,
 }
 
-/// What a PostgreSQL server is to be like.
+/// The settings of a [`Postgres`] server before it starts.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct PostgresBuilder {
@@ -38,7 +39,7 @@ impl PostgresBuilder {
         self
     }
 
-    /// Has it speak TLS with those that ask for it, with a certificate for 127.0.0.1.
+    /// Enables TLS, with a certificate for 127.0.0.1. Connections without TLS stay possible.
     pub fn tls(mut self) -> Self {
         self.tls = true;
         self
@@ -48,33 +49,24 @@ impl PostgresBuilder {
     ///
     /// # Panics
     ///
-    /// If the server's programs are not installed, or it does not start.
+    /// If the server's programs are not installed, or the server does not start.
     pub async fn start(self) -> Postgres {
         let folder = folder_of(USER);
         let (data, password) = (folder.path().join("data"), folder.path().join("password"));
         tokio::fs::write(&password, PASSWORD)
             .await
-            .expect("the folder is ours");
+            .expect("the folder can be written to");
         let options = [
-            "--no-sync",
-            "--no-locale",
-            "--encoding=UTF8",
-            "--username=postgres",
-            "--auth=scram-sha-256",
-        ];
-        let files = [
+            "--no-sync".to_owned(),
+            "--no-locale".to_owned(),
+            "--encoding=UTF8".to_owned(),
+            format!("--username={USER}"),
+            "--auth=scram-sha-256".to_owned(),
             format!("--pwfile={}", password.display()),
             format!("--pgdata={}", data.display()),
         ];
-        let options = options
-            .map(OsString::from)
-            .into_iter()
-            .chain(files.map(OsString::from));
-        run(
-            USER,
-            [binary("initdb")].into_iter().chain(options).collect(),
-        )
-        .await;
+        let initdb = [binary("initdb")].into_iter();
+        run(USER, initdb.chain(options.map(OsString::from)).collect()).await;
 
         let port = free_port();
         let mut settings = Self::default()
@@ -113,75 +105,17 @@ impl PostgresBuilder {
     }
 }
 
+database_server! {
+    Postgres, PostgresBuilder, PgConnection,
+    session_ids: "select pid::int8 from pg_stat_activity where usename = 'app'",
+    end_session: "select pg_terminate_backend({})"
+}
+
 impl Postgres {
-    /// Starts a server with its default settings.
-    pub async fn start() -> Self {
-        Self::builder().start().await
-    }
-
-    /// Describes a server with settings of its own.
-    pub fn builder() -> PostgresBuilder {
-        PostgresBuilder::default()
-    }
-
-    /// The one server that the tests of this process share: for those that do not stop it and count
-    /// only their own sessions.
-    pub async fn shared() -> &'static Self {
-        static SHARED: OnceCell<Postgres> = OnceCell::const_new();
-        SHARED.get_or_init(Self::start).await
-    }
-
-    /// The URL of the database `app` for the user `app`.
-    pub fn url(&self) -> String {
-        self.url_at(self.port)
-    }
-
-    /// The same with another port: a proxy's.
-    pub fn url_at(&self, port: u16) -> String {
-        url("app", port, "app")
-    }
-
-    /// Where the server listens.
-    pub fn addr(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
-    }
-
-    /// The id of the server's first process while it runs.
-    pub fn pid(&self) -> Option<i32> {
-        self.server.pid()
-    }
-
-    /// The folder that holds the server's data and log.
-    pub fn folder(&self) -> &std::path::Path {
-        self.server.folder()
-    }
-
-    /// Who vouches for its certificate: a file for `sslrootcert` or `ssl-ca`.
-    pub fn authority(&self) -> PathBuf {
-        certificate::authority(self.folder())
-    }
-
-    /// Stops the server: sessions are told (57P01) and ended, and new connections refused.
-    pub async fn stop(&self) {
-        self.server.stop().await;
-    }
-
-    /// Starts a stopped server on the same port and data.
-    pub async fn start_again(&self) {
-        self.server
-            .start(async || self.admin().await?.close().await)
-            .await;
-    }
-
-    /// Stops the server and starts it again.
-    pub async fn restart(&self) {
-        self.stop().await;
-        self.start_again().await;
-    }
-
-    /// The sessions of the user `app`, the oldest first.
+    /// Returns the sessions of the user `app`, the oldest first.
     pub async fn sessions(&self) -> Vec<Session> {
-        let sql = "select pid::int8, coalesce(state, ''), query, xact_start is not null, application_name \
+        let sql = "select pid::int8, coalesce(state, ''), query, xact_start is not null, \
+                   application_name \
                    from pg_stat_activity where usename = 'app' order by backend_start";
         let rows = sqlx::raw_sql(sql)
             .fetch_all(&mut self.ready_admin().await)
@@ -193,54 +127,24 @@ impl Postgres {
             in_transaction: row.get(3),
             application_name: row.get(4),
         };
-        rows.expect("the server knows its sessions")
+        rows.expect("the administrator can list the sessions")
             .iter()
             .map(session)
             .collect()
     }
 
-    /// Ends the sessions of the user `app` as an administrator does, and waits until they are gone.
-    /// The answer is their number.
-    pub async fn end_sessions(&self) -> usize {
-        let sessions = self.sessions().await;
-        for session in &sessions {
-            self.execute(&format!("select pg_terminate_backend({})", session.pid))
-                .await;
-        }
-        until("the end of the sessions", async || {
-            let left = self.sessions().await;
-            !left
-                .iter()
-                .any(|left| sessions.iter().any(|ended| ended.pid == left.pid))
-        })
-        .await;
-        sessions.len()
-    }
-
-    /// Runs a statement in the database `postgres` as the superuser.
-    pub async fn execute(&self, sql: &str) {
-        let result = sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut self.ready_admin().await)
-            .await;
-        result.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
-
-    async fn ready_admin(&self) -> PgConnection {
-        self.admin().await.expect("the superuser gets in")
+    fn url_of(user: &str, port: u16, database: &str) -> String {
+        format!("postgres://{user}:{PASSWORD}@127.0.0.1:{port}/{database}")
     }
 
     async fn admin(&self) -> Result<PgConnection, sqlx::Error> {
         let options: sqlx::postgres::PgConnectOptions =
-            url("postgres", self.port, "postgres").parse()?;
+            Self::url_of(USER, self.port, "postgres").parse()?;
         options.disable_statement_logging().connect().await
     }
 }
 
-fn url(user: &str, port: u16, database: &str) -> String {
-    format!("postgres://{user}:{PASSWORD}@127.0.0.1:{port}/{database}")
-}
-
-/// A program of the newest version installed: Debian keeps them out of `PATH`.
+/// Returns a program of the newest installed version. Debian keeps these programs out of `PATH`.
 fn binary(name: &str) -> OsString {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

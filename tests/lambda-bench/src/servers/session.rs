@@ -1,15 +1,16 @@
-/// A session of the user `app`, as the server sees it.
+/// A session of the user `app`, as the server lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The server's name for it: a process id in PostgreSQL, a connection id in MariaDB.
+    /// The server's id of the session: a process id in PostgreSQL, a connection id in MariaDB.
     pub pid: i64,
-    /// What it does, in the server's words: `idle`, `active`, `idle in transaction`; in MariaDB
-    /// `Sleep`, `Query`.
+    /// The state in the server's own terms.
+    ///
+    /// PostgreSQL has `idle`, `active` and `idle in transaction`. MariaDB has `Sleep` and `Query`.
     pub state: String,
-    /// The statement that runs; in PostgreSQL, if none does, the last one.
+    /// The running statement. PostgreSQL shows the last statement of an idle session.
     pub query: String,
-    /// Whether it is in a transaction that holds anything.
+    /// The session is in a transaction. MariaDB counts only one that has touched a table.
     pub in_transaction: bool,
-    /// PostgreSQL's `application_name`; nothing in MariaDB.
+    /// The `application_name` in PostgreSQL, empty in MariaDB.
     pub application_name: String,
 }

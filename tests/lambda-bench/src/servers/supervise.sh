@@ -1,9 +1,10 @@
-# Runs a server for a test process, and ends it and removes its folder when that process ends, however it ends:
-# its end closes our standard input. Arguments: the folder, the signal that ends the server at once, the signal that
-# stops it in an orderly way, the server's command.
+# Runs a server for a test process. When that process ends, however it ends, its end closes our
+# standard input. The shell then ends the server and removes its folder.
+# Arguments: the folder, the signal that ends the server at once, the signal that stops it in an
+# orderly way, the server's command.
 folder=$1 end=$2 stop=$3
 shift 3
-# The kernel sends it to a process group that is left alone while one of its processes stands still.
+# The kernel sends SIGHUP to an orphaned process group in which a process is stopped.
 trap '' HUP
 pid=
 while read -r order; do
@@ -16,7 +17,7 @@ done
 if [ -n "$pid" ]; then
     children=$(cat /proc/"$pid"/task/*/children)
     kill -s "$end" "$pid"
-    # Those that stand still hear of it only when they go on.
+    # Stopped processes receive the signal only after they continue.
     kill -s CONT "$pid" $children
     wait "$pid"
 fi

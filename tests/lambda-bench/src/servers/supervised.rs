@@ -1,7 +1,6 @@
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,14 +13,14 @@ use tokio::time::{Instant, sleep};
 
 use crate::host;
 
-/// How long a server may take to start.
+/// The time that a server may take to start.
 const START: Duration = Duration::from_secs(30);
 
-/// A server under a small shell that outlives the test process by the moment it takes to end the
-/// server.
+/// A server that a small shell starts and ends.
 ///
-/// Neither `Drop`, which statics do not get, nor the kernel's parent-death signal, which is tied to
-/// a thread, would do.
+/// The shell outlives the test process just long enough to end the server. `Drop` is not enough,
+/// because statics are not dropped. Nor is the kernel's parent-death signal, because it is tied to
+/// a thread.
 #[derive(Debug)]
 pub(super) struct Supervised {
     folder: PathBuf,
@@ -29,17 +28,18 @@ pub(super) struct Supervised {
     pid: Mutex<Option<i32>>,
 }
 
-/// The signals, as `kill` names them.
+/// The signals for a server, as `kill` names them.
 pub(super) struct Signals {
     /// Ends the server at once.
     pub(super) end: &'static str,
-    /// Stops it in an orderly way.
+    /// Stops the server in an orderly way.
     pub(super) stop: &'static str,
 }
 
 impl Supervised {
-    /// Prepares a shell for the server's `command`, that runs as `user`. From now on the shell
-    /// removes `folder`.
+    /// Starts the shell, which later runs the server's `command` as `user`.
+    ///
+    /// The shell removes `folder` when it ends.
     pub(super) fn new(
         folder: TempDir,
         user: &str,
@@ -54,7 +54,7 @@ impl Supervised {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // A Ctrl-C at the terminal is not for it.
+            // A Ctrl-C at the terminal must not end the shell before the tests.
             .process_group(0)
             .spawn()
             .expect("sh starts");
@@ -65,31 +65,44 @@ impl Supervised {
         }
     }
 
-    /// Starts the server, and looks until `ready` says that it serves.
+    /// Starts the server and waits until `ready` succeeds.
+    ///
+    /// # Panics
+    ///
+    /// If the server ends or is not ready after 30 s, with its log.
     pub(super) async fn start(&self, ready: impl AsyncFn() -> Result<(), sqlx::Error>) {
         let pid = self.order("start").await.expect("the server has a process");
-        *self.pid.lock().expect("nobody panics with the pid") = Some(pid);
+        *self
+            .pid
+            .lock()
+            .expect("no thread panics while it holds the pid") = Some(pid);
         let since = Instant::now();
         while let Err(error) = ready().await {
-            let lives = !matches!(host::process_state(pid), None | Some('Z'));
+            let runs = !matches!(host::process_state(pid), None | Some('Z'));
             assert!(
-                lives && since.elapsed() < START,
-                "the server does not start: {error}\n{}",
+                runs && since.elapsed() < START,
+                "the server did not start: {error}\n{}",
                 self.log()
             );
             sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Stops the server, and waits until it has ended.
+    /// Stops the server and waits until it has ended.
     pub(super) async fn stop(&self) {
         self.order("stop").await;
-        *self.pid.lock().expect("nobody panics with the pid") = None;
+        *self
+            .pid
+            .lock()
+            .expect("no thread panics while it holds the pid") = None;
     }
 
-    /// The id of the server's process while it runs.
+    /// Returns the id of the server's process, or `None` while it is stopped.
     pub(super) fn pid(&self) -> Option<i32> {
-        *self.pid.lock().expect("nobody panics with the pid")
+        *self
+            .pid
+            .lock()
+            .expect("no thread panics while it holds the pid")
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -100,16 +113,20 @@ impl Supervised {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Has the shell carry out `order`; the answer is the server's process.
+    /// Sends `order` to the shell and returns the id of the server's process.
     async fn order(&self, order: impl Display) -> Option<i32> {
         let (shell, order) = (self.shell.clone(), format!("{order}\n"));
         let answer = tokio::task::spawn_blocking(move || {
-            let mut shell = shell.lock().expect("nobody panics with the shell");
-            let input = shell.stdin.as_mut().expect("its input is a pipe");
-            input.write_all(order.as_bytes()).expect("the shell reads");
-            let output = shell.stdout.as_mut().expect("its output is a pipe");
+            let mut shell = shell
+                .lock()
+                .expect("no thread panics while it holds the shell");
+            let input = shell.stdin.as_mut().expect("the shell's input is a pipe");
+            input
+                .write_all(order.as_bytes())
+                .expect("the shell reads orders");
+            let output = shell.stdout.as_mut().expect("the shell's output is a pipe");
             let mut line = String::new();
-            // Nothing but the one line is written, so nothing is lost in the buffer.
+            // The shell writes one line, so the reader's buffer loses nothing.
             BufReader::new(output)
                 .read_line(&mut line)
                 .expect("the shell answers");
@@ -117,7 +134,7 @@ impl Supervised {
         });
         answer
             .await
-            .expect("nobody panics with the shell")
+            .expect("the order is sent without a panic")
             .trim()
             .parse()
             .ok()
@@ -133,24 +150,11 @@ impl Drop for Supervised {
     }
 }
 
-/// A folder that `user` may write to.
-pub(super) fn folder_of(user: &str) -> TempDir {
-    let folder = tempfile::Builder::new()
-        .prefix("reuse-db-")
-        .tempdir()
-        .expect("a temporary folder");
-    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).expect("it is ours");
-    if Uid::effective().is_root() {
-        let owner = nix::unistd::User::from_name(user)
-            .ok()
-            .flatten()
-            .expect("the server's package made its user");
-        chown(&folder, Some(owner.uid.as_raw()), Some(owner.gid.as_raw())).expect("root may");
-    }
-    folder
-}
-
-/// Runs a program of the server's to its end.
+/// Runs a program as `user` and waits for its end.
+///
+/// # Panics
+///
+/// If the program fails, with its output.
 pub(super) async fn run(user: &str, command: Vec<OsString>) {
     let mut command = as_user(user, command).into_iter();
     let program = command.next().expect("a command");
@@ -169,7 +173,9 @@ pub(super) async fn run(user: &str, command: Vec<OsString>) {
     );
 }
 
-/// The command as root has to give it: database servers refuse root.
+/// Returns the command that runs `command` as `user`.
+///
+/// Root needs it because database servers refuse to run as root.
 fn as_user(user: &str, command: Vec<OsString>) -> Vec<OsString> {
     if !Uid::effective().is_root() {
         return command;
