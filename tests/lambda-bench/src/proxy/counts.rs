@@ -1,16 +1,18 @@
 use std::ops::Sub;
 
-/// What went over the wire, all connections together.
+/// The traffic of all connections together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections accepted.
+    /// The number of connections accepted.
     pub connections: u64,
-    /// How often the first byte of an answer followed one or more bytes of the client's. A greeting
-    /// is none.
+    /// The number of round trips.
+    ///
+    /// A round trip is one or more bytes from the client, followed by a first byte from the server.
+    /// A server's greeting is not a round trip.
     pub round_trips: u64,
-    /// Bytes that came from clients.
+    /// The number of bytes received from clients.
     pub bytes_up: u64,
-    /// Bytes that came from the server.
+    /// The number of bytes received from the server.
     pub bytes_down: u64,
 }
 

@@ -9,27 +9,27 @@ use tokio::sync::watch;
 use super::pump::{Direction, Pump};
 use super::switchboard::Switchboard;
 
-/// What a connection is to do.
+/// The current order of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Pass on.
+    /// Pass data on.
     Run,
-    /// Stand still.
+    /// Neither read nor write until the next order.
     Stall,
-    /// Stand still for ever.
+    /// Neither read nor write any more.
     BlackHole,
-    /// End with a FIN to both.
+    /// End with a FIN to both sides.
     Close,
     /// End with a RST to the client.
     Reset,
 }
 
-/// One connection of a client through the proxy.
+/// A connection of a client through the proxy.
 #[derive(Debug)]
 pub(super) struct Flow {
     order: watch::Sender<Order>,
-    /// Whether the client has said something that the server has not answered yet.
-    asked: AtomicBool,
+    /// The client has sent bytes that the server has not answered yet.
+    unanswered: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -37,7 +37,7 @@ impl Flow {
     pub(super) fn new(order: Order) -> Self {
         Self {
             order: watch::Sender::new(order),
-            asked: AtomicBool::new(false),
+            unanswered: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
     }
@@ -46,21 +46,22 @@ impl Flow {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// Gives the order if `if_now` says yes to the present one, and says whether it was given. An
-    /// end is final.
+    /// Replaces the current order if `if_now` accepts it. Returns `true` if it was replaced.
+    ///
+    /// `Close` and `Reset` are final.
     pub(super) fn order_if(&self, order: Order, if_now: impl Fn(Order) -> bool) -> bool {
         self.order.send_if_modified(|now| {
-            let given = if_now(*now) && !matches!(now, Order::Close | Order::Reset);
-            if given {
+            let replace = if_now(*now) && !matches!(now, Order::Close | Order::Reset);
+            if replace {
                 *now = order;
             }
-            given
+            replace
         })
     }
 
-    /// Passes on between the client and the server until one of them, or an order, ends it.
+    /// Passes data on until the client, the server or an order ends the connection.
     pub(super) async fn run(self: Arc<Self>, client: TcpStream, switchboard: Arc<Switchboard>) {
-        // Whatever went wrong, the sockets are closed after it.
+        // The sockets are closed after any error.
         let _ = self.pass_on(client, &switchboard).await;
         self.ended.store(true, Ordering::Release);
     }
@@ -68,7 +69,7 @@ impl Flow {
     async fn pass_on(&self, mut client: TcpStream, switchboard: &Switchboard) -> io::Result<()> {
         client.set_nodelay(true)?;
         let mut server = tokio::select! {
-            end = self.wait_for(|order| matches!(order, Order::Close | Order::Reset)) => return finish(end, client, None).await,
+            end = self.end() => return finish(end, client, None).await,
             server = self.reach_server(switchboard) => match server {
                 Ok(server) => server,
                 Err(_) => return finish(Order::Reset, client, None).await,
@@ -91,7 +92,7 @@ impl Flow {
             to: to_client,
         };
         let end = tokio::select! {
-            end = self.wait_for(|order| matches!(order, Order::Close | Order::Reset)) => end,
+            end = self.end() => end,
             ends = async { tokio::try_join!(up.run(), down.run()) } => match ends {
                 Ok(_) => Order::Close,
                 Err(_) => Order::Reset,
@@ -115,14 +116,19 @@ impl Flow {
         self.order_if(Order::Stall, |now| now == Order::Run);
     }
 
-    /// The client has said something.
-    pub(super) fn asked(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+    /// Records that the client has sent bytes.
+    pub(super) fn client_sent(&self) {
+        self.unanswered.store(true, Ordering::Relaxed);
     }
 
-    /// The server has said something: does it answer the client?
-    pub(super) fn answered(&self) -> bool {
-        self.asked.swap(false, Ordering::Relaxed)
+    /// Records that the server has sent bytes. Returns `true` if they complete a round trip.
+    pub(super) fn server_sent(&self) -> bool {
+        self.unanswered.swap(false, Ordering::Relaxed)
+    }
+
+    async fn end(&self) -> Order {
+        self.wait_for(|order| matches!(order, Order::Close | Order::Reset))
+            .await
     }
 
     async fn wait_for(&self, wanted: impl Fn(Order) -> bool) -> Order {

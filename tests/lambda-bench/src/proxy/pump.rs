@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::flow::{Flow, Order};
 use super::switchboard::Switchboard;
 
-/// How many pieces may be under way at once; a slow receiver slows its sender down.
+/// The number of pieces under way from which on the sender has to wait.
 const UNDER_WAY: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum Direction {
     Down,
 }
 
-/// Passes on one direction of a connection.
+/// One direction of a connection.
 pub(super) struct Pump<'a> {
     pub(super) direction: Direction,
     pub(super) flow: &'a Flow,
@@ -29,11 +29,11 @@ pub(super) struct Pump<'a> {
     pub(super) to: WriteHalf<'a>,
 }
 
-/// What was received, and is passed on when its time has come.
+/// Received bytes that are passed on after the delay.
 struct Piece {
     due: Instant,
     bytes: Vec<u8>,
-    /// How many of them are passed on.
+    /// The number of bytes already passed on.
     done: usize,
     then: Then,
 }
@@ -45,7 +45,7 @@ enum Then {
 }
 
 impl Pump<'_> {
-    /// Runs until the sender has ended and all that it sent is passed on.
+    /// Passes bytes on until the sender has ended and all its bytes are passed on.
     pub(super) async fn run(mut self) -> io::Result<()> {
         let mut orders = self.flow.orders();
         let mut under_way: VecDeque<Piece> = VecDeque::new();
@@ -58,17 +58,18 @@ impl Pump<'_> {
             let due = front.map(|piece| piece.due);
             let is_due = due.is_some_and(|due| due <= Instant::now());
             let rest = front.map_or(&[][..], |piece| &piece.bytes[piece.done..]);
+            let (writes, waits) = (running && is_due, running && due.is_some() && !is_due);
+            let reads = running && !ended && under_way.len() < UNDER_WAY;
             tokio::select! {
-                // An order comes before anything else. Reads and writes of sockets can be given up
-                // and begun anew.
+                // Orders come first. Cancelling a read or write of a socket loses no data.
                 biased;
                 _ = orders.changed() => {}
-                written = self.to.write(rest), if running && is_due => match written {
+                written = self.to.write(rest), if writes => match written {
                     Ok(length) => self.wrote(length, &mut under_way),
                     Err(error) => return self.lost(error, Direction::Down).await,
                 },
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if running && due.is_some() && !is_due => {}
-                read = self.from.read(&mut buffer), if running && !ended && under_way.len() < UNDER_WAY => match read {
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if waits => {}
+                read = self.from.read(&mut buffer), if reads => match read {
                     Ok(0) => ended = true,
                     Ok(length) => under_way.push_back(self.received(&buffer[..length], &mut tail)),
                     Err(error) => return self.lost(error, Direction::Up).await,
@@ -84,18 +85,18 @@ impl Pump<'_> {
         let length = bytes.len() as u64;
         match self.direction {
             Direction::Up => {
-                self.flow.asked();
+                self.flow.client_sent();
                 self.switchboard.count(|counts| counts.bytes_up += length);
             }
-            // Counted before it is passed on: who has the answer finds it counted.
+            // Count before passing on, so that a client with the answer finds it counted.
             Direction::Down => self.switchboard.count(|counts| {
                 counts.bytes_down += length;
-                counts.round_trips += u64::from(self.flow.answered());
+                counts.round_trips += u64::from(self.flow.server_sent());
             }),
         }
         let (delay, marked) = self.switchboard.settings(|settings| {
             let marked =
-                self.direction == Direction::Down && ends_wait(&mut settings.marker, bytes, tail);
+                self.direction == Direction::Down && take_marker(&mut settings.marker, bytes, tail);
             (settings.delay, marked)
         });
         let then = if marked { Then::Stall } else { Then::GoOn };
@@ -121,7 +122,7 @@ impl Pump<'_> {
         under_way.pop_front();
     }
 
-    /// The sender has ended, and all is passed on.
+    /// Passes on the end of the sender.
     async fn end(&mut self) -> io::Result<()> {
         if self.direction == Direction::Up && self.swallows() {
             pending::<()>().await;
@@ -129,7 +130,7 @@ impl Pump<'_> {
         self.to.shutdown().await
     }
 
-    /// A side is lost: the client's if this is the direction in which it was read or written.
+    /// Ends the connection after an error, which is the client's if the direction is `of_client`.
     async fn lost(&self, error: io::Error, of_client: Direction) -> io::Result<()> {
         if self.direction == of_client && self.swallows() {
             pending::<()>().await;
@@ -142,9 +143,10 @@ impl Pump<'_> {
     }
 }
 
-/// Whether the marker is there with these bytes, which takes it; `tail` keeps what may be the
-/// beginning of one.
-fn ends_wait(marker: &mut Option<Vec<u8>>, bytes: &[u8], tail: &mut Vec<u8>) -> bool {
+/// Removes the marker and returns `true` if it is complete with `bytes`.
+///
+/// `tail` keeps the last bytes, which may be the beginning of the marker.
+fn take_marker(marker: &mut Option<Vec<u8>>, bytes: &[u8], tail: &mut Vec<u8>) -> bool {
     let Some(wanted) = marker else { return false };
     tail.extend_from_slice(bytes);
     let found = tail.windows(wanted.len()).any(|window| window == wanted);

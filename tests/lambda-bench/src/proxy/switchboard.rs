@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use super::counts::Counts;
 use super::flow::{Flow, Order};
 
-/// What all connections of a proxy share.
+/// The state that all connections of a proxy share.
 #[derive(Debug)]
 pub(super) struct Switchboard {
     settings: Mutex<Settings>,
@@ -21,7 +21,7 @@ pub(super) struct Settings {
     pub(super) delay: Duration,
     pub(super) silent: bool,
     pub(super) swallow: bool,
-    /// What the server says before a connection stalls.
+    /// The bytes from the server after which a connection stalls.
     pub(super) marker: Option<Vec<u8>>,
 }
 
@@ -53,7 +53,9 @@ impl Switchboard {
         tokio::spawn(flow.run(client, self.clone()));
     }
 
-    /// Orders all connections that are open and for which `if_now` says yes, and tells which.
+    /// Gives `order` to the open connections whose current order `if_now` accepts.
+    ///
+    /// Returns those connections.
     pub(super) fn order(&self, order: Order, if_now: impl Fn(Order) -> bool) -> Vec<Arc<Flow>> {
         let flows = self.flows();
         flows
@@ -68,11 +70,11 @@ impl Switchboard {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        *self.counts.lock().expect("nobody panics while counting")
+        *self.counts.lock().expect("no thread panics while counting")
     }
 
     pub(super) fn count(&self, count: impl FnOnce(&mut Counts)) {
-        count(&mut self.counts.lock().expect("nobody panics while counting"));
+        count(&mut self.counts.lock().expect("no thread panics while counting"));
     }
 
     /// Reads or changes the settings.
@@ -81,13 +83,16 @@ impl Switchboard {
             &mut self
                 .settings
                 .lock()
-                .expect("nobody panics with the settings"),
+                .expect("no thread panics while it holds the settings"),
         )
     }
 
-    /// The connections that have not ended.
+    /// Returns the connections that have not ended.
     fn flows(&self) -> MutexGuard<'_, Vec<Arc<Flow>>> {
-        let mut flows = self.flows.lock().expect("nobody panics with the flows");
+        let mut flows = self
+            .flows
+            .lock()
+            .expect("no thread panics while it holds the flows");
         flows.retain(|flow| !flow.has_ended());
         flows
     }

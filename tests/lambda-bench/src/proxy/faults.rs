@@ -1,0 +1,103 @@
+//! The faults of a [`Proxy`]. Each takes effect at once, also in the middle of a read or write.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Proxy;
+use super::flow::{Flow, Order};
+use crate::wait::until;
+
+impl Proxy {
+    /// Delays everything received from now on by `each_way`, in both directions.
+    pub fn delay(&self, each_way: Duration) {
+        self.switchboard
+            .settings(|settings| settings.delay = each_way);
+    }
+
+    /// Silences all open connections for good: no data, no FIN, no RST.
+    ///
+    /// A firewall that has forgotten the connections does the same. New connections work.
+    pub fn black_hole(&self) {
+        self.switchboard.order(Order::BlackHole, |_| true);
+    }
+
+    /// Closes the connections that are black-holed or stalled.
+    ///
+    /// The keepalive of client and server does the same in the end.
+    pub fn forget(&self) {
+        self.switchboard.order(Order::Close, |now| {
+            matches!(now, Order::BlackHole | Order::Stall)
+        });
+    }
+
+    /// Sets whether new connections are accepted and then black-holed.
+    pub fn black_hole_new(&self, silent: bool) {
+        self.switchboard
+            .settings(|settings| settings.silent = silent);
+    }
+
+    /// Stalls all open connections in both directions until [`resume`](Self::resume).
+    pub fn stall(&self) {
+        self.switchboard
+            .order(Order::Stall, |now| now == Order::Run);
+    }
+
+    /// Stalls the first connection on which the server sends `marker`, once.
+    ///
+    /// The piece that contains the marker is passed on whole. Then the connection is stalled in
+    /// both directions until [`resume`](Self::resume).
+    pub fn stall_after(&self, marker: impl Into<Vec<u8>>) {
+        self.switchboard
+            .settings(|settings| settings.marker = Some(marker.into()));
+    }
+
+    /// Resumes stalled connections. No data is lost.
+    pub fn resume(&self) {
+        self.switchboard
+            .order(Order::Run, |now| now == Order::Stall);
+    }
+
+    /// Ends all open connections with a RST to the client, and waits for their end.
+    pub async fn reset(&self) {
+        self.end(Order::Reset).await;
+    }
+
+    /// Ends all open connections with a FIN to both sides, and waits for their end.
+    pub async fn close(&self) {
+        self.end(Order::Close).await;
+    }
+
+    /// Sets whether the end of a client is hidden from the server.
+    ///
+    /// The client's FIN and RST are dropped, and the server's side of the connection stays open.
+    /// This is what a server sees when a sandbox vanishes with its host.
+    pub fn swallow_client_end(&self, swallow: bool) {
+        self.switchboard
+            .settings(|settings| settings.swallow = swallow);
+    }
+
+    /// Refuses new connections, as a server that does not run. Open connections continue.
+    pub async fn refuse(&self) {
+        let listener = self.listener().take();
+        if let Some(listener) = listener {
+            listener.abort();
+            // The task owns the listener, so its end closes the port.
+            let _ = listener.await;
+        }
+    }
+
+    /// Sends new connections to another server, as a failover does.
+    pub fn retarget(&self, upstream: SocketAddr) {
+        self.switchboard
+            .settings(|settings| settings.upstream = upstream);
+    }
+
+    async fn end(&self, how: Order) {
+        let ending: Vec<Arc<Flow>> = self.switchboard.order(how, |_| true);
+        until("the end of the proxy's connections", async || {
+            ending.iter().all(|flow| flow.has_ended())
+        })
+        .await;
+    }
+}
