@@ -1,14 +1,15 @@
-//! What the bench asks of the machine: programs, processes, ports.
+//! Programs, processes and ports of this machine.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The path of `program`: in one of `folders`, else in one of `PATH`.
+/// Returns the path of `program`, searched in `folders` and then in `PATH`.
 ///
 /// # Panics
 ///
-/// If it is nowhere, with the Debian package that has it: a test is never skipped for it.
+/// If the program is not found, with the Debian package that contains it. No test is skipped
+/// because a program is missing.
 pub(crate) fn program(program: &str, package: &str, folders: &[PathBuf]) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     folders
@@ -18,23 +19,28 @@ pub(crate) fn program(program: &str, package: &str, folders: &[PathBuf]) -> Path
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
         .unwrap_or_else(|| {
-            panic!("`{program}` is not installed: start the tests with `tests/run`, or install the Debian package `{package}`")
+            panic!(
+                "`{program}` is not installed: start the tests with `tests/run`, \
+                 or install the Debian package `{package}`"
+            )
         })
 }
 
-/// The state of a process as one letter, as `proc(5)` has it: `T` is stopped, `Z` is dead and not
-/// waited for. `None` if there is no such process.
+/// Returns the state of a process as a letter of `proc(5)`, or `None` if there is no such process.
+///
+/// `T` is a stopped process. `Z` is a process that has ended but was not waited for.
 pub(crate) fn process_state(pid: i32) -> Option<char> {
     let stat =
         std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    // The state follows the program's name, which is in parentheses and may hold any character.
+    // The program's name comes before the state, in parentheses, and may contain any character.
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// A port of the loopback interface that nobody listens on.
+/// Returns a port of the loopback interface on which no process listens.
 ///
-/// It is below those that the kernel gives to outgoing connections (32768 and up), so that a server
-/// that stops and starts again finds its port free, and each process begins its search elsewhere.
+/// The port is below 32768, where the kernel's range for outgoing connections begins. A server
+/// that stops and starts again therefore finds its port free. Each process starts its search at
+/// another port.
 pub(crate) fn free_port() -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     const FIRST: u32 = 10_000;

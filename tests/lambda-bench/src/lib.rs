@@ -1,12 +1,33 @@
-//! A test bench for databases in Lambda functions, made of real processes on this machine.
+//! A test bench for databases in AWS Lambda functions, built from real processes on this machine.
 //!
-//! - [`lambda`]: an emulator that runs a function binary as Lambda does, and freezes its process
+//! - [`lambda`]: an emulator that runs a function binary as Lambda does and freezes its process
 //!   between invocations;
 //! - [`servers`]: private PostgreSQL, MariaDB and PgBouncer servers;
-//! - [`proxy`]: a proxy on the wire between both, which counts round trips and breaks connections;
-//! - [`wait`]: waits for an event, with a limit.
+//! - [`proxy`]: a proxy between function and server that counts round trips and injects faults;
+//! - [`wait`]: waiting for an event, with a limit.
 //!
-//! The bench is for Linux. Start the tests with `tests/run`, which installs what they need.
+//! ```no_run
+//! use lambda_bench::lambda::{Event, Sandbox};
+//! use lambda_bench::{proxy::Proxy, servers::Postgres};
+//!
+//! # #[tokio::main] async fn main() {
+//! let postgres = Postgres::shared().await;
+//! let proxy = Proxy::start(postgres.addr()).await;
+//! let sandbox = Sandbox::builder("target/debug/visits")
+//!     .env("DATABASE_URL", postgres.url_at(proxy.port()))
+//!     .start()
+//!     .await;
+//!
+//! sandbox.invoke(Event::get("/count?page=home")).await.ok();
+//! sandbox.frozen().await;
+//! proxy.reset().await; // The connection dies while the process is frozen.
+//!
+//! let answer = sandbox.invoke(Event::get("/count?page=home")).await;
+//! assert_eq!(answer.ok().json()["visits"], 2);
+//! # }
+//! ```
+//!
+//! The bench runs on Linux. `tests/run` installs the programs that it needs.
 
 #![expect(
     clippy::expect_used,

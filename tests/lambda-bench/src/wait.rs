@@ -1,16 +1,18 @@
-//! Waiting for an event, with a limit: no test sleeps and hopes.
+//! Waiting for an event, with a limit. No test sleeps for a fixed time and hopes.
 
 use std::fmt::Display;
 use std::time::Duration;
 
-/// How long a test waits for what should come at once: 10 s, far beyond what a busy machine needs.
+/// The limit of every wait for an event that should happen at once.
+///
+/// 10 s are far more than a busy machine needs.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
-/// Looks every millisecond until `check` says that it is so.
+/// Calls `check` every millisecond until it returns `true`.
 ///
 /// # Panics
 ///
-/// After [`LIMIT`], with `what` did not come.
+/// After [`LIMIT`], with `what` in the message.
 pub async fn until(what: impl Display, mut check: impl AsyncFnMut() -> bool) {
     within(what, async {
         while !check().await {
@@ -20,15 +22,15 @@ pub async fn until(what: impl Display, mut check: impl AsyncFnMut() -> bool) {
     .await;
 }
 
-/// Awaits `future` for [`LIMIT`] at most.
+/// Awaits `future` for at most [`LIMIT`].
 ///
 /// # Panics
 ///
-/// After [`LIMIT`], with `what` did not come. It is printed only then, and may show how things
-/// stand.
+/// After [`LIMIT`], with `what` in the message. `what` is formatted only then, so it can show the
+/// state at that time.
 pub async fn within<T>(what: impl Display, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(LIMIT, future).await {
         Ok(value) => value,
-        Err(_) => panic!("waited {LIMIT:?} in vain: {what}"),
+        Err(_) => panic!("timed out after {LIMIT:?} waiting for {what}"),
     }
 }

@@ -1,8 +1,9 @@
-//! A function without reuse-db, on which the emulator is tried. Its routes are what a test asks it
-//! to do; the environment says what it does before: `PLAIN_INIT`, `PLAIN_EXTENSION`,
-//! `PLAIN_STREAMING`.
+//! The function of the emulator's own tests.
+//!
+//! Its routes do what a test requests. The variables `TEST_INIT`, `TEST_EXTENSION` and
+//! `TEST_STREAMING` select its initialization, its extension and streamed responses.
 
-#![expect(clippy::panic, reason = "to panic is one of its routes")]
+#![expect(clippy::panic, reason = "one route panics")]
 
 use std::convert::Infallible;
 use std::env;
@@ -22,26 +23,26 @@ use serde_json::json;
 use tokio::sync::{Barrier, mpsc};
 use tokio::time::sleep;
 
-/// How many milliseconds of work the last request left to be done after its response.
+/// The milliseconds of work that the last request left for after its response.
 static AFTER: AtomicU64 = AtomicU64::new(0);
 static VISITS: AtomicU64 = AtomicU64::new(0);
 static TWO: std::sync::LazyLock<Barrier> = std::sync::LazyLock::new(|| Barrier::new(2));
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    match env::var("PLAIN_INIT").as_deref() {
+    match env::var("TEST_INIT").as_deref() {
         Ok("exit") => exit(7),
         Ok("hang") => sleep(Duration::MAX).await,
         _ => {}
     }
-    match env::var("PLAIN_EXTENSION").as_deref() {
+    match env::var("TEST_EXTENSION").as_deref() {
         Ok("shutdown") => {
             lambda_runtime::spawn_graceful_shutdown_handler(|| async { println!("goodbye") }).await;
         }
         Ok(ms) => slow_extension(Duration::from_millis(ms.parse()?)).await?,
         Err(_) => {}
     }
-    if env::var_os("PLAIN_STREAMING").is_some() {
+    if env::var_os("TEST_STREAMING").is_some() {
         return lambda_http::run_with_streaming_response(service_fn(streamed)).await;
     }
     let after = tower::util::ThenLayer::new(|result| async {
@@ -73,7 +74,7 @@ async fn routes(request: Request) -> Result<Response<Body>, Error> {
         "/echo" => return echo(&request),
         "/after" => {
             AFTER.store(ms(), Ordering::Relaxed);
-            json!("work is left")
+            json!("work is pending")
         }
         "/sleep" => {
             sleep(Duration::from_millis(ms())).await;
@@ -103,7 +104,7 @@ fn echo(request: &Request) -> Result<Response<Body>, Error> {
         .get("x-sent")
         .cloned()
         .unwrap_or(http::HeaderValue::from_static(""));
-    // Any other type would be sent as text.
+    // lambda_http would send any other type as text.
     let response = Response::builder()
         .header("content-type", "application/octet-stream")
         .header("x-echo", header)
@@ -115,7 +116,7 @@ fn echo(request: &Request) -> Result<Response<Body>, Error> {
 type Chunks =
     StreamBody<tokio_stream::wrappers::ReceiverStream<Result<Frame<bytes::Bytes>, Error>>>;
 
-/// Sends `first`, waits, and sends `second`, or an error.
+/// Sends `first`, and `second` or an error 300 ms later.
 async fn streamed(request: Request) -> Result<Response<Chunks>, Infallible> {
     let fails = request.uri().path() == "/fail";
     let (chunks, body) = mpsc::channel(1);
@@ -132,7 +133,7 @@ async fn streamed(request: Request) -> Result<Response<Chunks>, Infallible> {
     Ok(Response::new(StreamBody::new(body.into())))
 }
 
-/// Registers an extension that takes `work` for every invocation.
+/// Registers an extension that works for `work` in every invocation.
 async fn slow_extension(work: Duration) -> Result<(), Error> {
     let service = lambda_extension::service_fn(move |event: LambdaEvent| async move {
         if let NextEvent::Invoke(_) = event.next {
@@ -156,7 +157,7 @@ impl SnapStartResource for Snapshot {
     fn before_snapshot(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async {
             println!("before the snapshot");
-            if env::var("PLAIN_INIT").as_deref() == Ok("error") {
+            if env::var("TEST_INIT").as_deref() == Ok("error") {
                 Err("not today".into())
             } else {
                 Ok(())

@@ -1,5 +1,6 @@
-//! Starts the servers, tells where they are, and waits to be killed: on it is tried that they end
-//! with their process.
+//! Starts the servers, prints where they are, and waits to be killed.
+//!
+//! A test kills this process and checks that the servers end with it.
 
 use std::future::pending;
 
