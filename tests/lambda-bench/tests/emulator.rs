@@ -1,4 +1,4 @@
-//! What the Lambda emulator promises, on a function without a database.
+//! The promises of the Lambda emulator, on a function without a database.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use serde_json::json;
 
 const SIGKILL: Option<i32> = Some(9);
 
-fn plain() -> Builder {
+fn function() -> Builder {
     Sandbox::builder(env!("CARGO_BIN_EXE_test_function"))
 }
 
 #[tokio::test]
 async fn one_process_serves_invocation_after_invocation() {
-    let sandbox = plain().start().await;
+    let sandbox = function().start().await;
     for visit in 1..=3 {
         let answer = sandbox.invoke(Event::get("/hello?name=J%C3%BCrgen")).await;
         assert_eq!(
@@ -30,7 +30,7 @@ async fn one_process_serves_invocation_after_invocation() {
 
 #[tokio::test]
 async fn requests_and_responses_arrive_whole() {
-    let sandbox = plain().start().await;
+    let sandbox = function().start().await;
     let answer = sandbox
         .invoke(
             Event::post("/echo", "hej")
@@ -59,8 +59,8 @@ async fn requests_and_responses_arrive_whole() {
 }
 
 #[tokio::test]
-async fn the_environment_is_lambdas_and_nothing_else() {
-    let sandbox = plain().env("MINE", "yes").start().await;
+async fn the_function_has_lambdas_environment_and_no_other() {
+    let sandbox = function().env("MINE", "yes").start().await;
     let env = sandbox.invoke(Event::get("/env")).await.json();
     assert_eq!(env["MINE"], "yes");
     assert_eq!(env["AWS_LAMBDA_INITIALIZATION_TYPE"], "on-demand");
@@ -70,19 +70,19 @@ async fn the_environment_is_lambdas_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn it_is_frozen_when_it_asks_for_the_next_event_and_not_before() {
-    let sandbox = plain().start().await;
+async fn the_freeze_waits_until_the_function_asks_for_the_next_event() {
+    let sandbox = function().start().await;
     sandbox.frozen().await;
     assert_eq!(sandbox.freezes(), 1, "after its initialization");
 
     let answer = sandbox.invoke(Event::get("/after?ms=300")).await;
-    assert_eq!(answer.ok().json(), "work is left");
+    assert_eq!(answer.ok().json(), "work is pending");
     assert!(
         !sandbox.output().contains("worked after the response"),
-        "the answer did not wait for that"
+        "the answer waited for the work after it"
     );
     sandbox.frozen().await;
-    // A frozen process cannot say so any more.
+    // A process that was frozen too early could not write this.
     until("the work after the response", async || {
         sandbox.output().contains("worked after the response")
     })
@@ -91,8 +91,8 @@ async fn it_is_frozen_when_it_asks_for_the_next_event_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_frozen_process_is_thawed_by_an_invocation_or_by_hand() {
-    let sandbox = plain().start().await;
+async fn an_invocation_or_the_test_thaws_a_frozen_process() {
+    let sandbox = function().start().await;
     sandbox.frozen().await;
     let pid = sandbox.pid();
     sandbox.invoke(Event::get("/hello")).await.ok();
@@ -107,8 +107,8 @@ async fn a_frozen_process_is_thawed_by_an_invocation_or_by_hand() {
 }
 
 #[tokio::test]
-async fn freezing_can_be_off() {
-    let sandbox = plain().freezing(false).start().await;
+async fn freezing_can_be_disabled() {
+    let sandbox = function().freezing(false).start().await;
     sandbox.invoke(Event::get("/hello")).await.ok();
     sandbox.idle().await;
     assert_eq!((sandbox.freezes(), sandbox.is_frozen()), (0, false));
@@ -116,8 +116,8 @@ async fn freezing_can_be_off() {
 }
 
 #[tokio::test]
-async fn the_function_is_told_its_deadline() {
-    let sandbox = plain().timeout(Duration::from_secs(7)).start().await;
+async fn an_event_has_its_deadline() {
+    let sandbox = function().timeout(Duration::from_secs(7)).start().await;
     let answer = sandbox.invoke(Event::get("/deadline")).await.json();
     let left =
         answer["deadline"].as_u64().expect("a number") - answer["now"].as_u64().expect("a number");
@@ -125,8 +125,8 @@ async fn the_function_is_told_its_deadline() {
 }
 
 #[tokio::test]
-async fn past_its_deadline_it_is_killed_and_the_next_is_a_cold_start() {
-    let sandbox = plain().timeout(Duration::from_millis(500)).start().await;
+async fn a_process_past_its_deadline_is_killed_and_replaced() {
+    let sandbox = function().timeout(Duration::from_millis(500)).start().await;
     let pid = sandbox.pid();
     let answer = sandbox.invoke(Event::get("/sleep?ms=60000")).await;
     assert!(answer.timed_out(), "{answer:?}");
@@ -140,10 +140,10 @@ async fn past_its_deadline_it_is_killed_and_the_next_is_a_cold_start() {
 }
 
 #[tokio::test]
-async fn work_after_the_response_counts_in_the_deadline() {
-    let sandbox = plain().timeout(Duration::from_millis(500)).start().await;
+async fn work_after_the_response_counts_towards_the_deadline() {
+    let sandbox = function().timeout(Duration::from_millis(500)).start().await;
     sandbox.invoke(Event::get("/after?ms=60000")).await.ok();
-    until("its end", async || {
+    until("the end of the process", async || {
         sandbox.process_state().is_none_or(|state| state == 'Z')
     })
     .await;
@@ -153,7 +153,7 @@ async fn work_after_the_response_counts_in_the_deadline() {
 
 #[tokio::test]
 async fn errors_and_panics_are_function_errors() {
-    let sandbox = plain().start().await;
+    let sandbox = function().start().await;
     let answer = sandbox.invoke(Event::get("/fail")).await;
     assert_eq!(answer.error().message, "no luck");
     let answer = sandbox.invoke(Event::get("/panic")).await;
@@ -162,12 +162,12 @@ async fn errors_and_panics_are_function_errors() {
         .invoke(Event::json(json!({ "no": "request" })))
         .await;
     assert!(!answer.error().error_type.is_empty());
-    assert_eq!(sandbox.starts(), 1, "lambda_runtime survives all of them");
+    assert_eq!(sandbox.starts(), 1, "lambda_runtime ended after an error");
 }
 
 #[tokio::test]
-async fn a_process_that_ends_has_crashed() {
-    let sandbox = plain().start().await;
+async fn an_exit_or_abort_is_a_crash() {
+    let sandbox = function().start().await;
     let answer = sandbox.invoke(Event::get("/exit")).await;
     assert_eq!(answer.crash().code(), Some(3));
     let answer = sandbox.invoke(Event::get("/abort")).await;
@@ -177,15 +177,15 @@ async fn a_process_that_ends_has_crashed() {
 }
 
 #[tokio::test]
-async fn initialization_can_fail() {
-    let sandbox = plain().env("PLAIN_INIT", "exit").start().await;
+async fn a_failed_initialization_fails_the_invocation() {
+    let sandbox = function().env("TEST_INIT", "exit").start().await;
     assert_eq!(
         sandbox.invoke(Event::get("/hello")).await.crash().code(),
         Some(7)
     );
 
-    let sandbox = plain()
-        .env("PLAIN_INIT", "error")
+    let sandbox = function()
+        .env("TEST_INIT", "error")
         .snap_start()
         .start()
         .await;
@@ -196,16 +196,20 @@ async fn initialization_can_fail() {
 }
 
 #[tokio::test]
-async fn initialization_has_a_limit() {
-    let sandbox = plain().env("PLAIN_INIT", "hang").start().await;
+async fn an_initialization_past_its_limit_is_killed() {
+    let limit = Duration::from_millis(500);
+    let builder = function().env("TEST_INIT", "hang").init_timeout(limit);
+    let sandbox = builder.start().await;
+    let start = Instant::now();
     let answer = sandbox.invoke(Event::get("/hello")).await;
     assert!(answer.timed_out(), "{answer:?}");
-    assert!(answer.took >= Duration::from_secs(9), "{answer:?}");
+    // The limit began with the process, slightly before `start`.
+    assert!(start.elapsed() >= limit / 2, "{answer:?}");
 }
 
 #[tokio::test]
 async fn a_snapshot_is_taken_before_the_first_invocation() {
-    let sandbox = plain().snap_start().start().await;
+    let sandbox = function().snap_start().start().await;
     sandbox.frozen().await;
     assert!(sandbox.output().contains("before the snapshot"));
     assert!(!sandbox.output().contains("after the restore"));
@@ -216,8 +220,8 @@ async fn a_snapshot_is_taken_before_the_first_invocation() {
 }
 
 #[tokio::test]
-async fn a_worker_each_takes_concurrent_invocations() {
-    let sandbox = Arc::new(plain().concurrency(2).start().await);
+async fn concurrent_invocations_have_a_worker_each() {
+    let sandbox = Arc::new(function().concurrency(2).start().await);
     let meet = || {
         let sandbox = sandbox.clone();
         tokio::spawn(async move {
@@ -226,10 +230,10 @@ async fn a_worker_each_takes_concurrent_invocations() {
     };
     let (one, two) = (meet(), meet());
     let (one, two) = (one.await.expect("an answer"), two.await.expect("an answer"));
-    assert!(one != two, "they met, and one of them was first");
+    assert!(one != two, "exactly one of the two arrives first");
     sandbox.frozen().await;
 
-    // Both have to ask: one that is still at work after its response keeps it from freezing.
+    // A worker that is still busy after its response delays the freeze.
     let freezes = sandbox.freezes();
     sandbox.invoke(Event::get("/after?ms=300")).await.ok();
     sandbox.frozen().await;
@@ -241,8 +245,8 @@ async fn a_worker_each_takes_concurrent_invocations() {
 }
 
 #[tokio::test]
-async fn without_workers_invocations_wait_for_each_other() {
-    let sandbox = plain().start().await;
+async fn a_single_worker_serves_invocations_one_after_another() {
+    let sandbox = function().start().await;
     let (one, two, three) = tokio::join!(
         sandbox.invoke(Event::get("/hello")),
         sandbox.invoke(Event::get("/hello")),
@@ -253,8 +257,8 @@ async fn without_workers_invocations_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn an_extension_keeps_it_from_freezing_until_it_asks_too() {
-    let sandbox = plain().env("PLAIN_EXTENSION", "300").start().await;
+async fn the_freeze_waits_until_an_extension_asks_for_the_next_event() {
+    let sandbox = function().env("TEST_EXTENSION", "300").start().await;
     sandbox.frozen().await;
     sandbox.invoke(Event::get("/hello")).await.ok();
     sandbox.frozen().await;
@@ -266,30 +270,37 @@ async fn an_extension_keeps_it_from_freezing_until_it_asks_too() {
 }
 
 #[tokio::test]
-async fn sigterm_reaches_it_only_with_an_extension() {
-    let with = plain().env("PLAIN_EXTENSION", "shutdown").start().await;
+async fn only_a_function_with_an_extension_gets_sigterm() {
+    let with = function().env("TEST_EXTENSION", "shutdown").start().await;
     with.frozen().await;
     assert_eq!(with.shutdown().await.code(), Some(0));
-    assert!(with.output().contains("goodbye"), "it was thawed to say so");
+    assert!(
+        with.output().contains("goodbye"),
+        "the frozen function did not handle SIGTERM"
+    );
 
-    let without = plain().start().await;
+    let without = function().start().await;
     without.frozen().await;
     assert_eq!(without.shutdown().await.signal(), SIGKILL);
 }
 
 #[tokio::test]
-async fn it_can_be_ended_in_other_ways() {
-    let sandbox = plain().start().await;
+async fn a_process_can_be_terminated_killed_or_dropped() {
+    let sandbox = function().start().await;
     sandbox.frozen().await;
     assert_eq!(
         sandbox.terminate().await.signal(),
         Some(15),
-        "as it handles no SIGTERM"
+        "the function does not handle SIGTERM"
     );
     sandbox.invoke(Event::get("/hello")).await.ok();
     sandbox.frozen().await;
     sandbox.thaw();
-    assert_eq!(sandbox.kill().await.signal(), SIGKILL, "no SIGTERM before");
+    assert_eq!(
+        sandbox.kill().await.signal(),
+        SIGKILL,
+        "SIGTERM was sent first"
+    );
     sandbox.invoke(Event::get("/hello")).await.ok();
     assert_eq!(sandbox.starts(), 3);
 
@@ -306,7 +317,7 @@ async fn it_can_be_ended_in_other_ways() {
 
 #[tokio::test]
 async fn responses_can_be_streamed() {
-    let sandbox = plain().env("PLAIN_STREAMING", "1").start().await;
+    let sandbox = function().env("TEST_STREAMING", "1").start().await;
     sandbox.idle().await;
     let start = Instant::now();
     let answer = sandbox.invoke(Event::get("/")).await;
@@ -315,7 +326,10 @@ async fn responses_can_be_streamed() {
         answer.header("content-type"),
         Some("application/octet-stream")
     );
-    let first_byte = answer.http().first_byte.expect("it was streamed");
+    let first_byte = answer
+        .http()
+        .first_byte
+        .expect("a streamed response has a first byte");
     assert!(
         first_byte + Duration::from_millis(200) < answer.took,
         "{first_byte:?} {:?}",
@@ -336,8 +350,8 @@ async fn responses_can_be_streamed() {
 }
 
 #[tokio::test]
-async fn a_client_can_leave_in_the_middle_of_a_stream() {
-    let sandbox = plain().env("PLAIN_STREAMING", "1").start().await;
+async fn a_client_can_disconnect_during_a_stream() {
+    let sandbox = function().env("TEST_STREAMING", "1").start().await;
     let answer = sandbox.invoke(Event::get("/").leaves_after(1)).await;
     assert_eq!(answer.ok().text(), "first ");
     let answer = sandbox.invoke(Event::get("/")).await;
