@@ -1,7 +1,8 @@
-//! As they are printed.
+//! The expansions, as the snapshots contain them.
+
 #![expect(
     clippy::needless_borrow,
-    reason = "the same text serves a connection, borrowed already, and a transaction"
+    reason = "the expansion is the same for a borrowed connection and a transaction"
 )]
 
 #[rustfmt::skip]

@@ -1,5 +1,7 @@
-//! The snapshots of the attribute's expansion, compiled as they stand, beside the functions that
-//! they are of: nothing that a strict user turns on may fire because of us.
+//! The snapshots of the attribute's expansion, compiled beside the functions that they expand.
+//!
+//! No lint that a strict user enables may fire because of the expansion.
+
 #![warn(
     clippy::pedantic,
     missing_docs,

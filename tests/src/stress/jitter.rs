@@ -1,4 +1,4 @@
-//! Sandboxes that are refused together do not come back together.
+//! Sandboxes that are refused at the same moment spread their next attempts.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -8,28 +8,30 @@ use std::time::{Duration, Instant};
 use super::{Length, Programs};
 use lambda_bench::lambda::{Event, Sandbox};
 
-/// What the tries are counted by.
+/// The width of a row of the report.
 const BIN: Duration = Duration::from_millis(500);
-/// When those that come at once would be a crowd.
+/// The window in which attempts count as simultaneous.
 const AT_ONCE: Duration = Duration::from_millis(25);
-/// Before this the pauses are too short to be apart.
+/// The time from which on attempts must be spread. Before it, the pauses are too short.
 const SPREAD_AFTER: Duration = Duration::from_secs(1);
-/// Until this each sandbox goes on: it has 5 s.
-const GOES_ON_UNTIL: Duration = Duration::from_secs(4);
-/// With the longest of pauses, of 25 ms, 50 ms … 800 ms, 1 s, 1 s …, there is time for 10.
-const LEAST_TRIES: usize = 8;
+/// The time until which each sandbox must retry. `connect_timeout` is 5 s.
+const RETRIES_UNTIL: Duration = Duration::from_secs(4);
+/// The least attempts of a sandbox.
+///
+/// There is time for 10 with the longest pauses: 25 ms, 50 ms … 800 ms, 1 s, 1 s …
+const LEAST_ATTEMPTS: usize = 8;
 
-/// All are invoked at once, and each of their tries is refused: when do they come?
+/// Invokes all sandboxes at once, refuses every attempt, and returns when the attempts arrived.
 ///
 /// # Panics
 ///
-/// If there are too few of them, or many come at once later than a second after the first.
+/// If there are too few attempts, or if many arrive at once more than 1 s after the first.
 pub async fn run(programs: &Programs, length: Length) -> String {
     let count = match length {
         Length::Short => 12,
         Length::Long => 50,
     };
-    let (port, tries) = refuse();
+    let (port, attempts) = refuse();
     let mut sandboxes = Vec::new();
     for _ in 0..count {
         let sandbox = Sandbox::builder(programs.path("fleet"))
@@ -52,18 +54,23 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     for status in invoked {
         assert_eq!(status.await.expect("an answer"), 503);
     }
-    let tries = std::mem::take(&mut *tries.lock().expect("nobody panics with it"));
-    // On a busy machine processes wait for each other, and then come together; without jitter a tenth
-    // or a fifth would come at once.
+    let attempts = std::mem::take(
+        &mut *attempts
+            .lock()
+            .expect("no thread panics while it holds the times"),
+    );
+    // On a busy machine, processes wait for a core and then connect together. Without jitter, a
+    // tenth to a fifth of the attempts would arrive at once.
     let most = match length {
         Length::Short => 0.15,
         Length::Long => 0.06,
     };
-    report(count, most, &tries)
+    report(count, most, &attempts)
 }
 
-/// A port that hangs up on everybody, and when it did. It has a thread of its own, which is not kept
-/// waiting by the rest of a busy process.
+/// Returns a port that closes every connection, and the times at which it did.
+///
+/// A thread of its own accepts the connections, so a busy runtime does not delay the times.
 fn refuse() -> (u16, Arc<Mutex<Vec<Instant>>>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -75,7 +82,7 @@ fn refuse() -> (u16, Arc<Mutex<Vec<Instant>>>) {
                 drop(client);
                 times
                     .lock()
-                    .expect("nobody panics with it")
+                    .expect("no thread panics while it holds the times")
                     .push(Instant::now());
             }
         }
@@ -83,10 +90,10 @@ fn refuse() -> (u16, Arc<Mutex<Vec<Instant>>>) {
     (port, times)
 }
 
-/// `most` is the share of the later tries that may come at once.
-fn report(count: usize, most: f64, tries: &[Instant]) -> String {
-    let first = tries.iter().min().expect("somebody came");
-    let times: Vec<Duration> = tries
+/// Returns the report, and checks that at most the share `most` of the later attempts is at once.
+fn report(count: usize, most: f64, attempts: &[Instant]) -> String {
+    let first = attempts.iter().min().expect("an attempt arrived");
+    let times: Vec<Duration> = attempts
         .iter()
         .map(|time| time.duration_since(*first))
         .collect();
@@ -103,31 +110,34 @@ fn report(count: usize, most: f64, tries: &[Instant]) -> String {
     let last = times.iter().max().copied().unwrap_or_default();
 
     let mut text = format!(
-        "{count} sandboxes, refused together; {} tries, {} of them from {SPREAD_AFTER:?} on. \
-         Most within {AT_ONCE:?}: {beginning} at the beginning, {crowd} from {SPREAD_AFTER:?} on.\n\n\
-         | after | tries | |\n|---|---|---|\n",
+        "{count} sandboxes, refused at the same moment; {} attempts, \
+         {} of them after {SPREAD_AFTER:?}. Most within {AT_ONCE:?}: {beginning} before {SPREAD_AFTER:?}, {crowd} after it.\n\n\
+         | after | attempts | |\n|---|---|---|\n",
         times.len(),
         later.len(),
     );
     let (mut from, mut is_silent) = (Duration::ZERO, false);
     while from <= last {
-        let tries = within(from, BIN);
+        let attempts = within(from, BIN);
         let _ = writeln!(
             text,
-            "| {:.1} s | {tries} | {} |",
+            "| {:.1} s | {attempts} | {} |",
             from.as_secs_f64(),
-            "▪".repeat(tries / 3)
+            "▪".repeat(attempts / 3)
         );
-        let goes_on = (SPREAD_AFTER..GOES_ON_UNTIL).contains(&from);
-        is_silent |= goes_on && tries == 0;
+        let is_checked = (SPREAD_AFTER..RETRIES_UNTIL).contains(&from);
+        is_silent |= is_checked && attempts == 0;
         from += BIN;
     }
-    assert!(!is_silent, "nobody comes for a while:\n{text}");
+    assert!(!is_silent, "no attempt arrives for {BIN:?}:\n{text}");
     assert!(
-        times.len() >= LEAST_TRIES * count && last >= GOES_ON_UNTIL,
-        "they give up:\n{text}"
+        times.len() >= LEAST_ATTEMPTS * count && last >= RETRIES_UNTIL,
+        "sandboxes give up too early:\n{text}"
     );
     let share = crowd as f64 / later.len() as f64;
-    assert!(share <= most, "{share:.2} come at once:\n{text}");
+    assert!(
+        share <= most,
+        "the share {share:.2} of the attempts arrives at once:\n{text}"
+    );
     text
 }

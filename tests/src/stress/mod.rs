@@ -1,8 +1,8 @@
-//! What spikes, full servers, faults and time do to a fleet of sandboxes.
+//! Stress tests: spikes, full servers, faults, and long lives of sandboxes.
 //!
-//! Each part is run at length by `cargo run --release -p reuse-db-tests --bin stress`, and in short by
-//! the tests, from the same code. It panics where a promise is broken, and returns its figures as
-//! text.
+//! `cargo run --release -p reuse-db-tests --bin stress` runs the long form of each part. The tests
+//! run the short form of the same code. Each part panics if a promise is broken, and returns its
+//! figures as text.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ pub mod fleet;
 pub mod jitter;
 pub mod soak;
 
-/// How long a run is to be.
+/// The length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// For every change: a minute or so for each part.
+    /// For every change.
     Short,
-    /// For a release, on a quiet machine.
+    /// Before a release, on a quiet machine.
     Long,
 }
 
@@ -27,26 +27,31 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Those in `folder`, as cargo has built them.
+    /// Returns the binaries in `folder`, a target folder of cargo.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
         }
     }
 
-    /// Those beside a binary of this package.
+    /// Returns the binaries in the folder of a binary of this package.
     pub fn beside(binary: impl AsRef<Path>) -> Self {
         Self::in_folder(binary.as_ref().parent().unwrap_or(Path::new("")))
     }
 
-    /// The path of one.
+    /// Returns the path of a binary.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 }
 
-/// Between 0 and 1.
+/// Returns a random number from 0 to 1.
 fn random() -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
     f64::from(RandomState::new().hash_one(()) as u32) / f64::from(u32::MAX)
+}
+
+/// Replaces the user `app` in a server's URL. All users have the same password.
+fn with_user(url: &str, user: &str) -> String {
+    url.replacen("app:", &format!("{user}:"), 1)
 }

@@ -1,4 +1,4 @@
-//! What came of a fault against a handle.
+//! The figures of a fault against a handle.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use lambda_bench::lambda::{Answer, Outcome};
 use lambda_bench::servers::PASSWORD;
 
-/// What the password is rotated to.
+/// The password after a rotation.
 pub(super) const NEW_PASSWORD: &str = "r0tated";
 
-/// Some rounds of a fault against one handle of one database.
+/// The rounds of a fault against one handle of one database.
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     pub(super) database: &'static str,
@@ -17,55 +17,55 @@ pub(super) struct Cell {
     pub(super) handle: &'static str,
     pub(super) rounds: usize,
     pub(super) invocations: usize,
-    /// Invocations that the fault may have failed, and did.
+    /// The invocations that failed as the fault demands.
     pub(super) hit: usize,
-    /// Those that failed beyond that, or did not fail as they should have, and how.
+    /// The invocations with another outcome than wanted, as text.
     pub(super) wrong: Vec<String>,
     pub(super) worst: Duration,
-    /// What that may be, if it is not only the function's time-out.
+    /// The limit of `worst` in a long run.
     bound: Option<Duration>,
-    /// Sessions at the servers at the end, the kept one; SQLite has none.
+    /// The sessions at the end, one of them kept. SQLite has no sessions.
     pub(super) sessions: Option<usize>,
-    /// Sockets or files of the process at the end, that of the kept connection.
+    /// The sockets or files of the process at the end, one of them kept.
     pub(super) sockets: usize,
-    /// Writes that were answered for and are not there, or are there twice.
+    /// The confirmed writes that are lost or doubled.
     pub(super) writes: usize,
     written: BTreeSet<i64>,
-    /// Whether a password was seen in the function's output or its errors.
-    told_secret: bool,
+    /// The function's output or an error contains a password.
+    leaked_password: bool,
 }
 
-/// What an invocation should come to.
+/// The wanted outcome of an invocation.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wanted {
-    /// It does its work.
+    /// The write succeeds.
     Success,
-    /// It fails, saying this.
+    /// The invocation fails with an error that contains this text.
     Failure(&'static str),
-    /// The same, unless it succeeds after all.
+    /// The invocation succeeds, or fails as with `Failure`.
     FailureAtWorst(&'static str),
-    /// No connection is to be had, and it does not try again.
+    /// The server rejects the connection, which is not retried.
     Rejection,
-    /// A 503 that says when to come back.
-    Refusal,
-    /// The same, unless it succeeds after all.
-    RefusalAtWorst,
+    /// A 503 with `Retry-After`.
+    Unavailable,
+    /// The invocation succeeds, or is answered as with `Unavailable`.
+    UnavailableAtWorst,
 }
 
 impl Wanted {
     fn is_met(self, answer: &Answer) -> bool {
         match (self, &answer.outcome) {
             (
-                Self::Success | Self::FailureAtWorst(_) | Self::RefusalAtWorst,
+                Self::Success | Self::FailureAtWorst(_) | Self::UnavailableAtWorst,
                 Outcome::Http(http),
             ) if http.status == 200 => true,
-            (Self::Refusal | Self::RefusalAtWorst, Outcome::Http(http)) => {
+            (Self::Unavailable | Self::UnavailableAtWorst, Outcome::Http(http)) => {
                 http.status == 503 && http.headers.contains_key("retry-after")
             }
-            (Self::Failure(says) | Self::FailureAtWorst(says), Outcome::Failed(error)) => {
-                error.message.contains(says)
+            (Self::Failure(text) | Self::FailureAtWorst(text), Outcome::Failed(error)) => {
+                error.message.contains(text)
             }
-            (Self::Rejection, Outcome::Failed(error)) => ["connection rejected", "(1 try in"]
+            (Self::Rejection, Outcome::Failed(error)) => ["connection rejected", "(1 attempt in"]
                 .iter()
                 .all(|words| error.message.contains(words)),
             _ => false,
@@ -94,12 +94,12 @@ impl Cell {
             sockets: 0,
             writes: 0,
             written: BTreeSet::new(),
-            told_secret: false,
+            leaked_password: false,
         }
     }
 
-    /// Takes down an invocation that was to write `n`.
-    pub(super) fn invoked(&mut self, answer: &Answer, wanted: Wanted, n: i64) {
+    /// Records an invocation that was to write `n`.
+    pub(super) fn record(&mut self, answer: &Answer, wanted: Wanted, n: i64) {
         self.invocations += 1;
         self.worst = self.worst.max(answer.took);
         let succeeded = matches!(&answer.outcome, Outcome::Http(http) if http.status == 200);
@@ -119,48 +119,51 @@ impl Cell {
         }
     }
 
-    /// Whether there is the one connection that the last invocation has left, and no other.
+    /// Returns `true` if the last invocation's connection is the only one left.
     pub(super) fn keeps_one(&self) -> bool {
         self.sessions.is_none_or(|sessions| sessions == 1) && self.sockets == 1
     }
 
-    /// Looks for a password in what the function wrote or answered.
+    /// Looks for a password in the function's output or answer.
     pub(super) fn look_for_secrets(&mut self, text: &str) {
-        self.told_secret |= [PASSWORD, NEW_PASSWORD]
+        self.leaked_password |= [PASSWORD, NEW_PASSWORD]
             .iter()
             .any(|secret| text.contains(secret));
     }
 
-    /// Looks for what was answered for in `notes`, all that is at the servers.
+    /// Compares the confirmed writes with `notes`, all rows of the servers.
     pub(super) fn compare(&mut self, notes: &[i64]) {
         let distinct: BTreeSet<i64> = notes.iter().copied().collect();
         let lost = self.written.difference(&distinct).count();
         self.writes = lost + notes.len() - distinct.len();
     }
 
-    /// The promises that were broken.
+    /// Returns the broken promises.
     pub(super) fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         if let Some(first) = self.wrong.first() {
             broken.push(format!(
-                "{} invocations went wrong, the first: {first}",
+                "{} invocations have an unwanted outcome, the first: {first}",
                 self.wrong.len()
             ));
         }
         if let Some(bound) = self.bound.filter(|bound| self.worst > *bound) {
-            broken.push(format!("{:?} is over {bound:?}", self.worst));
+            broken.push(format!(
+                "the worst latency {:?} is over {bound:?}",
+                self.worst
+            ));
         }
         if !self.keeps_one() {
             let (sessions, sockets) = (self.sessions, self.sockets);
             broken.push(format!(
-                "one is to be kept: {sessions:?} sessions, {sockets} sockets or files"
+                "{sessions:?} sessions and {sockets} sockets or files are left instead of one"
             ));
         }
         if self.writes > 0 {
             broken.push(format!("{} writes are lost or doubled", self.writes));
         }
-        if self.told_secret {
-            broken.push("a password was told".to_owned());
+        if self.leaked_password {
+            broken.push("a password was leaked".to_owned());
         }
         let place = format!("{}, {}, {}", self.database, self.fault, self.handle);
         broken

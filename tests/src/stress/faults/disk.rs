@@ -1,4 +1,4 @@
-//! A folder whose disk can become read-only.
+//! A folder that can become read-only.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,11 +10,13 @@ use tempfile::TempDir;
 
 /// A folder with the file of a database.
 ///
-/// How writing is prevented depends on who may do what. Root, whom no permission stops, mounts the
-/// folder over itself, read-only: what is opened from then on is on that mount, the journal of a
-/// connection that was opened before included. An ordinary user takes the permissions away. Root
-/// without the right to mount, as in many containers, puts a folder in the journal's place, without
-/// which no write begins.
+/// There are three ways to prevent writes:
+///
+/// - Root mounts the folder over itself, read-only, since permissions do not apply to root. A
+///   connection that was opened before opens its journal on the new mount.
+/// - An ordinary user removes the permissions to write.
+/// - Root in a container often may not mount. A folder takes the place of the journal, without
+///   which SQLite begins no write.
 #[derive(Debug)]
 pub(super) struct Disk {
     folder: TempDir,
@@ -53,16 +55,19 @@ impl Disk {
         self.folder.path()
     }
 
-    /// The file of the database.
+    /// Returns the file of the database.
     pub(super) fn file(&self) -> PathBuf {
         self.folder().join("app.db")
     }
 
-    /// Prevents writing from now on, or allows it again.
+    /// Prevents writes from now on, or allows them again.
     pub(super) fn set_read_only(&self, read_only: bool) {
         match (self.way, read_only) {
             (Way::Mount, true) => {
-                assert!(mounted_over(self.folder()), "it was possible before");
+                assert!(
+                    mounted_over(self.folder()),
+                    "a folder that could be mounted once can be mounted again"
+                );
             }
             (Way::Mount, false) => self.unmount(),
             (Way::Permissions, _) => {
@@ -74,8 +79,8 @@ impl Disk {
                 permit(&self.file(), file);
                 permit(self.folder(), folder);
             }
-            (Way::Obstacle, true) => fs::create_dir(self.journal()).expect("the folder is ours"),
-            (Way::Obstacle, false) => fs::remove_dir(self.journal()).expect("it is empty"),
+            (Way::Obstacle, true) => fs::create_dir(self.journal()).expect("the folder is our own"),
+            (Way::Obstacle, false) => fs::remove_dir(self.journal()).expect("the folder is empty"),
         }
     }
 
@@ -84,15 +89,15 @@ impl Disk {
     }
 
     fn unmount(&self) {
-        // Lazily: the function may have a file open there.
+        // The function may have a file open on the mount.
         let done = run("umount", &["--lazy".as_ref(), self.folder().as_ref()]);
-        assert!(done, "what was mounted can be unmounted");
+        assert!(done, "the folder cannot be unmounted");
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // In the midst of a panic it may still be read-only.
+        // After a panic the folder may still be read-only.
         match self.way {
             Way::Mount => {
                 let _ = run("umount", &["--lazy".as_ref(), self.folder().as_ref()]);
@@ -103,7 +108,7 @@ impl Drop for Disk {
     }
 }
 
-/// Mounts a folder over itself, read-only, and says whether that was allowed.
+/// Mounts a folder over itself, read-only. Returns `false` if that is not allowed.
 fn mounted_over(folder: &Path) -> bool {
     let folder = folder.as_os_str();
     if !run("mount", &["--bind".as_ref(), folder, folder]) {
@@ -125,6 +130,6 @@ fn run(program: &str, arguments: &[&std::ffi::OsStr]) -> bool {
 }
 
 fn permit(path: &Path, mode: u32) {
-    // What is not there needs none.
+    // The path may not exist.
     let _ = fs::set_permissions(path, Permissions::from_mode(mode));
 }

@@ -1,8 +1,7 @@
-//! The faults that a server or the network can have.
+//! The faults of a server or of the network.
 
 use std::time::Duration;
 
-/// What can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Ended,
@@ -39,6 +38,14 @@ impl Fault {
         Self::EndedInQuery,
     ];
 
+    /// Returns the number of variants, which successive rounds use in turn.
+    pub(super) fn variants(self) -> usize {
+        match self {
+            Self::SilencedInConnecting => 2,
+            _ => 1,
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ended => "session ended by the server",
@@ -46,9 +53,9 @@ impl Fault {
             Self::FailedOver => "failover behind the same name",
             Self::Reset => "RST",
             Self::Silenced => "black hole while idle",
-            Self::Stopped => "server stands still for 3 s",
+            Self::Stopped => "server stopped for 3 s",
             Self::PasswordRotated => "password rotated",
-            Self::RoleDropped => "role dropped and made again",
+            Self::RoleDropped => "role dropped and created again",
             Self::RoleReplaced => "role replaced under a live session",
             Self::Full => "database full",
             Self::SilencedInConnecting => "black hole while connecting",
@@ -58,7 +65,7 @@ impl Fault {
         }
     }
 
-    /// What the worst latency may be: several times what a quiet machine shows, and in time.
+    /// Returns the limit of the worst latency: several times the latency on a quiet machine.
     pub(super) fn bound(self) -> Duration {
         match self {
             Self::Ended | Self::Restarted | Self::FailedOver | Self::Reset => {
@@ -67,20 +74,20 @@ impl Fault {
             Self::PasswordRotated | Self::RoleDropped | Self::RoleReplaced => {
                 Duration::from_millis(500)
             }
-            // Half a second until the connection is known to be dead.
+            // The check of the connection takes 0.5 s to time out.
             Self::Silenced => Duration::from_secs(2),
-            // What remains of the 3 s.
+            // The server is stopped for 3 s.
             Self::Stopped => Duration::from_secs(6),
-            // The 503 comes before the deadline.
+            // The 503 is sent before the deadline.
             Self::Full | Self::SilencedInConnecting => self.timeout(),
-            // The handler's own patience of 3 s.
+            // The handler waits for 3 s.
             Self::SilencedInQuery => Duration::from_secs(6),
-            // Before the query of a second would end.
+            // Without the fault, the query would take 1 s.
             Self::ResetInQuery | Self::EndedInQuery => Duration::from_millis(900),
         }
     }
 
-    /// The function's own: where it ends a wait for a connection it is short.
+    /// Returns the function's time-out. It is short where it limits the wait for a connection.
     pub(super) fn timeout(self) -> Duration {
         match self {
             Self::Full | Self::SilencedInConnecting => Duration::from_secs(2),

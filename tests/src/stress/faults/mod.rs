@@ -1,9 +1,11 @@
-//! The fault matrix: each fault against each handle, in a frozen sandbox and in the middle of work.
+//! The fault matrix: each fault against each handle, in a frozen sandbox and during an invocation.
 //!
-//! The servers are reached over TLS, as most are. A *round* is one occurrence of a fault and the invocations around it; a *cell* is some rounds of a
-//! fault against one handle of one database. A fault that passes while the sandbox is frozen fails no
-//! invocation; one that hits work under way fails that invocation, and no other; and none leaves a
-//! session, a socket or half a write behind.
+//! A *round* is one occurrence of a fault and the invocations around it. A *cell* is a number of
+//! rounds of a fault against one handle of one database. The function uses TLS.
+//!
+//! A fault that passes while the sandbox is frozen fails no invocation. A fault during an
+//! invocation fails that invocation and no other. No fault leaves a session, a socket or half a
+//! write behind.
 
 mod cell;
 mod disk;
@@ -26,28 +28,23 @@ use self::stage::Stage;
 use super::{Length, Programs};
 use lambda_bench::servers::{Mariadb, Postgres};
 
-/// What a handler can take, and the function's path for it.
+/// The handles that a handler can have, and the function's path for each.
 const HANDLES: [(&str, &str); 3] = [
     ("`&mut` connection", "/connection"),
     ("pool", "/pool"),
     ("transaction", "/transaction"),
 ];
 
-/// Runs it, and returns the tables.
+/// Runs the matrix and returns the tables.
 ///
 /// # Panics
 ///
-/// If a promise is broken, with the tables and all that was broken.
+/// If a promise is broken, with the tables and all broken promises.
 pub async fn run(programs: &Programs, length: Length) -> String {
-    let rounds = match length {
-        Length::Short => 2,
-        Length::Long => 50,
-    };
     let program = programs.path("faulty");
     let plan = Plan {
         program: &program,
         length,
-        rounds,
     };
     let (postgres, mariadb, sqlite) = tokio::join!(
         Box::pin(of_server::<Postgres>(plan)),
@@ -71,17 +68,28 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     tables
 }
 
-/// What all cells have in common.
+/// The settings that all cells have in common.
 #[derive(Clone, Copy)]
 struct Plan<'a> {
-    /// The function under stress.
+    /// The function under test.
     program: &'a Path,
     length: Length,
-    rounds: usize,
 }
 
-/// The cells of a database: a server for each handle, so that the three are run side by side, and one
-/// to fail over to, for one at a time.
+impl Plan<'_> {
+    /// Returns the number of rounds of a fault with a number of `variants`, which take turns.
+    fn rounds(self, variants: usize) -> usize {
+        match self.length {
+            Length::Short => variants,
+            Length::Long => 50,
+        }
+    }
+}
+
+/// Runs the cells of a database.
+///
+/// Each handle has its own server, so the three run side by side. They take turns with one spare
+/// server, which is the target of a failover.
 async fn of_server<S: Server>(plan: Plan<'_>) -> Vec<Cell> {
     let spare = OnceCell::new();
     let [one, two, three] = HANDLES.map(|handle| of_handle::<S>(plan, handle, &spare));
@@ -105,10 +113,11 @@ async fn of_handle<S: Server>(
             _ => None,
         };
         let mut stage = Stage::start(plan, &server, other.as_deref(), fault, handle).await;
-        for nth in 0..plan.rounds {
+        let rounds = plan.rounds(fault.variants());
+        for nth in 0..rounds {
             rounds::round(fault, &mut stage, nth).await;
         }
-        cells.push(stage.end(plan.rounds).await);
+        cells.push(stage.end(rounds).await);
     }
     cells
 }

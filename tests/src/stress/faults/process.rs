@@ -1,4 +1,4 @@
-//! What the kernel knows of processes: their children, and what they have open.
+//! Processes, by the kernel's lists: their children, sockets and open files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Processes that stand still until this is dropped.
+/// Processes that are stopped until this is dropped.
 #[derive(Debug)]
 pub(super) struct Stopped(Vec<Pid>);
 
@@ -25,7 +25,7 @@ impl Stopped {
 
     fn signal(&self, signal: Signal) {
         for pid in &self.0 {
-            // A child may have ended by itself.
+            // A child may have ended in the meantime.
             let _ = kill(*pid, signal);
         }
     }
@@ -42,7 +42,7 @@ fn children(parent: i32) -> Vec<i32> {
     processes
         .filter_map(|process| {
             let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            // After the program's name, in parentheses: the state, then the parent.
+            // The state and the parent follow the program's name, which is in parentheses.
             let (_, rest) = stat.rsplit_once(") ")?;
             let is_child = rest.split(' ').nth(1)? == parent.to_string();
             is_child.then(|| process.file_name().to_str()?.parse().ok())?
@@ -50,7 +50,7 @@ fn children(parent: i32) -> Vec<i32> {
         .collect()
 }
 
-/// The sockets that a process holds to a port of the loopback interface, in whatever state.
+/// Returns the number of a process's sockets to a port of the loopback interface, in any state.
 pub(super) fn sockets_to(pid: i32, port: u16) -> usize {
     let held = open_files(pid);
     let sockets = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
@@ -67,7 +67,7 @@ pub(super) fn sockets_to(pid: i32, port: u16) -> usize {
         .count()
 }
 
-/// The files below a folder that a process has open, those that are gone included.
+/// Returns the number of open files of a process below a folder, deleted files included.
 pub(super) fn files_below(pid: i32, folder: &Path) -> usize {
     let files = open_files(pid);
     files.iter().filter(|file| file.starts_with(folder)).count()

@@ -1,4 +1,4 @@
-//! What happens in a round of each fault.
+//! The rounds of each fault.
 
 use std::time::Duration;
 
@@ -11,15 +11,14 @@ use super::server::Server;
 use super::stage::{FREEZE, Stage};
 use lambda_bench::servers::PASSWORD;
 
-/// How long a server is stopped.
-const STANDSTILL: Duration = Duration::from_secs(3);
-/// How long a handler waits for its query of a second: without a fault it has the answer by then.
+/// The time for which a server is stopped.
+const STOPPED_FOR: Duration = Duration::from_secs(3);
+/// The time that a handler waits for its query, which takes 1 s without a fault.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The same where the end of the connection tells it: it is never over.
+/// The same where the end of the connection ends the wait first.
 const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
-/// One occurrence of a fault, that begins in a frozen sandbox with a sound connection, and ends with
-/// one.
+/// Runs one round. It begins and ends with a frozen sandbox that has a working connection.
 pub(super) async fn round<S: Server>(fault: Fault, stage: &mut Stage<'_, S>, nth: usize) {
     match fault {
         Fault::Ended => {
@@ -39,22 +38,22 @@ pub(super) async fn round<S: Server>(fault: Fault, stage: &mut Stage<'_, S>, nth
             stage.proxy.black_hole();
             passed(stage).await;
         }
-        Fault::Stopped => standstill(stage).await,
+        Fault::Stopped => stopped_server(stage).await,
         Fault::PasswordRotated => rotation(stage).await,
         Fault::RoleDropped => dropped_role(stage).await,
         Fault::RoleReplaced => replaced_role(stage).await,
         Fault::Full => full(stage).await,
         Fault::SilencedInConnecting => silence_in_connecting(stage, nth).await,
         Fault::SilencedInQuery => {
-            let says = "said the handler";
-            in_a_query(stage, PATIENCE, says, async |stage: &Stage<'_, S>| {
+            let text = "said the handler";
+            in_a_query(stage, PATIENCE, text, async |stage: &Stage<'_, S>| {
                 stage.proxy.black_hole();
             })
             .await;
         }
         Fault::ResetInQuery => {
-            let says = "communicating with database: Connection reset";
-            in_a_query(stage, LONG_PATIENCE, says, async |stage: &Stage<'_, S>| {
+            let text = "communicating with database: Connection reset";
+            in_a_query(stage, LONG_PATIENCE, text, async |stage: &Stage<'_, S>| {
                 stage.proxy.reset().await;
             })
             .await;
@@ -74,13 +73,13 @@ pub(super) async fn round<S: Server>(fault: Fault, stage: &mut Stage<'_, S>, nth
     stage.proxy.forget();
 }
 
-/// What came and went while the sandbox was frozen fails nothing.
+/// Checks that a fault during the freeze fails no invocation.
 async fn passed<S: Server>(stage: &mut Stage<'_, S>) {
     stage.stay_frozen().await;
     stage.invoke(Wanted::Success).await;
 }
 
-/// The two servers change roles.
+/// Exchanges the roles of the two servers.
 async fn failover<S: Server>(stage: &mut Stage<'_, S>) {
     let Some(reader) = stage.reader else { return };
     stage.writer.set_read_only(true).await;
@@ -90,13 +89,13 @@ async fn failover<S: Server>(stage: &mut Stage<'_, S>) {
     passed(stage).await;
 }
 
-/// The server accepts connections, as its kernel does that for it, and says nothing.
-async fn standstill<S: Server>(stage: &mut Stage<'_, S>) {
+/// Stops the server. The kernel still accepts connections, but the server sends nothing.
+async fn stopped_server<S: Server>(stage: &mut Stage<'_, S>) {
     let Some(pid) = stage.writer.pid() else {
         return;
     };
     let stopped = Stopped::with_children(pid);
-    let end = Instant::now() + STANDSTILL;
+    let end = Instant::now() + STOPPED_FOR;
     stage.stay_frozen().await;
     stage
         .invoke_and(Wanted::Success, async {
@@ -106,8 +105,9 @@ async fn standstill<S: Server>(stage: &mut Stage<'_, S>) {
         .await;
 }
 
-/// A session outlives its password. A new one is refused with the old password, and had again when
-/// that is rotated back.
+/// Rotates the password. The session outlives it, and a new one with the old password is rejected.
+///
+/// Once the old password is valid again, so is a new session.
 async fn rotation<S: Server>(stage: &mut Stage<'_, S>) {
     stage.writer.set_password(NEW_PASSWORD).await;
     passed(stage).await;
@@ -118,6 +118,7 @@ async fn rotation<S: Server>(stage: &mut Stage<'_, S>) {
     stage.invoke(Wanted::Success).await;
 }
 
+/// Drops the role and creates it again, once before the next connection and once after it.
 async fn dropped_role<S: Server>(stage: &mut Stage<'_, S>) {
     let server = stage.writer;
     server.end_sessions().await;
@@ -132,8 +133,9 @@ async fn dropped_role<S: Server>(stage: &mut Stage<'_, S>) {
     stage.invoke(Wanted::Success).await;
 }
 
-/// The session outlives its role, and another role of the same name is not its own: no invocation fails
-/// of that, neither the next nor one after it.
+/// Replaces the role under a live session. A new role of the same name has another id.
+///
+/// Neither the next invocation nor the one after it fails.
 async fn replaced_role<S: Server>(stage: &mut Stage<'_, S>) {
     stage.writer.drop_role().await;
     stage.writer.create_role().await;
@@ -141,12 +143,12 @@ async fn replaced_role<S: Server>(stage: &mut Stage<'_, S>) {
     passed(stage).await;
 }
 
-/// Others take every connection, the function's too.
+/// Takes every connection of the server, also the function's.
 async fn full<S: Server>(stage: &mut Stage<'_, S>) {
     stage.writer.end_sessions().await;
     let mut others = Vec::new();
     let mut refused = 0;
-    // An administrator's connection may still be ending, and leave room for one more.
+    // An administrator's connection may be about to end, and leave room for one more.
     while refused < 3 {
         match stage.writer.another().await {
             Some(other) => others.push(other),
@@ -156,12 +158,12 @@ async fn full<S: Server>(stage: &mut Stage<'_, S>) {
             }
         }
     }
-    stage.invoke(Wanted::Refusal).await;
+    stage.invoke(Wanted::Unavailable).await;
     drop(others);
     stage.invoke(Wanted::Success).await;
 }
 
-/// The network is silent from the first byte on, or in the middle of the handshake, once.
+/// Silences the network from the first byte on, or once in the middle of the handshake.
 async fn silence_in_connecting<S: Server>(stage: &mut Stage<'_, S>, nth: usize) {
     stage.proxy.reset().await;
     if nth.is_multiple_of(2) {
@@ -170,24 +172,24 @@ async fn silence_in_connecting<S: Server>(stage: &mut Stage<'_, S>, nth: usize) 
         stage.proxy.stall_after(S::HANDSHAKE);
     }
     stage.stay_frozen().await;
-    // A pool is opened by more than one try, and the second may get through.
+    // A pool may connect in a second attempt, which is not silenced.
     let wanted = if stage.is_pool() && !nth.is_multiple_of(2) {
-        Wanted::RefusalAtWorst
+        Wanted::UnavailableAtWorst
     } else {
-        Wanted::Refusal
+        Wanted::Unavailable
     };
     stage.invoke(wanted).await;
     stage.proxy.black_hole_new(false);
     stage.invoke(Wanted::Success).await;
 }
 
-/// The fault hits a query that the server has begun: that invocation fails, and the next does not.
+/// Checks that a fault during a query fails that invocation, and not the next one.
 async fn in_a_query<'a, S: Server>(
     stage: &mut Stage<'a, S>,
     patience: Duration,
-    says: &'static str,
+    text: &'static str,
     strike: impl AsyncFnOnce(&Stage<'a, S>),
 ) {
-    stage.nap(patience, Wanted::Failure(says), strike).await;
+    stage.query(patience, Wanted::Failure(text), strike).await;
     stage.invoke(Wanted::Success).await;
 }

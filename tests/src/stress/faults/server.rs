@@ -1,19 +1,21 @@
-//! The servers, as faults need them.
+//! The operations that the faults need of a server.
 
 use std::net::SocketAddr;
 
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
+use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
+use super::super::with_user;
 use lambda_bench::servers::{Mariadb, Postgres, Session};
 use lambda_bench::wait::until;
 
-/// A server of the matrix, with the table `notes`, few connections, and the user `others` beside the
-/// function's own, `app`.
+/// A server of the matrix, with the table `notes` and 12 connections.
+///
+/// The function's user is `app`. The user `others` takes connections from it.
 pub(super) trait Server: Sized {
     const NAME: &'static str;
-    /// What the server says in the middle of a handshake: in clear text, before TLS begins.
+    /// Bytes that the server sends in the middle of a handshake, before TLS begins.
     const HANDSHAKE: &'static str;
-    /// What is said of a query whose session is ended: by the server, or by the driver.
+    /// The server's or the driver's message for a query whose session has ended.
     const ENDED: &'static str;
     type Connection;
 
@@ -24,31 +26,28 @@ pub(super) trait Server: Sized {
     async fn restart(&self);
     async fn sessions(&self) -> Vec<Session>;
     async fn end_sessions(&self) -> usize;
-    /// From now on it takes no writes of the function's, whose sessions go on; or it does again.
+    /// Rejects the function's writes from now on, or accepts them again. Its sessions continue.
     async fn set_read_only(&self, read_only: bool);
     async fn set_password(&self, password: &str);
     async fn drop_role(&self);
     async fn create_role(&self);
     async fn administrator(&self) -> Self::Connection;
-    /// A connection of the user `others`, if there is one left.
+    /// Connects as the user `others`. Returns `None` if no connection is left.
     async fn another(&self) -> Option<Self::Connection>;
-    /// Whether it has begun the long query of a session, and not ended it.
-    async fn is_napping(administrator: &mut Self::Connection) -> bool;
-    /// All that was written.
+    /// Returns `true` while the server runs the function's long query.
+    async fn runs_query(administrator: &mut Self::Connection) -> bool;
+    /// Returns all rows of the table `notes`.
     async fn notes(&self) -> Vec<i64>;
-}
-
-/// The URL for another user of the same password.
-fn of_user(url: &str, user: &str) -> String {
-    url.replacen("app:", &format!("{user}:"), 1)
 }
 
 macro_rules! server {
     (
-        $server:ident, $connection:ident, $name:literal, administrator: $administrator:literal, napping: $napping:literal,
-        connections: $connections:literal, handshake: $handshake:literal, ended: $ended:literal,
-        set_up: [$($set_up:literal),+], read_only: [$($set_read_only:literal),+], writable: [$($set_writable:literal),+],
-        is_read_only: $is_read_only:literal, password: $password:literal, drop: $drop:literal, create: [$($create:literal),+]
+        $server:ident, $connection:ident, $name:literal, administrator: $administrator:literal,
+        running: $running:literal, connections: $connections:literal,
+        handshake: $handshake:literal, ended: $ended:literal, set_up: [$($set_up:literal),+],
+        read_only: [$($set_read_only:literal),+], writable: [$($set_writable:literal),+],
+        is_read_only: $is_read_only:literal, password: $password:literal, drop: $drop:literal,
+        create: [$($create:literal),+]
     ) => {
         impl Server for $server {
             const NAME: &'static str = $name;
@@ -60,7 +59,7 @@ macro_rules! server {
                 let server = Self::builder().tls().setting($connections, "12").start().await;
                 let mut administrator = server.administrator().await;
                 $(sqlx::raw_sql($set_up).execute(&mut administrator).await.expect($set_up);)+
-                administrator.close().await.expect("an end");
+                administrator.close().await.expect("an orderly end");
                 server
             }
 
@@ -94,13 +93,13 @@ macro_rules! server {
                 } else {
                     $(self.execute($set_writable).await;)+
                 }
-                // A new session knows it no sooner than those that are there are told.
-                until("the server's change of heart", async || {
+                // Once a new session has the setting, the existing ones have been notified.
+                until("the new setting", async || {
                     let mut app = $connection::connect(&self.url()).await.expect("a connection");
-                    let now: i64 =
-                        sqlx::query_scalar($is_read_only).fetch_one(&mut app).await.expect("an answer");
-                    app.close().await.expect("an end");
-                    (now != 0) == read_only
+                    let now: Result<i64, _> =
+                        sqlx::query_scalar($is_read_only).fetch_one(&mut app).await;
+                    app.close().await.expect("an orderly end");
+                    (now.expect("an answer") != 0) == read_only
                 })
                 .await;
             }
@@ -118,26 +117,25 @@ macro_rules! server {
             }
 
             async fn administrator(&self) -> $connection {
-                let url = of_user(&self.url(), $administrator);
-                $connection::connect(&url).await.expect("the administrator gets in")
+                let url = with_user(&self.url(), $administrator);
+                $connection::connect(&url).await.expect("the administrator can connect")
             }
 
             async fn another(&self) -> Option<$connection> {
-                $connection::connect(&of_user(&self.url(), "others")).await.ok()
+                $connection::connect(&with_user(&self.url(), "others")).await.ok()
             }
 
-            async fn is_napping(administrator: &mut $connection) -> bool {
-                let count = sqlx::query_scalar::<_, i64>($napping).fetch_one(administrator).await;
+            async fn runs_query(administrator: &mut $connection) -> bool {
+                let count = sqlx::query_scalar::<_, i64>($running).fetch_one(administrator).await;
                 count.expect("an answer") > 0
             }
 
             async fn notes(&self) -> Vec<i64> {
                 let mut administrator = self.administrator().await;
-                let notes = AssertSqlSafe("select n from notes");
-                let notes =
-                    sqlx::query_scalar(notes).fetch_all(&mut administrator).await.expect("the notes");
-                administrator.close().await.expect("an end");
-                notes
+                let notes = sqlx::query_scalar("select n from notes");
+                let notes = notes.fetch_all(&mut administrator).await;
+                administrator.close().await.expect("an orderly end");
+                notes.expect("the notes")
             }
         }
     };
@@ -145,12 +143,13 @@ macro_rules! server {
 
 server! {
     Postgres, PgConnection, "PostgreSQL", administrator: "postgres",
-    napping: "select count(*) from pg_stat_activity where usename = 'app' and wait_event = 'PgSleep'",
+    running: "select count(*) from pg_stat_activity \
+              where usename = 'app' and wait_event = 'PgSleep'",
     connections: "max_connections", handshake: "S",
     ended: "terminating connection due to administrator command",
     set_up: [
         "create table notes (n int8)",
-        // So that the role can be dropped: nothing is its own.
+        // The role can be dropped only if it owns nothing.
         "alter database app owner to postgres",
         "create role writers",
         "grant select, insert on notes to writers",
@@ -166,7 +165,8 @@ server! {
 
 server! {
     Mariadb, MySqlConnection, "MariaDB", administrator: "admin",
-    napping: "select count(*) from information_schema.processlist where user = 'app' and state = 'User sleep'",
+    running: "select count(*) from information_schema.processlist \
+              where user = 'app' and state = 'User sleep'",
     connections: "max-connections", handshake: "mysql_native_password",
     ended: "communicating with database",
     set_up: [

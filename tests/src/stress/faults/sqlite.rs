@@ -1,4 +1,4 @@
-//! The one fault of SQLite: its disk becomes read-only.
+//! The fault of SQLite: its disk becomes read-only.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{HANDLES, Plan};
 use crate::stress::Length;
 use lambda_bench::lambda::{Event, Outcome, Sandbox};
 
-/// For the worst latency, a cold start included.
+/// The limit of the worst latency, a cold start included.
 const BOUND: Duration = Duration::from_secs(1);
 
 const FAULTS: [Fault; 3] = [Fault::WhileFrozen, Fault::InWork, Fault::SinceTheStart];
@@ -47,10 +47,11 @@ pub(super) async fn cells(plan: Plan<'_>) -> Vec<Cell> {
     for fault in FAULTS {
         for handle in HANDLES {
             let mut stage = Stage::start(plan, fault, handle).await;
-            for _ in 0..plan.rounds {
+            let rounds = plan.rounds(1);
+            for _ in 0..rounds {
                 stage.round(fault).await;
             }
-            cells.push(stage.end(plan.rounds).await);
+            cells.push(stage.end(rounds).await);
         }
     }
     cells
@@ -66,7 +67,7 @@ impl Stage {
         let mut creator = connect(&disk, "rwc").await;
         let table = sqlx::query("create table notes (n integer)");
         table.execute(&mut creator).await.expect("a table");
-        creator.close().await.expect("an end");
+        creator.close().await.expect("an orderly end");
         let sandbox = Sandbox::builder(plan.program)
             .env(
                 "DATABASE_URL",
@@ -100,8 +101,8 @@ impl Stage {
         }
         self.disk.set_read_only(false);
         if fault == Fault::SinceTheStart {
-            // What cannot be opened to write, SQLite opens to read, for as long as it is open, and no
-            // check tells: the sandbox writes no more.
+            // SQLite opens a file that it cannot write to as read-only, until it is closed. No
+            // check detects that, so this sandbox cannot write any more.
             self.invoke(Wanted::FailureAtWorst("readonly")).await;
             self.sandbox.kill().await;
         }
@@ -112,7 +113,7 @@ impl Stage {
         self.last += 1;
         let event = Event::get(&format!("{}?n={}", self.path, self.last));
         let answer = self.sandbox.invoke(event).await;
-        self.cell.invoked(&answer, wanted, self.last);
+        self.cell.record(&answer, wanted, self.last);
         if matches!(answer.outcome, Outcome::Http(_) | Outcome::Failed(_)) {
             self.sandbox.frozen().await;
         }
@@ -125,7 +126,7 @@ impl Stage {
         let mut reader = connect(&self.disk, "ro").await;
         let notes = sqlx::query_scalar("select n from notes");
         let notes: Vec<i64> = notes.fetch_all(&mut reader).await.expect("the notes");
-        reader.close().await.expect("an end");
+        reader.close().await.expect("an orderly end");
         self.cell.compare(&notes);
         self.cell
     }

@@ -1,4 +1,4 @@
-//! Where a cell is played: servers, the wire, the function.
+//! The servers, the proxy and the function of a cell.
 
 use std::cell::Cell as Flag;
 use std::time::Duration;
@@ -15,25 +15,25 @@ use lambda_bench::lambda::{Answer, Event, Outcome, Sandbox};
 use lambda_bench::proxy::Proxy;
 use lambda_bench::wait::{LIMIT, until, within};
 
-/// Longer than the function's `verify_after`.
+/// A freeze longer than the function's `verify_after` of 50 ms.
 pub(super) const FREEZE: Duration = Duration::from_millis(60);
 
 pub(super) struct Stage<'a, S> {
-    /// The one that the function writes to first; of two, they may change roles.
+    /// The server that accepts writes. A failover exchanges it with `reader`.
     pub(super) writer: &'a S,
     pub(super) reader: Option<&'a S>,
     pub(super) proxy: Proxy,
     pub(super) sandbox: Sandbox,
     path: &'static str,
     pub(super) cell: Cell,
-    /// The greatest number that was there before, of other cells.
+    /// The greatest number that other cells have written before.
     before: i64,
-    /// The number written last.
+    /// The number that was written last.
     last: i64,
 }
 
 impl<'a, S: Server> Stage<'a, S> {
-    /// With one invocation done, and so a connection kept, and the process frozen.
+    /// Starts the function and invokes it once. It then has a connection and is frozen.
     pub(super) async fn start(
         plan: Plan<'_>,
         writer: &'a S,
@@ -72,26 +72,28 @@ impl<'a, S: Server> Stage<'a, S> {
         self.invoke_and(wanted, std::future::ready(())).await;
     }
 
-    /// The same, and `meanwhile` something happens.
+    /// Writes the next number while `meanwhile` runs, and waits for the freeze.
     pub(super) async fn invoke_and(&mut self, wanted: Wanted, meanwhile: impl Future<Output = ()>) {
         let event = self.event("");
         let (answer, ()) = tokio::join!(self.sandbox.invoke(event), meanwhile);
-        self.took(&answer, wanted).await;
+        self.record(&answer, wanted).await;
     }
 
-    /// Writes the next number and sends a query of a second, for which the handler waits as long as its
-    /// `patience`. `strike` hits it when the server has begun it.
-    pub(super) async fn nap(
+    /// Writes the next number and sends a query that takes 1 s.
+    ///
+    /// The handler waits for the answer for at most `patience`. `strike` runs once the server has
+    /// begun the query.
+    pub(super) async fn query(
         &mut self,
         patience: Duration,
         wanted: Wanted,
         strike: impl AsyncFnOnce(&Self),
     ) {
         let event = self.event(&format!("&patience={}", patience.as_millis()));
-        // A server notices that its client has gone when the query is over.
+        // A server notices that its client has disconnected only when the query is over.
         let mut server = self.writer.administrator().await;
-        within("the end of the last one", async {
-            while S::is_napping(&mut server).await {
+        within("the end of the previous query", async {
+            while S::runs_query(&mut server).await {
                 sleep(FREEZE).await;
             }
         })
@@ -104,16 +106,16 @@ impl<'a, S: Server> Stage<'a, S> {
         };
         let strike = async {
             until("the query", async || {
-                is_over.get() || S::is_napping(&mut server).await
+                is_over.get() || S::runs_query(&mut server).await
             })
             .await;
             strike(self).await;
         };
         let (answer, ()) = tokio::join!(invoke, strike);
-        self.took(&answer, wanted).await;
+        self.record(&answer, wanted).await;
     }
 
-    /// Whether the function's handle may have more than one connection for a while.
+    /// Returns `true` if the handle is a pool, which may briefly have more than one connection.
     pub(super) fn is_pool(&self) -> bool {
         self.path == "/pool"
     }
@@ -123,21 +125,21 @@ impl<'a, S: Server> Stage<'a, S> {
         Event::get(&format!("{}?n={}{more}", self.path, self.last))
     }
 
-    /// Takes down what came of it, and waits for the freeze.
-    async fn took(&mut self, answer: &Answer, wanted: Wanted) {
-        self.cell.invoked(answer, wanted, self.last);
-        // Of one that has ended there is nothing to freeze.
+    /// Records the answer and waits for the freeze.
+    async fn record(&mut self, answer: &Answer, wanted: Wanted) {
+        self.cell.record(answer, wanted, self.last);
+        // A process that has ended does not freeze.
         if matches!(answer.outcome, Outcome::Http(_) | Outcome::Failed(_)) {
             self.sandbox.frozen().await;
         }
     }
 
-    /// Lets the freeze last for longer than a connection is trusted.
+    /// Waits until the next invocation has to check its connection.
     pub(super) async fn stay_frozen(&self) {
         sleep(FREEZE).await;
     }
 
-    /// Waits until all is at rest, and looks at what is left.
+    /// Waits until one connection is left, and returns the figures of the cell.
     pub(super) async fn end(mut self, rounds: usize) -> Cell {
         self.cell.rounds = rounds;
         let since = Instant::now();

@@ -1,15 +1,16 @@
-//! The matrix as text.
+//! The matrix as a table in Markdown.
 
 use std::fmt::Write as _;
 
 use super::cell::Cell;
 
 const HEAD: &str = "\
-| fault | handle | rounds | invocations | failed | hit by the fault | worst latency | sessions at the end | sockets or files at the end | writes lost or doubled |
+| fault | handle | rounds | invocations | failed | hit by the fault | worst latency \
+| sessions at the end | sockets or files at the end | writes lost or doubled |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 
-/// A table in markdown, the cells of a fault side by side.
+/// Returns the table of a database, with the cells of a fault one below the other.
 pub(super) fn of(database: &str, cells: &[Cell]) -> String {
     let mut faults: Vec<&str> = Vec::new();
     for cell in cells {

@@ -1,4 +1,4 @@
-//! Each sandbox is invoked again and again, with random gaps.
+//! A fleet larger than the server's limit. Each sandbox is invoked several times, at random.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use super::{Programs, Scale, ends_after, sandboxes};
 use crate::stress::random;
 use lambda_bench::lambda::{Event, Sandbox};
 
-/// The default of Lambda.
+/// The default time-out of Lambda.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest gap between two invocations.
 const GAP: Duration = Duration::from_secs(3);
 
-/// What one sandbox has met.
+/// The figures of one sandbox.
 struct Life {
-    /// Frozen, and with the connection that it has, until all have finished.
+    /// Kept frozen, with its connection, until all sandboxes have finished.
     sandbox: Sandbox,
     refused: usize,
     longest: Duration,
     first_success: Option<Duration>,
 }
 
-/// A row of figures, and one of the times to the first success.
+/// Returns a row of figures, and a row with the time to the first success of each sandbox.
 pub(super) async fn run<S: Scarce>(
     programs: &Programs,
     scale: Scale,
@@ -47,7 +47,7 @@ pub(super) async fn run<S: Scarce>(
     };
     let (met, of_server) = most_during::<S, _>(&mut watcher, ends).await;
     let most = [watch.most(), of_server];
-    assert_eq!(most, [1, 1], "connections of a process");
+    assert_eq!(most, [1, 1], "most connections of a process");
     let mut first: Vec<Duration> = met.iter().filter_map(|life| life.first_success).collect();
     first.sort();
     let least = if path == "/short" {
@@ -57,7 +57,7 @@ pub(super) async fn run<S: Scarce>(
     };
     assert!(
         first.len() >= least,
-        "{} on {path}: {} of {} sandboxes succeed, the last first after {:?}",
+        "{} on {path}: only {} of {} sandboxes succeed, the last one after {:?}",
         S::NAME,
         first.len(),
         met.len(),
@@ -78,17 +78,17 @@ async fn live(sandbox: Sandbox, invocations: usize, path: &str) -> Life {
         first_success: None,
     };
     for _ in 0..invocations {
-        // It is frozen for most of it.
+        // The sandbox is frozen for most of the gap.
         sleep(GAP.mul_f64(random())).await;
         let answer = life.sandbox.invoke(Event::get(path)).await;
         match answer.status() {
             503 => life.refused += 1,
             200 => _ = life.first_success.get_or_insert(begun.elapsed()),
-            _ => panic!("neither an answer nor a refusal: {answer:?}"),
+            _ => panic!("the status is neither 200 nor 503: {answer:?}"),
         }
         life.longest = life.longest.max(answer.took);
     }
-    assert_eq!(life.sandbox.starts(), 1, "no deadline passed");
+    assert_eq!(life.sandbox.starts(), 1, "a deadline passed");
     life
 }
 
@@ -115,7 +115,8 @@ fn row<S: Scarce>(
         .map(at)
         .join(", ");
     format!(
-        "| {} | {} | {} / {} | {all} | {refused} ({:.1} %) | {longest:.2?} | {times} | {} | {}, {} |\n",
+        "| {} | {} | {} / {} | {all} | {refused} ({:.1} %) | {longest:.2?} | {times} \
+         | {} | {}, {} |\n",
         S::NAME,
         ends_after(path),
         scale.sandboxes,

@@ -1,4 +1,4 @@
-//! Frozen sandboxes hold every connection when new ones come.
+//! New sandboxes that are invoked while frozen ones hold every connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ pub(super) async fn run<S: Scarce>(
     let mut frozen = sandboxes(programs, &server, scale.slots + scale.new, TIMEOUT).await;
     let new = frozen.split_off(scale.slots);
     let frozen: Vec<_> = frozen.into_iter().map(Arc::new).collect();
-    // The first session may have ended before the last has begun.
-    until("the hold of every connection", async || {
+    // The server may end the first session before the last one begins.
+    until("a connection of each sandbox", async || {
         take_one_each(&frozen, path).await;
         S::sessions(&mut watcher).await.len() == scale.slots
     })
@@ -41,21 +41,21 @@ pub(super) async fn run<S: Scarce>(
         match status {
             200 => answered += 1,
             503 => refused += 1,
-            status => panic!("neither an answer nor a refusal: {status}"),
+            status => panic!("the status is neither 200 nor 503: {status}"),
         }
     }
     if path == "/short" {
         assert_eq!(
             (answered, refused),
             (scale.new, 0),
-            "the frozen ones' sessions ended"
+            "answered and refused, although the frozen sandboxes' sessions end"
         );
         assert!(longest < Duration::from_secs(5), "{longest:?}");
     } else {
         assert_eq!(
             (answered, refused),
             (0, scale.new),
-            "the frozen ones hold them"
+            "answered and refused, while the frozen sandboxes keep their sessions"
         );
         assert!(longest < TIMEOUT, "{longest:?}");
     }
@@ -68,7 +68,7 @@ pub(super) async fn run<S: Scarce>(
     )
 }
 
-/// All at once, so that they hold them at the same time.
+/// Invokes all sandboxes at once, so that they hold their connections at the same time.
 async fn take_one_each(sandboxes: &[Arc<Sandbox>], path: &'static str) {
     let taken: Vec<_> = sandboxes
         .iter()

@@ -1,4 +1,4 @@
-//! More sandboxes than the server has connections.
+//! Fleets with more sandboxes than the server has connections.
 
 mod crowd;
 mod frozen;
@@ -13,16 +13,16 @@ use super::{Length, Programs};
 use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::servers::{Mariadb, Postgres};
 
-/// How much of everything.
+/// The size of the fleets.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     sandboxes: usize,
-    /// Connections that the server has for them.
+    /// The server's connections for the function.
     slots: usize,
     invocations: usize,
-    /// Sandboxes that succeed at least once where sessions end soon.
+    /// The least number of sandboxes that succeed where sessions end after 2 s.
     served: usize,
-    /// Sandboxes that come when the frozen ones hold all connections.
+    /// The sandboxes that are invoked while frozen ones hold all connections.
     new: usize,
 }
 
@@ -30,13 +30,13 @@ impl Scale {
     fn of(length: Length) -> Self {
         match length {
             Length::Short => Self {
-                // MariaDB has ten connections at least.
-                sandboxes: 14,
+                sandboxes: 12,
+                // MariaDB allows no fewer connections.
                 slots: 10,
-                invocations: 3,
-                // There is not the time for all.
+                invocations: 2,
+                // There is no time for all.
                 served: 10,
-                new: 3,
+                new: 2,
             },
             Length::Long => Self {
                 sandboxes: 40,
@@ -49,46 +49,68 @@ impl Scale {
     }
 }
 
-/// A fleet that is larger than the server's limit, and a fleet that comes when frozen sandboxes hold
-/// all connections, on both servers.
+/// Runs a fleet larger than the server's limit, and a fleet that meets frozen sandboxes.
+///
+/// The frozen sandboxes hold all connections. Each server runs both fleets.
 ///
 /// # Panics
 ///
-/// If an invocation fails otherwise than with a 503 in time, a sandbox has two connections by its own or
-/// the server's count, or one that should get one does not.
+/// If an invocation fails otherwise than with a 503 in time. If a sandbox has two connections, by
+/// the kernel's or the server's count. If a sandbox that should get a connection gets none.
 pub async fn run(programs: &Programs, length: Length) -> String {
     let scale = Scale::of(length);
     let mut report = String::from(
-        "| server | sessions end after | sandboxes / connections | invocations | 503 | longest | first success: least, median, most | never | most a process: its own count, the server's |\n\
+        "| server | sessions end after | sandboxes / connections | invocations | 503 | longest \
+         | first success: least, median, most | never \
+         | most a process: kernel's, server's count |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
     let mut times = String::from(
-        "\n| server | sessions end after | first success of each sandbox, in seconds |\n|---|---|---|\n",
+        "\n| server | sessions end after | first success of each sandbox, in seconds |\n\
+         |---|---|---|\n",
     );
     for path in ["/default", "/short"] {
-        for (row, first) in [
-            crowd::run::<Postgres>(programs, scale, path).await,
-            crowd::run::<Mariadb>(programs, scale, path).await,
-        ] {
+        let postgres = crowd::run::<Postgres>(programs, scale, path);
+        let mariadb = crowd::run::<Mariadb>(programs, scale, path);
+        for (row, first) in both(length, postgres, mariadb).await {
             report += &row;
             times += &first;
         }
     }
     report += &times;
-    report += "\n| server | sessions end after | frozen | new | answered | 503 | longest |\n|---|---|---|---|---|---|---|\n";
-    for path in ["/default", "/short"] {
-        report += &frozen::run::<Postgres>(programs, scale, path).await;
-        report += &frozen::run::<Mariadb>(programs, scale, path).await;
-    }
+    report += "\n| server | sessions end after | frozen | new | answered | 503 | longest |\n\
+               |---|---|---|---|---|---|---|\n";
+    let frozen = |path| {
+        let postgres = frozen::run::<Postgres>(programs, scale, path);
+        both(
+            length,
+            postgres,
+            frozen::run::<Mariadb>(programs, scale, path),
+        )
+    };
+    let rows = both(length, frozen("/default"), frozen("/short")).await;
+    report += &rows.concat().concat();
     report
 }
 
-/// After how much idle time the server ends a session, by the route.
+/// Runs two parts: side by side in short, one after the other for the figures of a long run.
+async fn both<T>(
+    length: Length,
+    one: impl Future<Output = T>,
+    two: impl Future<Output = T>,
+) -> [T; 2] {
+    match length {
+        Length::Short => tokio::join!(Box::pin(one), Box::pin(two)).into(),
+        Length::Long => [Box::pin(one).await, Box::pin(two).await],
+    }
+}
+
+/// Returns the idle time after which the server ends a session of the route.
 fn ends_after(path: &str) -> &'static str {
     if path == "/short" { "2 s" } else { "300 s" }
 }
 
-/// Sandboxes that have been initialized, which is no part of what is measured.
+/// Starts sandboxes and waits for their initialization, which is not measured.
 async fn sandboxes<S: Scarce>(
     programs: &Programs,
     server: &S,

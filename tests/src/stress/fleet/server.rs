@@ -1,5 +1,6 @@
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
+use super::super::with_user;
 use lambda_bench::servers::{Mariadb, PASSWORD, Postgres};
 
 /// A server with few connections.
@@ -7,17 +8,13 @@ pub(super) trait Scarce: Sized {
     const NAME: &str;
     type Connection;
 
-    /// One that has `slots` connections for the function, beside the one of its watcher's.
+    /// Starts a server with `slots` connections for the function and one for the watcher.
     async fn with(slots: usize) -> (Self, Self::Connection);
-    /// The URL for the sandbox of this number.
+    /// Returns the URL for the sandbox of this number.
     async fn url_of(&self, sandbox: usize) -> String;
     fn port(&self) -> u16;
-    /// The function's sessions: of which sandbox each is, and its id.
+    /// Returns the function's sessions: the name of the sandbox and the session's id.
     async fn sessions(watcher: &mut Self::Connection) -> Vec<(String, i64)>;
-}
-
-fn of_user(url: &str, user: &str) -> String {
-    url.replacen("app:", &format!("{user}:"), 1)
 }
 
 impl Scarce for Postgres {
@@ -25,15 +22,15 @@ impl Scarce for Postgres {
     type Connection = PgConnection;
 
     async fn with(slots: usize) -> (Self, PgConnection) {
-        // Two are reserved, and the watcher takes one.
+        // Two connections are reserved, and the watcher takes one.
         let most = (slots + 3).to_string();
         let server = Self::builder()
             .setting("max_connections", &most)
             .setting("superuser_reserved_connections", "2")
             .start()
             .await;
-        let watcher = PgConnection::connect(&of_user(&server.url(), "postgres")).await;
-        (server, watcher.expect("the superuser gets in"))
+        let watcher = PgConnection::connect(&with_user(&server.url(), "postgres")).await;
+        (server, watcher.expect("the superuser can connect"))
     }
 
     async fn url_of(&self, _: usize) -> String {
@@ -47,7 +44,7 @@ impl Scarce for Postgres {
     async fn sessions(watcher: &mut PgConnection) -> Vec<(String, i64)> {
         let sql = "select application_name, pid::int8 from pg_stat_activity where usename = 'app'";
         let sessions = sqlx::query_as(sql).fetch_all(watcher).await;
-        sessions.expect("the server knows its sessions")
+        sessions.expect("the administrator can list the sessions")
     }
 }
 
@@ -61,18 +58,18 @@ impl Scarce for Mariadb {
             .setting("max-connections", &most)
             .start()
             .await;
-        let watcher = MySqlConnection::connect(&of_user(&server.url(), "admin")).await;
-        (server, watcher.expect("the administrator gets in"))
+        let watcher = MySqlConnection::connect(&with_user(&server.url(), "admin")).await;
+        (server, watcher.expect("the administrator can connect"))
     }
 
-    /// A session has no name but its user's.
+    /// A session in MariaDB has no name, so each sandbox has its own user.
     async fn url_of(&self, sandbox: usize) -> String {
         let user = format!("app{sandbox}");
         let create = format!("create user {user}@'%' identified by '{PASSWORD}'");
         self.execute(&create).await;
         self.execute(&format!("grant all on app.* to {user}@'%'"))
             .await;
-        of_user(&self.url(), &user)
+        with_user(&self.url(), &user)
     }
 
     fn port(&self) -> u16 {
@@ -82,6 +79,6 @@ impl Scarce for Mariadb {
     async fn sessions(watcher: &mut MySqlConnection) -> Vec<(String, i64)> {
         let sql = "select user, id from information_schema.processlist where user like 'app%'";
         let sessions = sqlx::query_as(sql).fetch_all(watcher).await;
-        sessions.expect("the server knows its sessions")
+        sessions.expect("the administrator can list the sessions")
     }
 }

@@ -1,4 +1,4 @@
-//! How many sessions each sandbox has, as the server knows it.
+//! The number of sessions of each sandbox, by the server's count.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -9,10 +9,10 @@ use tokio::time::sleep;
 use super::server::Scarce;
 use super::sockets::most_in_both;
 
-/// A session whose client has left is gone sooner.
-const BETWEEN: Duration = Duration::from_millis(100);
+/// The time between two looks. The server ends the session of a closed connection sooner.
+const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Does `work`, and looks meanwhile for the most sessions that one of the sandboxes has at once.
+/// Returns the result of `work`, and the most sessions that one sandbox had meanwhile.
 pub(super) async fn most_during<S: Scarce, T>(
     watcher: &mut S::Connection,
     work: impl Future<Output = T>,
@@ -27,7 +27,7 @@ pub(super) async fn most_during<S: Scarce, T>(
             }
             most.set(most.get().max(most_in_both(&last, &now)));
             last = now;
-            sleep(BETWEEN).await;
+            sleep(INTERVAL).await;
         }
     };
     tokio::select! {

@@ -1,4 +1,4 @@
-//! How many connections each process has, as the kernel knows it.
+//! The number of connections of each process, by the kernel's count.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -8,21 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Looks, until it is told to end, for the most connections to `port` that one of the processes has had
-/// at once.
+/// A thread that records the most connections to a port that one process has at once.
 pub(super) struct Watch {
-    is_over: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<usize>>,
 }
 
 impl Watch {
     pub(super) fn start(pids: Vec<i32>, port: u16) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let is_over = is_over.clone();
+            let stop = stop.clone();
             move || {
                 let (mut most, mut last) = (0, HashMap::new());
-                while !is_over.load(Ordering::Relaxed) {
+                while !stop.load(Ordering::Relaxed) {
                     let now = by_process(&pids, port);
                     most = most.max(most_in_both(&last, &now));
                     last = now;
@@ -32,26 +31,29 @@ impl Watch {
             }
         });
         Self {
-            is_over,
+            stop,
             thread: Some(thread),
         }
     }
 
+    /// Ends the thread and returns its record.
     pub(super) fn most(mut self) -> usize {
-        self.is_over.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().expect("it is taken once");
-        thread.join().expect("it only looks")
+        self.stop.store(true, Ordering::Relaxed);
+        let thread = self.thread.take().expect("the thread is joined once");
+        thread.join().expect("the thread does not panic")
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
-/// What is read twice running was open in between; one reading alone may have a connection that has
-/// ended and its successor.
+/// Returns the most connections of one holder that are in two successive readings.
+///
+/// Such connections were open at the same time. A single reading may contain a connection that has
+/// ended beside its replacement.
 pub(super) fn most_in_both<K: Eq + Hash, V: Ord>(
     last: &HashMap<K, BTreeSet<V>>,
     now: &HashMap<K, BTreeSet<V>>,
@@ -62,7 +64,7 @@ pub(super) fn most_in_both<K: Eq + Hash, V: Ord>(
     both.max().unwrap_or(0)
 }
 
-/// The sockets of each process that are connected to `port`.
+/// Returns the sockets of each process that are connected to `port`.
 fn by_process(pids: &[i32], port: u16) -> HashMap<i32, BTreeSet<String>> {
     let connected = connected(port);
     pids.iter()
@@ -85,7 +87,7 @@ fn by_process(pids: &[i32], port: u16) -> HashMap<i32, BTreeSet<String>> {
         .collect()
 }
 
-/// The inodes of established connections to a port of this machine.
+/// Returns the inodes of established connections to a port.
 fn connected(port: u16) -> BTreeSet<String> {
     let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     let remote = format!(":{port:04X}");

@@ -8,29 +8,30 @@ use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::proxy::Proxy;
 use lambda_bench::wait::until;
 
-/// In which a process hears of an end.
+/// The time in which a process notices that a connection has ended.
 const REST: Duration = Duration::from_millis(200);
 
-/// Of a process at rest.
+/// The memory and file descriptors of an idle process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Figures {
-    /// In KiB.
+    /// The resident set in KiB.
     pub(super) memory: u64,
     pub(super) descriptors: usize,
 }
 
 impl Figures {
     pub(super) async fn of(sandbox: &Sandbox, proxy: &Proxy) -> Self {
-        // Each handle has its connection then, if the last fault has hit the first try, and nothing is
-        // owed.
+        // The last fault may fail the first invocation of each handle. After the second, each
+        // handle has its connection and no work is pending.
         for path in [PATHS, PATHS].concat() {
             sandbox.invoke(Event::get(&format!("{path}?n=1"))).await;
         }
         sandbox.idle().await;
-        // sqlx's ping on release, if that was black-holed, waits until TCP gives up.
+        // sqlx pings a connection on release. On a black-holed one, the ping would wait until TCP
+        // gives up.
         proxy.forget();
         let mut last = Self::now(sandbox);
-        until("a process at rest", async || {
+        until("an unchanged number of descriptors", async || {
             sleep(REST).await;
             let before = std::mem::replace(&mut last, Self::now(sandbox));
             before.descriptors == last.descriptors
@@ -41,7 +42,7 @@ impl Figures {
 
     fn now(sandbox: &Sandbox) -> Self {
         let process = PathBuf::from(format!("/proc/{}", sandbox.pid()));
-        let status = std::fs::read_to_string(process.join("status")).expect("it runs");
+        let status = std::fs::read_to_string(process.join("status")).expect("the process runs");
         let memory = status
             .lines()
             .find_map(|line| {
@@ -51,9 +52,9 @@ impl Figures {
                     .parse()
                     .ok()
             })
-            .expect("it has some");
+            .expect("a process has memory");
         let descriptors = std::fs::read_dir(process.join("fd"))
-            .expect("it runs")
+            .expect("the process runs")
             .count();
         Self {
             memory,

@@ -1,4 +1,4 @@
-//! One process for a long time: memory and file descriptors stay where they were.
+//! A long life of a process: memory and file descriptors do not grow.
 
 mod figures;
 mod server;
@@ -15,17 +15,37 @@ use lambda_bench::lambda::{Event, Outcome, Sandbox};
 use lambda_bench::proxy::Proxy;
 use lambda_bench::servers::{Mariadb, Postgres};
 
-/// Longer than `verify_after`: what happened is found before a handler meets it.
-const LONG: Duration = Duration::from_millis(1_100);
-/// In which each fault comes at least once.
-const FIRST: usize = 1_000;
+/// A pause longer than `verify_after`, so that a check finds the fault before a handler does.
+const PAUSE: Duration = Duration::from_millis(1_100);
+/// The number of invocations between two measurements of a long run.
 const MEASURED_EVERY: usize = 10_000;
-/// What an allocator may keep besides.
+/// The memory that an allocator may keep.
 const MARGIN_KIB: u64 = 2_048;
 
 const PATHS: [&str; 3] = ["/add", "/note", "/pool"];
 
-/// What happens now and then.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    invocations: usize,
+    /// The number of invocations between two faults.
+    fault_every: usize,
+    /// The invocation after which the growth counts. Each fault has occurred by then.
+    first_measured: usize,
+}
+
+const SHORT: Scale = Scale {
+    invocations: 1_000,
+    fault_every: 100,
+    first_measured: 500,
+};
+
+const LONG: Scale = Scale {
+    invocations: 50_000,
+    fault_every: 200,
+    first_measured: 1_000,
+};
+
+/// The faults, which take turns.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Reset,
@@ -43,27 +63,32 @@ const FAULTS: [Fault; 5] = [
     Fault::BlackHole,
 ];
 
-/// Tens of thousands of invocations in a closed loop, of a connection, a transaction and a pool; in short
-/// some, and of PostgreSQL alone.
+/// Invokes a connection, a transaction and a pool in a closed loop, with faults in between.
+///
+/// The long form runs 50,000 invocations on each server, the short form 1,000 on PostgreSQL.
 ///
 /// # Panics
 ///
-/// If memory or file descriptors grow, or more fail than were hit.
+/// If memory or file descriptors grow, or if more invocations fail than were hit by a fault.
 pub async fn run(programs: &Programs, length: Length) -> String {
     match length {
-        Length::Short => on::<Postgres>(programs, 2_000, 125).await,
+        Length::Short => on::<Postgres>(programs, SHORT).await,
         Length::Long => {
             let (postgres, mariadb) = tokio::join!(
-                Box::pin(on::<Postgres>(programs, 50_000, 200)),
-                Box::pin(on::<Mariadb>(programs, 50_000, 200)),
+                Box::pin(on::<Postgres>(programs, LONG)),
+                Box::pin(on::<Mariadb>(programs, LONG)),
             );
             format!("{postgres}\n{mariadb}")
         }
     }
 }
 
-/// With a fault `every` so many.
-async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) -> String {
+async fn on<S: Server>(programs: &Programs, scale: Scale) -> String {
+    let Scale {
+        invocations,
+        fault_every,
+        first_measured,
+    } = scale;
     let server = S::launch().await;
     let proxy = Proxy::start(server.addr()).await;
     let sandbox = Sandbox::builder(programs.path("function"))
@@ -75,19 +100,20 @@ async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) ->
 
     let begun = Instant::now();
     let (mut failed, mut hit, mut faults) = (0, 0, 0);
-    // How many may fail for the last fault, and until when.
+    // The invocations that may still fail after the last fault, and the last one that may.
     let (mut may_fail, mut until) = (0, 0);
     let mut measured = Vec::new();
     for n in 1..=invocations {
-        if n % every == 0 {
+        if n % fault_every == 0 {
             let fault = FAULTS[faults % FAULTS.len()];
-            // Half of them meet a connection that is trusted: it and the pool's fail one each.
+            // Every second time, and never for a black hole, there is no pause. Then no check finds
+            // the fault. The exclusive connection and the pool's may fail one invocation each.
             let waits =
                 matches!(fault, Fault::BlackHole) || (faults / FAULTS.len()).is_multiple_of(2);
-            befall(&server, &proxy, fault).await;
+            inject(&server, &proxy, fault).await;
             faults += 1;
             if waits {
-                sleep(LONG).await;
+                sleep(PAUSE).await;
             } else {
                 hit += 2;
                 (may_fail, until) = (2, n + 2 * PATHS.len());
@@ -105,11 +131,11 @@ async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) ->
             }
             other => panic!("{}, after {n} invocations: {other:?}", S::NAME),
         }
-        if n == FIRST || n % MEASURED_EVERY == 0 {
+        if n == first_measured || n % MEASURED_EVERY == 0 {
             measured.push((n, Figures::of(&sandbox, &proxy).await));
         }
     }
-    assert_eq!(sandbox.starts(), 1, "one process");
+    assert_eq!(sandbox.starts(), 1, "the process was replaced");
     let took = begun.elapsed();
     if !invocations.is_multiple_of(MEASURED_EVERY) {
         measured.push((invocations, Figures::of(&sandbox, &proxy).await));
@@ -118,14 +144,18 @@ async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) ->
     for (n, figures) in &measured {
         assert_eq!(
             figures.descriptors, first.descriptors,
-            "file descriptors after {n}: {measured:?}"
+            "file descriptors after {n} invocations: {measured:?}"
         );
         let limit = first.memory + MARGIN_KIB;
-        assert!(figures.memory <= limit, "after {n}: {first:?} {figures:?}");
+        assert!(
+            figures.memory <= limit,
+            "memory after {n} invocations: {first:?} {figures:?}"
+        );
     }
 
     let mut text = format!(
-        "## {}\n\n{invocations} invocations in {:.0} s, {faults} faults, {hit} could be hit, {failed} failed.\n\n\
+        "## {}\n\n{invocations} invocations in {:.0} s, {faults} faults, {hit} may fail, \
+         {failed} failed.\n\n\
          | after | VmRSS | file descriptors |\n|---|---|---|\n",
         S::NAME,
         took.as_secs_f64()
@@ -140,7 +170,7 @@ async fn on<S: Server>(programs: &Programs, invocations: usize, every: usize) ->
     text
 }
 
-async fn befall(server: &impl Server, proxy: &Proxy, fault: Fault) {
+async fn inject(server: &impl Server, proxy: &Proxy, fault: Fault) {
     match fault {
         Fault::Reset => proxy.reset().await,
         Fault::Close => proxy.close().await,

@@ -4,7 +4,7 @@ use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 use lambda_bench::servers::{Mariadb, Postgres};
 
-/// A server of a long life, with the table that the function writes to.
+/// A server with the table that the function writes to.
 pub(super) trait Server: Sized {
     const NAME: &str;
 
@@ -27,7 +27,7 @@ macro_rules! server {
                     .expect("a connection");
                 let table = sqlx::raw_sql("create table notes (text varchar(80))");
                 table.execute(&mut app).await.expect("a table");
-                app.close().await.expect("an end");
+                app.close().await.expect("an orderly end");
                 server
             }
 
