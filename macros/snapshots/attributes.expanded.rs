@@ -10,18 +10,20 @@ pub static END_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[cfg(not(target_os = "none"))]
 #[must_use = "it may have failed"]
 #[deprecated(note = "sessions end by themselves")]
 #[allow(clippy::cast_possible_truncation, reason = "ids are small")]
-pub async fn end(#[allow(unused_mut)] __arg0: i64) -> Result<i32, sqlx::Error> {
+pub async fn end(#[allow(unused_mut)] id: i64) -> Result<i32, sqlx::Error> {
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&END_DB, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
-    let output = end_with(__arg0, &mut open).await;
+    let output = end_with(id, &mut open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
@@ -31,13 +33,13 @@ pub async fn end(#[allow(unused_mut)] __arg0: i64) -> Result<i32, sqlx::Error> {
     ::reuse_db::__private::settle(lease, outcome);
     output
 }
-/// [`end`](fn@end), as it is written: with a database of the caller's own.
+/// The body of [`end`](fn@end), for callers with a database of their own.
 ///
 /// Ends a session.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[cfg(not(target_os = "none"))]
 #[must_use = "it may have failed"]
 #[expect(clippy::cast_possible_truncation, reason = "ids are small")]

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[cfg(not(target_os = "none"))]
 #[must_use = "it may have failed"]
 #[deprecated(note = "sessions end by themselves")]

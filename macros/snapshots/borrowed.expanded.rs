@@ -1,24 +1,26 @@
-//! A pool, borrowed.
+//! A borrowed pool.
 use lambda_http::Response;
 use sqlx::PgPool;
 /// The kept database of [`health`](fn@health).
 pub static HEALTH_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
     ::reuse_db::Source::env("READER_URL"),
 );
-/// Whether the server answers.
+/// Asks the server.
 pub async fn health() -> Response<String> {
     let lease = match ::reuse_db::__private::lease_shared(&HEALTH_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
     let output = health_with(::reuse_db::SharedLease::get(&lease)).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     ::reuse_db::SharedLease::settle(lease, outcome);
     output
 }
-/// [`health`](fn@health), as it is written: with a database of the caller's own.
+/// The body of [`health`](fn@health), for callers with a database of their own.
 ///
-/// Whether the server answers.
+/// Asks the server.
 pub async fn health_with(pool: &PgPool) -> Response<String> {
     match sqlx::query("select 1").execute(pool).await {
         Ok(_) => Response::new("ok".to_owned()),

@@ -1,10 +1,10 @@
-//! A pool, borrowed.
+//! A borrowed pool.
 
 use lambda_http::Response;
 use reuse_db::reuse_db;
 use sqlx::PgPool;
 
-/// Whether the server answers.
+/// Asks the server.
 #[reuse_db(env = "READER_URL")]
 pub async fn health(pool: &PgPool) -> Response<String> {
     match sqlx::query("select 1").execute(pool).await {

@@ -5,18 +5,20 @@ use sqlx::PgConnection;
 pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
     ::reuse_db::Source::env("DATABASE_URL"),
 );
-/// How many users there are.
+/// Counts the users.
 ///
 /// # Errors
 ///
-/// Those of the database.
-pub async fn handler(__arg0: Request) -> Result<Response<Body>, Error> {
+/// Returns the database's errors.
+pub async fn handler(request: Request) -> Result<Response<Body>, Error> {
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&HANDLER_DB, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
-    let output = handler_with(__arg0, &mut open).await;
+    let output = handler_with(request, &mut open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
@@ -26,13 +28,13 @@ pub async fn handler(__arg0: Request) -> Result<Response<Body>, Error> {
     ::reuse_db::__private::settle(lease, outcome);
     output
 }
-/// [`handler`](fn@handler), as it is written: with a database of the caller's own.
+/// The body of [`handler`](fn@handler), for callers with a database of their own.
 ///
-/// How many users there are.
+/// Counts the users.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 pub async fn handler_with(
     request: Request,
     db: &mut PgConnection,

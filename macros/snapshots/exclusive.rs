@@ -4,11 +4,11 @@ use lambda_http::{Body, Error, Request, Response};
 use reuse_db::reuse_db;
 use sqlx::PgConnection;
 
-/// How many users there are.
+/// Counts the users.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[reuse_db]
 pub async fn handler(request: Request, db: &mut PgConnection) -> Result<Response<Body>, Error> {
     let users: i64 = sqlx::query_scalar("select count(*) from users")

@@ -1,4 +1,4 @@
-//! A pool, cloned.
+//! A cloned pool.
 use reuse_db::Source;
 use sqlx::PgPool;
 /// The kept database of [`ask`](fn@ask).
@@ -9,24 +9,26 @@ pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 pub async fn ask() -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
     let (open, lease) = match ::reuse_db::__private::lease_owned(&ASK_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
     let output = ask_with(open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     ::reuse_db::__private::settle_owned(lease, outcome);
     output
 }
-/// [`ask`](fn@ask), as it is written: with a database of the caller's own.
+/// The body of [`ask`](fn@ask), for callers with a database of their own.
 ///
 /// Asks twice, once in the background.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 pub async fn ask_with(
     pool: PgPool,
 ) -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {

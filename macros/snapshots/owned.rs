@@ -1,4 +1,4 @@
-//! A pool, cloned.
+//! A cloned pool.
 
 use reuse_db::{Source, reuse_db};
 use sqlx::PgPool;
@@ -7,7 +7,7 @@ use sqlx::PgPool;
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[reuse_db(source = Source::env("READER_URL").max_connections(2))]
 pub async fn ask(pool: PgPool) -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
     sqlx::query("select 1").execute(&pool).await?;

@@ -9,12 +9,11 @@ pub static MATCH_IN: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[allow(clippy::needless_lifetimes)]
 pub async fn r#match<'r, K, const N: usize>(
     __arg0: (&'r str, [u8; N]),
-    __arg1: Vec<K>,
-    #[cfg(unix)]
+    keys: Vec<K>,
     __arg2: &Request,
 ) -> Result<impl IntoResponse, sqlx::Error>
 where
@@ -23,12 +22,11 @@ where
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&MATCH_IN, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
-    #[cfg(unix)]
-    let output = match_with::<K, N>(__arg0, __arg1, __arg2, &mut open).await;
-    #[cfg(not(unix))]
-    let output = match_with::<K, N>(__arg0, __arg1, &mut open).await;
+    let output = match_with::<K, N>(__arg0, keys, __arg2, &mut open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
@@ -38,18 +36,17 @@ where
     ::reuse_db::__private::settle(lease, outcome);
     output
 }
-/// [`match`](fn@match), as it is written: with a database of the caller's own.
+/// The body of [`match`](fn@match), for callers with a database of their own.
 ///
 /// Finds a row.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 pub async fn match_with<'r, K, const N: usize>(
     (table, _): (&'r str, [u8; N]),
     mut keys: Vec<K>,
-    #[cfg(unix)]
-    _request: &Request,
+    _: &Request,
     r#in: &mut PgConnection,
 ) -> Result<impl use<'r, K, N> + IntoResponse, sqlx::Error>
 where

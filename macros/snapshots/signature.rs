@@ -8,12 +8,12 @@ use sqlx::PgConnection;
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[reuse_db]
 pub async fn r#match<'r, K, const N: usize>(
     (table, _): (&'r str, [u8; N]),
     mut keys: Vec<K>,
-    #[cfg(unix)] _request: &Request,
+    _: &Request,
     r#in: &mut PgConnection,
 ) -> Result<impl IntoResponse, sqlx::Error>
 where

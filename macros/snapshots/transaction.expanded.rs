@@ -8,14 +8,16 @@ pub static ADD_TX: ::reuse_db::Exclusive<Transaction<'static, Postgres>> = ::reu
 ///
 /// # Errors
 ///
-/// Those of the database.
-pub async fn add(__arg0: String) -> Result<(), sqlx::Error> {
+/// Returns the database's errors.
+pub async fn add(name: String) -> Result<(), sqlx::Error> {
     let mut lease = ::core::option::Option::None;
     let mut open = match ::reuse_db::__private::open(&ADD_TX, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
-    let output = add_with(__arg0, &mut open).await;
+    let output = add_with(name, &mut open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
@@ -25,13 +27,13 @@ pub async fn add(__arg0: String) -> Result<(), sqlx::Error> {
     ::reuse_db::__private::settle(lease, outcome);
     output
 }
-/// [`add`](fn@add), as it is written: with a database of the caller's own.
+/// The body of [`add`](fn@add), for callers with a database of their own.
 ///
 /// Adds a user.
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 pub async fn add_with(
     name: String,
     tx: &mut Transaction<'_, Postgres>,

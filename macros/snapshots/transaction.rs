@@ -7,7 +7,7 @@ use sqlx::{Postgres, Transaction};
 ///
 /// # Errors
 ///
-/// Those of the database.
+/// Returns the database's errors.
 #[reuse_db]
 pub async fn add(name: String, tx: &mut Transaction<'_, Postgres>) -> Result<(), sqlx::Error> {
     sqlx::query("insert into users (name) values ($1)")

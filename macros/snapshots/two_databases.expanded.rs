@@ -1,4 +1,4 @@
-//! Two databases, marked.
+//! Two marked databases.
 use reuse_db::Source;
 use sqlx::{PgConnection, PgPool};
 const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to app");
@@ -14,8 +14,8 @@ pub static READER: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
 ///
 /// # Errors
 ///
-/// Those of the databases.
-pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
+/// Returns the errors of both databases.
+pub async fn copy(id: i64) -> Result<(), sqlx::Error> {
     let mut lease = ::core::option::Option::None;
     if let ::core::result::Result::Err(error) = ::reuse_db::__private::lease(
             &COPY_WRITER,
@@ -27,13 +27,17 @@ pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
     }
     let lease1 = match ::reuse_db::__private::lease_shared(&READER).await {
         ::core::result::Result::Ok(lease1) => lease1,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
     let mut open = match ::reuse_db::__private::open(&COPY_WRITER, &mut lease).await {
         ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => return ::reuse_db::FromError::from_error(error),
+        ::core::result::Result::Err(error) => {
+            return ::reuse_db::FromError::from_error(error);
+        }
     };
-    let output = copy_between(&mut open, __arg1, ::reuse_db::SharedLease::get(&lease1))
+    let output = copy_between(&mut open, id, ::reuse_db::SharedLease::get(&lease1))
         .await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
@@ -45,13 +49,13 @@ pub async fn copy(__arg1: i64) -> Result<(), sqlx::Error> {
     ::reuse_db::SharedLease::settle(lease1, outcome);
     output
 }
-/// [`copy`](fn@copy), as it is written: with a database of the caller's own.
+/// The body of [`copy`](fn@copy), for callers with a database of their own.
 ///
 /// Copies a name.
 ///
 /// # Errors
 ///
-/// Those of the databases.
+/// Returns the errors of both databases.
 pub async fn copy_between(
     writer: &mut PgConnection,
     id: i64,

@@ -1,4 +1,4 @@
-//! Two databases, marked.
+//! Two marked databases.
 
 use reuse_db::{Source, reuse_db};
 use sqlx::{PgConnection, PgPool};
@@ -9,7 +9,7 @@ const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to 
 ///
 /// # Errors
 ///
-/// Those of the databases.
+/// Returns the errors of both databases.
 #[reuse_db(source = WRITER, with = copy_between)]
 pub async fn copy(
     #[db] writer: &mut PgConnection,

@@ -1,7 +1,7 @@
-//! Where the attributes below ours go.
+//! The attributes of the annotated function, sorted by the items that they apply to.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Meta, Token};
 
@@ -14,63 +14,31 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// What is not known wraps a body: it goes to the function that has the user's.
+    // | attribute                                  | static  | outer   | inner |
+    // |--------------------------------------------|---------|---------|-------|
+    // | cfg, cfg_attr, lint levels, doc(hidden)    | yes     | yes     | yes   |
+    // | doc, must_use                              |         | yes     | yes   |
+    // | deprecated (the outer calls the inner one) |         | yes     |       |
+    // | expect                                     | `allow` | `allow` | yes   |
+    // | all others, which may wrap the body        |         |         | yes   |
     pub(crate) fn new(attributes: &[Attribute]) -> Self {
         let mut all = Self::default();
         for attribute in attributes {
-            let tokens = quote!(#attribute);
-            let path = attribute.path();
-            let is = |names: &[&str]| names.iter().any(|name| path.is_ident(name));
-            if path.is_ident("expect") {
-                all.expect(attribute);
-            } else if is(&["cfg", "cfg_attr"]) || is_level(attribute) || is_about_pages(attribute) {
+            let tokens = attribute.to_token_stream();
+            let none = TokenStream::new();
+            let is = |names: &[&str]| names.iter().any(|name| attribute.path().is_ident(name));
+            if is(&["cfg", "cfg_attr"]) || is_level(attribute) || is_about_pages(attribute) {
                 all.add(&tokens, &tokens, &tokens);
             } else if is(&["doc", "must_use"]) {
-                all.add(&quote!(), &tokens, &tokens);
+                all.add(&none, &tokens, &tokens);
             } else if is(&["deprecated"]) {
-                // Not on the inner one: the outer one calls it.
-                all.add(&quote!(), &tokens, &quote!());
+                all.add(&none, &tokens, &none);
             } else {
-                all.add(&quote!(), &quote!(), &tokens);
+                let allow = allow(attribute).unwrap_or_default();
+                all.add(&allow, &allow, &tokens);
             }
         }
         all
-    }
-
-    // Input:
-    //     #[expect(dead_code, unused_variables, reason = "…")]
-    //
-    // Output: what is expected of the body is expected once, and allowed elsewhere, while only the outer
-    // function can be unused.
-    //     #[allow(dead_code, unused_variables, reason = "…")]                     on the static
-    //     #[expect(dead_code, reason = "…")] #[allow(unused_variables, reason = "…")]    on the outer one
-    //     #[expect(unused_variables, reason = "…")]                               on the inner one
-    fn expect(&mut self, attribute: &Attribute) {
-        let Ok(lints) = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-        else {
-            self.add(&quote!(), &quote!(), &quote!(#attribute));
-            return;
-        };
-        let (reason, lints): (Vec<_>, Vec<_>) = lints
-            .into_iter()
-            .partition(|lint| lint.path().is_ident("reason"));
-        let (dead, others): (Vec<_>, Vec<_>) = lints
-            .iter()
-            .partition(|lint| lint.path().is_ident("dead_code"));
-        let level = |level: TokenStream, lints: &[&Meta]| {
-            let list = lints.iter().copied().chain(&reason);
-            (!lints.is_empty()).then(|| quote!(#[#level(#(#list),*)]))
-        };
-        let lints: Vec<_> = lints.iter().collect();
-        let (allow_all, allow_others) =
-            (level(quote!(allow), &lints), level(quote!(allow), &others));
-        let (expect_dead, expect_others) =
-            (level(quote!(expect), &dead), level(quote!(expect), &others));
-        self.add(
-            &quote!(#allow_all),
-            &quote!(#expect_dead #allow_others),
-            &quote!(#expect_others),
-        );
     }
 
     fn add(&mut self, on_static: &TokenStream, on_outer: &TokenStream, on_inner: &TokenStream) {
@@ -80,14 +48,42 @@ impl Attributes {
     }
 }
 
-pub(crate) fn is_condition(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("cfg")
+// Input:
+//     #[expect(clippy::too_many_arguments, reason = "…")]
+//
+// Output: a lint of the signature fires on the outer function, too.
+//     #[allow(clippy::too_many_arguments, reason = "…")]
+fn allow(attribute: &Attribute) -> Option<TokenStream> {
+    match &attribute.meta {
+        Meta::List(list) if list.path.is_ident("expect") => {
+            let lints = &list.tokens;
+            Some(quote!(#[allow(#lints)]))
+        }
+        _ => None,
+    }
 }
 
-/// Whether it stays on a parameter of the outer function, which uses each once and whatever its
-/// name. An `expect` would go unfulfilled there.
+/// Returns `true` for `#[name]`, and for a `cfg_attr` that contains it.
+pub(crate) fn is_or_contains(attribute: &Meta, name: &str) -> bool {
+    attribute.path().is_ident(name) || cfg_attr_contains(attribute, name)
+}
+
+/// Returns `true` for a `#[cfg_attr(…, name)]`.
+pub(crate) fn cfg_attr_contains(attribute: &Meta, name: &str) -> bool {
+    attribute.path().is_ident("cfg_attr")
+        && list(attribute)
+            .iter()
+            .skip(1)
+            .any(|attribute| is_or_contains(attribute, name))
+}
+
+/// Returns `true` if the outer function's parameter keeps the attribute. An `expect` would stay
+/// unfulfilled there, since the outer function uses each parameter once.
 pub(crate) fn stays_on_parameter(attribute: &Attribute) -> bool {
-    is_condition(attribute) || attribute.path().is_ident("cfg_attr") || is_level(attribute)
+    ["cfg", "cfg_attr"]
+        .iter()
+        .any(|name| attribute.path().is_ident(name))
+        || is_level(attribute)
 }
 
 fn is_level(attribute: &Attribute) -> bool {
@@ -96,14 +92,17 @@ fn is_level(attribute: &Attribute) -> bool {
         .any(|level| attribute.path().is_ident(level))
 }
 
-/// `#[doc(hidden)]` and the like, which say whether there is a page at all.
+/// Returns `true` for `#[doc(hidden)]` and `#[doc(cfg(…))]`, which decide if there is a page.
 fn is_about_pages(attribute: &Attribute) -> bool {
     attribute.path().is_ident("doc")
-        && attribute
-            .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-            .is_ok_and(|options| {
-                options
-                    .iter()
-                    .any(|option| option.path().is_ident("hidden") || option.path().is_ident("cfg"))
-            })
+        && list(&attribute.meta)
+            .iter()
+            .any(|option| option.path().is_ident("hidden") || option.path().is_ident("cfg"))
+}
+
+fn list(attribute: &Meta) -> Punctuated<Meta, Token![,]> {
+    attribute
+        .require_list()
+        .and_then(|list| list.parse_args_with(Punctuated::parse_terminated))
+        .unwrap_or_default()
 }

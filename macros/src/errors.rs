@@ -1,4 +1,4 @@
-//! Every mistake of one use of the attribute, for one build.
+//! The mistakes in one use of the attribute, all reported in one build.
 
 use proc_macro2::TokenStream;
 use syn::Error;

@@ -1,4 +1,4 @@
-//! The annotated function: its parts, and what is wrong with it.
+//! The annotated function: its parts, and the mistakes in them.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -8,7 +8,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, FnArg, Safety, Signature, Token, Visibility};
 
 use crate::args::Args;
-use crate::attributes::is_condition;
+use crate::attributes::is_or_contains;
 use crate::database::Database;
 use crate::errors::Errors;
 use crate::item::item;
@@ -17,17 +17,22 @@ use crate::marks::take_marks;
 pub(crate) struct Handler {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
-    /// As written, without what a handler cannot be.
+    /// The signature as written, without the keywords that a handler cannot have.
     pub(crate) signature: Signature,
-    /// Never parsed: a syntax error in it is rustc's to tell.
+    /// The body, which is never parsed: rustc reports syntax errors in it.
     pub(crate) body: Group,
     pub(crate) databases: Vec<Database>,
     /// The name of the function that has the body.
     pub(crate) inner: Ident,
 }
 
-/// Reads the item; `None` if nothing can be made of it.
-pub(crate) fn handler(tokens: TokenStream, args: &Args, errors: &mut Errors) -> Option<Handler> {
+/// Reads the item. Returns `None` if the item cannot be expanded.
+pub(crate) fn handler(
+    tokens: TokenStream,
+    args: &Args,
+    features: &[&str],
+    errors: &mut Errors,
+) -> Option<Handler> {
     let (attributes, visibility, mut signature, body) = match item.parse2(tokens) {
         Ok(parts) => parts,
         Err(error) => {
@@ -36,7 +41,7 @@ pub(crate) fn handler(tokens: TokenStream, args: &Args, errors: &mut Errors) -> 
         }
     };
     correct(&mut signature, errors);
-    let misplaced = misplaced(&signature, body.as_ref());
+    let unsuitable = misplaced(&signature, body.as_ref()).or_else(|| conditional(&signature));
     let marks = take_marks(&mut signature, errors);
     if marks.is_empty() {
         let message = "the last parameter is the database: write one, like `db: &mut PgConnection`";
@@ -46,14 +51,14 @@ pub(crate) fn handler(tokens: TokenStream, args: &Args, errors: &mut Errors) -> 
     let inner = inner(&signature.ident, args, errors);
     let databases = marks
         .into_iter()
-        .filter_map(|(index, mark)| Database::new(index, &signature, mark, args, errors));
+        .filter_map(|(index, mark)| Database::new(index, &signature, mark, args, features, errors));
     let mut databases: Vec<_> = databases.collect();
     check_names(&mut databases, [&signature.ident, &inner], errors);
-    if let Some(error) = misplaced {
+    if let Some(error) = unsuitable {
         errors.push(error);
-        databases
-            .iter_mut()
-            .for_each(|database| database.held = None);
+        for database in &mut databases {
+            database.held = None;
+        }
         if databases.is_empty() {
             return None;
         }
@@ -68,15 +73,32 @@ pub(crate) fn handler(tokens: TokenStream, args: &Args, errors: &mut Errors) -> 
     })
 }
 
-/// A function that is no free one: an item of an `impl` or a `trait`.
+/// Finds an item of an `impl` or a `trait`, where a static cannot be declared.
 fn misplaced(signature: &Signature, body: Option<&Group>) -> Option<Error> {
     if let Some(receiver) = signature.receiver() {
-        let message = "a method cannot have a static beside it: write a free function, and pass it what it needs of `self`";
+        let message = "a method cannot have a static beside it: \
+                       write a free function, and pass the fields that it needs";
         return Some(Error::new(receiver.self_token.span, message));
     }
-    let message = "a handler has a body: a function of a trait cannot have a static beside it";
+    let message = "a function of a trait cannot have a static beside it: \
+                   write a free function with a body";
     body.is_none()
         .then(|| Error::new(signature.span(), message))
+}
+
+/// Finds `#[cfg]` on a parameter. An argument in the call of the inner function cannot have one.
+fn conditional(signature: &Signature) -> Option<Error> {
+    let mut parameters = signature.inputs.iter();
+    let attribute = parameters.find_map(|parameter| match parameter {
+        FnArg::Typed(parameter) => parameter
+            .attrs
+            .iter()
+            .find(|attribute| is_or_contains(&attribute.meta, "cfg")),
+        FnArg::Receiver(_) => None,
+    })?;
+    let message = "a parameter cannot be conditional: \
+                   put `#[cfg]` on the function, and write one function for each case";
+    Some(Error::new(attribute.path().span(), message))
 }
 
 fn no_body() -> Group {
@@ -88,8 +110,8 @@ fn inner(function: &Ident, args: &Args, errors: &mut Errors) -> Ident {
     match &args.with {
         Some(name) if name.unraw() == function.unraw() => {
             let message = format!(
-                "`{function}` is the function without the database: write another name for the \
-                 one with it, like `with = {default}`"
+                "`{function}` is the function without the database: \
+                 write another name, like `with = {default}`"
             );
             errors.push(Error::new(name.span(), message));
             default
@@ -99,14 +121,15 @@ fn inner(function: &Ident, args: &Args, errors: &mut Errors) -> Ident {
     }
 }
 
-/// No two items can have one name: a database whose static would is left without one.
+/// Checks that no two items have the same name. A database whose static would have a name that is
+/// taken is left without a static.
 fn check_names(databases: &mut [Database], functions: [&Ident; 2], errors: &mut Errors) {
     let mut taken = functions.map(Ident::unraw).to_vec();
     for database in databases {
         let name = database.name.unraw();
         if taken.contains(&name) {
             let message =
-                format!("there is a `{name}` already: write `#[db(name = …)]` with another name");
+                format!("the name `{name}` is taken: write another one in `#[db(name = …)]`");
             errors.push(Error::new(database.at, message));
             database.held = None;
         }
@@ -114,59 +137,40 @@ fn check_names(databases: &mut [Database], functions: [&Ident; 2], errors: &mut 
     }
 }
 
-/// Tells what a handler cannot be, and goes on as if it were none of that, so that its callers see
-/// no other error.
+/// Reports keywords that a handler cannot have, and removes them, so that callers see no further
+/// error.
 fn correct(signature: &mut Signature, errors: &mut Errors) {
-    let mut refuse = |span, message: &str| errors.push(Error::new(span, message));
+    let mut error = |span, message: &str| errors.push(Error::new(span, message));
     if let Some(token) = signature.constness.take() {
-        refuse(
+        error(
             token.span,
-            "a handler cannot be `const`: it connects to a database",
+            "a handler cannot be `const`, because it connects to a database: remove `const`",
         );
     }
     if let Safety::Unsafe(token) = std::mem::replace(&mut signature.safety, Safety::Default) {
-        refuse(
+        error(
             token.span,
-            "a handler cannot be `unsafe`: nobody could call it; put the `unsafe` block inside",
+            "a handler cannot be `unsafe`, because no runtime could call it: \
+             put an `unsafe` block inside",
         );
     }
     if let Some(abi) = signature.abi.take() {
-        refuse(
+        error(
             abi.extern_token.span,
-            "a handler cannot be `extern`: it is called from Rust",
+            "a handler cannot be `extern`, because Rust calls it: remove the ABI",
         );
     }
     if signature.asyncness.is_none() {
-        refuse(
+        error(
             signature.fn_token.span,
             "a handler waits for its database: write `async fn`",
         );
         signature.asyncness = Some(Token![async](signature.fn_token.span));
     }
     if let Some(variadic) = signature.variadic.take() {
-        refuse(
+        error(
             variadic.dots.spans[0],
-            "a handler cannot be variadic: it is called from Rust",
+            "a handler cannot be variadic, because Rust calls it: remove `...`",
         );
     }
-    let conditional = signature
-        .inputs
-        .iter_mut()
-        .filter_map(|parameter| match parameter {
-            FnArg::Typed(parameter) => Some(&mut parameter.attrs),
-            FnArg::Receiver(_) => None,
-        })
-        .filter(|attributes| attributes.iter().any(is_condition));
-    for attributes in conditional.skip(MAX_CONDITIONAL) {
-        if let Some(condition) = attributes.iter().find(|attribute| is_condition(attribute)) {
-            refuse(
-                condition.path().span(),
-                "no more than 4 parameters can be under `#[cfg]`: write a function for each case",
-            );
-        }
-        attributes.retain(|attribute| !is_condition(attribute));
-    }
 }
-
-/// The inner function is called once for each combination of conditions.
-const MAX_CONDITIONAL: usize = 4;

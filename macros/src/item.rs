@@ -1,10 +1,10 @@
-//! The item that the attribute is on, taken apart.
+//! The parser of the annotated item.
 
 use proc_macro2::{Delimiter, Group, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Signature, Token, Visibility};
 
-/// A function: attributes, visibility, signature, and its body, if it has one.
+/// The parts of a function: attributes, visibility, signature, and the body if there is one.
 pub(crate) type Parts = (Vec<Attribute>, Visibility, Signature, Option<Group>);
 
 pub(crate) fn item(input: ParseStream<'_>) -> syn::Result<Parts> {
@@ -26,7 +26,7 @@ pub(crate) fn item(input: ParseStream<'_>) -> syn::Result<Parts> {
     Ok((attributes, visibility, signature, Some(body)))
 }
 
-/// The body, out of the group that it is in if it came as a `$body:block`.
+/// Takes the body out of the invisible group of a macro's `$body:block`.
 fn braces(token: TokenTree) -> Option<Group> {
     let TokenTree::Group(group) = token else {
         return None;

@@ -2,7 +2,6 @@
 
 mod args;
 mod attributes;
-
 mod database;
 mod errors;
 mod expand;
@@ -14,9 +13,21 @@ mod opaque_output;
 
 use proc_macro::TokenStream;
 
-/// Hoists a handler's database parameter into a static, connected on first use and kept across
-/// invocations.
+/// The features of reuse-db that are on, which improve messages only.
+const FEATURES: &[&str] = &[
+    #[cfg(feature = "postgres")]
+    "postgres",
+    #[cfg(feature = "mysql")]
+    "mysql",
+    #[cfg(feature = "sqlite")]
+    "sqlite",
+    #[cfg(feature = "any")]
+    "any",
+];
+
+/// Hoists a handler's database parameter into a static that connects on first use and survives
+/// the invocation.
 #[proc_macro_attribute]
 pub fn reuse_db(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(args.into(), item.into()).into()
+    expand::expand(args.into(), item.into(), FEATURES).into()
 }

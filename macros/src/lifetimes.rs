@@ -1,10 +1,10 @@
-//! Lifetimes in tokens.
+//! Lifetimes in types and signatures.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{GenericParam, Generics, WherePredicate};
 
-/// The lifetimes that are named, each as often as it is.
+/// Returns each lifetime that the tokens name, as often as they name it.
 pub(crate) fn named(tokens: impl ToTokens) -> Vec<Ident> {
     let mut named = Vec::new();
     let mut after_quote = false;
@@ -29,8 +29,8 @@ pub(crate) fn for_static(tokens: TokenStream) -> TokenStream {
     replace(tokens, &bound, false)
 }
 
-/// `'_` in parentheses or after an arrow may be that of a function's argument. Where it is not, a
-/// static takes it for `'static`.
+/// A `'_` in parentheses or after an arrow stays, because it may belong to a function type. If it
+/// does not, it means `'static` in a static anyway.
 fn replace(tokens: TokenStream, bound: &[Ident], mut in_function: bool) -> TokenStream {
     let (mut after_quote, mut after_dash) = (false, false);
     let replaced = tokens.into_iter().map(|token| {
@@ -56,7 +56,7 @@ fn replace(tokens: TokenStream, bound: &[Ident], mut in_function: bool) -> Token
     replaced.collect()
 }
 
-/// The lifetimes that a `for<…>` in the type brings itself.
+/// Returns the lifetimes that a `for<…>` in the type declares.
 fn higher_ranked(tokens: &TokenStream) -> Vec<Ident> {
     let mut bound = Vec::new();
     let mut tokens = tokens.clone().into_iter().peekable();
@@ -76,8 +76,8 @@ fn higher_ranked(tokens: &TokenStream) -> Vec<Ident> {
     bound
 }
 
-/// Drops the lifetimes that nothing names any more: not `rest`, which is the signature besides its
-/// generics, nor a bound of what stays.
+/// Removes the lifetimes that are no longer named: neither by `rest`, the signature without its
+/// generics, nor by a bound that stays.
 pub(crate) fn drop_unused(generics: &mut Generics, rest: impl ToTokens) {
     let mut used = named(rest);
     for param in &generics.params {
@@ -94,7 +94,7 @@ pub(crate) fn drop_unused(generics: &mut Generics, rest: impl ToTokens) {
             used.extend(named(predicate));
         }
     }
-    // A bound between lifetimes counts for those that it binds if the one that it is on stays.
+    // Of `'a: 'b`, the bound `'b` is used if `'a` is.
     let mut before = 0;
     while before != used.len() {
         before = used.len();

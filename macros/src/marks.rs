@@ -1,15 +1,15 @@
 //! The `#[db]` marks of parameters.
 
 use proc_macro2::TokenStream;
-use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Error, FnArg, MacroDelimiter, Meta, Signature, Token};
+use syn::{Attribute, Error, FnArg, MacroDelimiter, Meta, Signature};
 
 use crate::args::{Args, Level, args};
+use crate::attributes::cfg_attr_contains;
 use crate::errors::Errors;
 
-/// Takes the marks off the parameters, which rustc would not know. Each is the parameter's index
-/// and what the mark says of it; without any, the last parameter is the database.
+/// Removes the marks from the parameters, because rustc does not know them. Returns the position
+/// and the arguments of each database. Without a mark, the last parameter is the database.
 pub(crate) fn take_marks(signature: &mut Signature, errors: &mut Errors) -> Vec<(usize, Args)> {
     let last = signature.inputs.len().checked_sub(1);
     let mut marks = Vec::new();
@@ -19,7 +19,7 @@ pub(crate) fn take_marks(signature: &mut Signature, errors: &mut Errors) -> Vec<
         };
         let mut marked: Option<Args> = None;
         parameter.attrs.retain(|attribute| {
-            if is_conditional(attribute) {
+            if cfg_attr_contains(&attribute.meta, "db") {
                 let message =
                     "a mark cannot be conditional: write `#[db]`, and `#[cfg]` on the function";
                 errors.push(Error::new(attribute.path().span(), message));
@@ -56,16 +56,8 @@ fn arguments(mark: &Attribute) -> syn::Result<TokenStream> {
             Ok(list.tokens.clone())
         }
         meta => {
-            let message = "the arguments are in parentheses: write `#[db(env = \"READER_URL\")]`";
+            let message = "arguments are in parentheses: write `#[db(env = \"READER_URL\")]`";
             Err(Error::new(meta.path().span(), message))
         }
     }
-}
-
-/// Whether it is a `#[cfg_attr(…, db)]`.
-fn is_conditional(attribute: &Attribute) -> bool {
-    attribute.path().is_ident("cfg_attr")
-        && attribute
-            .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-            .is_ok_and(|parts| parts.iter().skip(1).any(|part| part.path().is_ident("db")))
 }

@@ -1,4 +1,4 @@
-//! What an `impl …` in the return type captures.
+//! The lifetimes that an `impl …` in the return type captures.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote_spanned};
@@ -10,11 +10,12 @@ use syn::{GenericParam, Generics, Signature};
 // Output:
 //     async fn user<T>(id: T, db: &mut PgConnection) -> Result<impl use<T> + IntoResponse, Error>
 //
-/// Since edition 2024 an `impl …` captures every lifetime of the signature, the database's too, which could
-/// then not be given back before the response is. `generics` are those without the database.
+/// Since edition 2024 an `impl …` captures every lifetime of the signature. With the lifetime of
+/// the database, the response would keep the connection borrowed. `generics` are the generics of
+/// the signature without the database.
 pub(crate) fn without_databases(signature: &mut Signature, generics: &Generics) {
     let is_written = has_ident(signature.output.to_token_stream(), "use");
-    // Whoever writes `use<…>` names every type parameter, and these have no name.
+    // A `use<…>` must name every type parameter, and that of an `impl …` argument has no name.
     let is_nameless = has_ident(signature.inputs.to_token_stream(), "impl");
     if is_written || is_nameless {
         return;

@@ -53,8 +53,8 @@ pub use telemetry::{Stats, stats};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attribute::{
-        AnyResult, Anything, HasStatus, Judge, lease, lease_owned, lease_shared, open, settle,
-        settle_owned, supports_exclusive, supports_shared,
+        AnyResult, Anything, HasStatus, Judge, hint, lease, lease_owned, lease_shared, open,
+        settle, settle_owned, supports_exclusive, supports_shared,
     };
     pub use crate::connect::Driver;
 }

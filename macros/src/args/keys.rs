@@ -1,95 +1,121 @@
-//! The arguments that there are.
+//! The arguments of the attribute, and a message for every other key.
 
 use proc_macro2::Ident;
 use syn::Error;
 
 use super::Level;
 
-/// An argument by its key.
-pub(super) struct Known {
-    pub(super) key: &'static str,
-    /// The one level that it is for, if it is not for both.
-    only: Option<Level>,
+/// One argument.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// The level that accepts it. `None` for both levels.
+    level: Option<Level>,
     pub(super) example: &'static str,
 }
 
-const KNOWN: [Known; 5] = [
-    Known {
-        key: "env",
-        only: None,
+const KEYS: [Key; 5] = [
+    Key {
+        name: "env",
+        level: None,
         example: "env = \"DATABASE_URL\"",
     },
-    Known {
-        key: "source",
-        only: None,
+    Key {
+        name: "source",
+        level: None,
         example: "source = Source::env(\"DATABASE_URL\")",
     },
-    Known {
-        key: "with",
-        only: Some(Level::Function),
+    Key {
+        name: "with",
+        level: Some(Level::Function),
         example: "with = handler_with",
     },
-    Known {
-        key: "crate",
-        only: Some(Level::Function),
+    Key {
+        name: "crate",
+        level: Some(Level::Function),
         example: "crate = reuse_db",
     },
-    Known {
-        key: "name",
-        only: Some(Level::Parameter),
+    Key {
+        name: "name",
+        level: Some(Level::Parameter),
         example: "name = HANDLER_DB",
     },
 ];
 
-/// The methods of `Source` that somebody may take for arguments.
-const OF_SOURCE: [&str; 8] = [
-    "or",
-    "max_connections",
-    "keep",
-    "verify_after",
-    "check_timeout",
-    "connect_timeout",
-    "idle_session_timeout",
-    "on_connect",
+/// Methods of `Source`, each after the names that other libraries use for the same setting.
+const SETTINGS: [(&[&str], &str); 16] = [
+    (
+        &["url", "uri", "dsn", "database", "database_url", "or"],
+        "or(\"…\")",
+    ),
+    (
+        &["pool", "pool_size", "max_size", "max_connections"],
+        "max_connections(…)",
+    ),
+    (&["min_connections", "keep"], "keep(…)"),
+    (&["verify_after"], "verify_after(…)"),
+    (&["check_timeout"], "check_timeout(…)"),
+    (
+        &["timeout", "acquire_timeout", "connect_timeout"],
+        "connect_timeout(…)",
+    ),
+    (&["attempt_timeout"], "attempt_timeout(…)"),
+    (&["retry_base"], "retry_base(…)"),
+    (&["retry_cap"], "retry_cap(…)"),
+    (&["user", "password", "credentials"], "credentials(…)"),
+    (
+        &["idle_timeout", "idle_session_timeout"],
+        "idle_session_timeout(…)",
+    ),
+    (&["lifetime", "max_lifetime"], "max_lifetime(…)"),
+    (&["transaction_pooler"], "transaction_pooler()"),
+    (&["read_write"], "read_write()"),
+    (&["load_shedding"], "load_shedding(…)"),
+    (&["after_connect", "on_connect"], "on_connect(…)"),
 ];
 
-/// The argument of that key, at that level.
-pub(super) fn known(key: &Ident, level: Level) -> syn::Result<&'static Known> {
-    let text = key.to_string();
-    let is_here = |known: &&Known| known.only.is_none_or(|only| only == level);
-    let message = match KNOWN.iter().find(|known| known.key == text) {
-        Some(known) if is_here(&known) => return Ok(known),
-        Some(Known { example, .. }) => match level {
+/// Returns the argument of that name, if the level accepts it.
+pub(super) fn key(ident: &Ident, level: Level) -> syn::Result<&'static Key> {
+    let name = ident.to_string();
+    let is_accepted = |key: &&Key| key.level.is_none_or(|only| only == level);
+    let message = match KEYS.iter().find(|key| key.name == name) {
+        Some(key) if is_accepted(&key) => return Ok(key),
+        Some(Key { example, .. }) => match level {
             Level::Function => {
-                format!("`{text}` belongs to one parameter: write `#[db({example})]` on it")
+                format!("`{name}` belongs to one parameter: write `#[db({example})]` on it")
             }
             Level::Parameter => {
-                format!("`{text}` belongs to the function: write `#[reuse_db({example})]` on it")
+                format!("`{name}` belongs to the function: write `#[reuse_db({example})]` on it")
             }
         },
-        None if OF_SOURCE.contains(&text.as_str()) => format!(
-            "`{text}` is a method of `Source`: write `source = Source::env(\"DATABASE_URL\").{text}(…)`"
-        ),
-        None => {
-            let keys: Vec<_> = KNOWN
+        None => setting(&name).unwrap_or_else(|| {
+            let keys: Vec<_> = KEYS
                 .iter()
-                .filter(is_here)
-                .map(|known| known.key)
+                .filter(is_accepted)
+                .map(|key| key.name)
                 .collect();
-            let near = keys
-                .iter()
-                .find(|key| distance(&text.to_lowercase(), key) <= 2);
-            let near = near.map_or(String::new(), |near| format!(", did you mean `{near}`?"));
-            format!(
-                "unknown argument `{text}`{near} (known are `{}`)",
-                keys.join("`, `")
-            )
-        }
+            unknown(&name, &keys)
+        }),
     };
-    Err(Error::new(key.span(), message))
+    Err(Error::new(ident.span(), message))
 }
 
-/// The number of letters to insert, remove or replace.
+fn setting(name: &str) -> Option<String> {
+    let (_, method) = SETTINGS.iter().find(|(names, _)| names.contains(&name))?;
+    let source = format!("source = Source::env(\"DATABASE_URL\").{method}");
+    Some(format!(
+        "`{name}` is a setting of `Source`: write `{source}`"
+    ))
+}
+
+fn unknown(name: &str, keys: &[&str]) -> String {
+    let lower_case = name.to_lowercase();
+    let similar = keys.iter().find(|key| distance(&lower_case, key) <= 2);
+    let similar = similar.map_or(String::new(), |key| format!(", did you mean `{key}`?"));
+    let expected = keys.join("`, `");
+    format!("unknown argument `{name}`{similar} (expected one of `{expected}`)")
+}
+
+/// Returns the number of letters to insert, remove or replace.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {

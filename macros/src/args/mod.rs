@@ -1,37 +1,37 @@
-//! What is written in the parentheses of the attribute, and of `#[db]`.
+//! The arguments of `#[reuse_db(…)]` and of `#[db(…)]`.
 
 mod keys;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Error, Expr, ExprLit, Lit, LitStr, Path, Token};
 
-use self::keys::known;
+use self::keys::{Key, key};
 use crate::errors::Errors;
 
-/// Where to connect.
+/// The server to connect to.
 #[derive(Clone)]
-pub(crate) enum Where {
-    /// The URL in a variable.
+pub(crate) enum ConnectTo {
+    /// The URL in an environment variable.
     Env(LitStr),
     /// A `Source`, as written.
     Source(Box<Expr>),
 }
 
-/// What is written, on the function or on one parameter.
+/// The arguments of the function or of one parameter.
 #[derive(Default)]
 pub(crate) struct Args {
-    pub(crate) place: Option<Where>,
-    /// Instead of `…_with`.
+    pub(crate) connect_to: Option<ConnectTo>,
+    /// The name of the inner function, in place of `…_with`.
     pub(crate) with: Option<Ident>,
-    /// Of the runtime crate.
-    pub(crate) path: Option<Path>,
-    /// Of the static.
+    /// The path of the runtime crate.
+    pub(crate) crate_path: Option<Path>,
+    /// The name of the static.
     pub(crate) name: Option<Ident>,
 }
 
-/// Where arguments are written, which decides what they can be.
+/// The attribute that contains the arguments.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Level {
     /// `#[reuse_db(…)]`
@@ -40,7 +40,7 @@ pub(crate) enum Level {
     Parameter,
 }
 
-/// Reads the arguments. A wrong one is left out, so that the rest still counts.
+/// Parses the arguments. A wrong argument is left out, and parsing goes on after it.
 pub(crate) fn args(tokens: TokenStream, level: Level, errors: &mut Errors) -> Args {
     let mut args = Args::default();
     let mut seen = Vec::new();
@@ -70,39 +70,39 @@ fn arg(
     seen: &mut Vec<Ident>,
 ) -> syn::Result<()> {
     if input.peek(LitStr) {
-        return Err(without_a_key(input.parse()?));
+        return Err(without_a_key(&input.parse()?));
     }
-    let key = input.call(Ident::parse_any).map_err(|error| {
+    let ident = input.call(Ident::parse_any).map_err(|error| {
         let message = "an argument has a name: write `env = \"…\"` or `source = …`";
         Error::new(error.span(), message)
     })?;
-    let known = known(&key, level)?;
-    let unseen = check_seen(&key, seen);
-    seen.push(key.clone());
+    let key = key(&ident, level)?;
+    let unseen = check_unseen(&ident, seen);
+    seen.push(ident.clone());
     let has_value = input.peek(Token![=]) && {
         input.parse::<Token![=]>()?;
         !input.is_empty() && !input.peek(Token![,])
     };
     if !has_value {
-        let message = format!("`{key}` needs a value: write `{}`", known.example);
-        return Err(Error::new(key.span(), message));
+        let message = format!("`{ident}` needs a value: write `{}`", key.example);
+        return Err(Error::new(ident.span(), message));
     }
-    match known.key {
+    match key.name {
         "env" => {
             let variable = env(input.parse()?)?;
-            args.place.get_or_insert(Where::Env(variable));
+            args.connect_to.get_or_insert(ConnectTo::Env(variable));
         }
-        // In place of an `env` too: what it names would else be unused.
-        "source" => args.place = Some(Where::Source(input.parse()?)),
-        "with" => args.with = Some(ident(input, "a function", known.example)?),
-        "name" => args.name = Some(ident(input, "a static", known.example)?),
-        _ => args.path = Some(path(input)?),
+        // It replaces an `env`, too. The names in the expression would be unused otherwise.
+        "source" => args.connect_to = Some(ConnectTo::Source(input.parse()?)),
+        "with" => args.with = Some(name_of(input, "function", key)?),
+        "name" => args.name = Some(name_of(input, "static", key)?),
+        _ => args.crate_path = Some(path(input)?),
     }
     unseen
 }
 
-/// A literal alone, which is most likely meant for `env`.
-fn without_a_key(literal: LitStr) -> Error {
+/// A literal without a key is most likely a value for `env`.
+fn without_a_key(literal: &LitStr) -> Error {
     let message = if literal.value().contains("://") {
         A_URL.to_owned()
     } else {
@@ -111,16 +111,17 @@ fn without_a_key(literal: LitStr) -> Error {
     Error::new(literal.span(), message)
 }
 
-fn check_seen(key: &Ident, seen: &[Ident]) -> syn::Result<()> {
-    let is_place = |key: &Ident| key == "env" || key == "source";
-    let message = if seen.contains(key) {
-        format!("`{key}` is given twice: remove one")
-    } else if is_place(key) && seen.iter().any(is_place) {
-        "`env` and `source` exclude each other: write `source = Source::env(\"…\")` with what else is needed".to_owned()
+fn check_unseen(ident: &Ident, seen: &[Ident]) -> syn::Result<()> {
+    let connects = |ident: &Ident| ident == "env" || ident == "source";
+    let message = if seen.contains(ident) {
+        format!("`{ident}` is given twice: remove one")
+    } else if connects(ident) && seen.iter().any(connects) {
+        "`env` and `source` exclude each other: write `source = Source::env(\"…\")` alone"
+            .to_owned()
     } else {
         return Ok(());
     };
-    Err(Error::new(key.span(), message))
+    Err(Error::new(ident.span(), message))
 }
 
 fn env(value: Expr) -> syn::Result<LitStr> {
@@ -137,7 +138,7 @@ fn env(value: Expr) -> syn::Result<LitStr> {
     if name.contains("://") {
         return Err(Error::new(variable.span(), A_URL));
     }
-    // What the environment cannot have: reading it would panic in some of the standard library.
+    // No variable has such a name, and some versions of `std::env::var` panic on it.
     if name.trim().is_empty() || name.contains(['=', '\0']) {
         let message = "`env` names an environment variable: write `env = \"DATABASE_URL\"`";
         return Err(Error::new(variable.span(), message));
@@ -145,29 +146,29 @@ fn env(value: Expr) -> syn::Result<LitStr> {
     Ok(variable)
 }
 
-const A_URL: &str =
-    "`env` names an environment variable, which has the URL: write `env = \"DATABASE_URL\"`";
+const A_URL: &str = "`env` names the environment variable that contains the URL: \
+                     write `env = \"DATABASE_URL\"`";
 
-const NOT_A_STRING: &str = "`env` is a string literal, like `env = \"DATABASE_URL\"`: \
-                            for a name from elsewhere write `source = Source::env(…)`";
+const NOT_A_STRING: &str = "`env` takes a string literal: write `env = \"DATABASE_URL\"`, \
+                            or `source = Source::env(…)` for a constant";
 
-fn ident(input: ParseStream<'_>, what: &str, example: &str) -> syn::Result<Ident> {
-    let refuse = |span: Span| Error::new(span, format!("this names {what}: write `{example}`"));
-    let ident = without_group(input)?;
-    let span = ident.span();
-    match ident {
-        // A path or a call goes on.
+fn name_of(input: ParseStream<'_>, item: &str, key: &Key) -> syn::Result<Ident> {
+    let token = without_group(input)?;
+    let message = format!("`{}` names a {item}: write `{}`", key.name, key.example);
+    let error = Error::new(token.span(), message);
+    match token {
+        // Otherwise it is the start of a path or a call.
         TokenTree::Ident(ident) if input.is_empty() || input.peek(Token![,]) => {
-            syn::parse2(TokenTree::Ident(ident).into()).map_err(|_| refuse(span))
+            syn::parse2(TokenTree::Ident(ident).into()).map_err(|_| error)
         }
-        _ => Err(refuse(span)),
+        _ => Err(error),
     }
 }
 
-/// A token, out of the group that a macro's `$name:ident` may have put it in.
+/// Takes a token out of the invisible group of a macro's `$name:ident`.
 fn without_group(input: ParseStream<'_>) -> syn::Result<TokenTree> {
     match input.parse()? {
-        TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::None => {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
             without_group.parse2(group.stream())
         }
         token => Ok(token),
@@ -178,7 +179,7 @@ fn path(input: ParseStream<'_>) -> syn::Result<Path> {
     let start = input.span();
     let path = input.call(Path::parse_mod_style);
     path.map_err(|_| {
-        let message = "`crate` is the path of the runtime, without quotes: write `crate = my_crate::reuse_db`";
+        let message = "`crate` takes a path without quotes: write `crate = my_crate::reuse_db`";
         Error::new(start, message)
     })
 }

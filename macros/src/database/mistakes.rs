@@ -1,21 +1,10 @@
-//! What a parameter that is a database cannot be.
+//! Mistakes in the type of a database parameter.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use syn::spanned::Spanned as _;
-use syn::{Error, GenericParam, Lifetime, PatType, ReturnType, Signature};
+use syn::{Error, GenericParam, Lifetime, ReturnType, Signature};
 
 use super::Form;
-use crate::attributes::is_condition;
 use crate::lifetimes;
-
-pub(super) fn conditional(parameter: &PatType) -> Option<Error> {
-    let condition = parameter
-        .attrs
-        .iter()
-        .find(|attribute| is_condition(attribute))?;
-    let message = "the database cannot be under `#[cfg]`: write it on the function";
-    Some(Error::new(condition.path().span(), message))
-}
 
 pub(super) fn opaque(held: &TokenStream) -> Option<Error> {
     let found = find_ident(held.clone(), &|ident| ident == "impl")?;
@@ -35,12 +24,12 @@ pub(super) fn generic(held: &TokenStream, signature: &Signature) -> Option<Error
         .collect();
     let found = find_ident(held.clone(), &|ident| generics.contains(&ident))?;
     let message = format!(
-        "a static holds the database, and cannot be generic: write a type in place of `{found}`"
+        "a static holds the database and cannot be generic: write a type in place of `{found}`"
     );
     Some(Error::new(found.span(), message))
 }
 
-/// A lifetime that does not end with the invocation.
+/// Finds a lifetime that does not end with the invocation.
 pub(super) fn too_long(
     borrow: Option<&Lifetime>,
     form: Form,
@@ -53,7 +42,7 @@ pub(super) fn too_long(
         && lifetimes::named(held).contains(&borrow.ident)
     {
         let message = format!(
-            "what is borrowed for its own lifetime stays borrowed, and is never given back: \
+            "this would borrow the connection for its whole lifetime: \
              write `&mut` in place of `&{borrow} mut`"
         );
         return Some(Error::new(borrow.span(), message));
@@ -68,12 +57,13 @@ pub(super) fn too_long(
         _ => lifetimes::named(held).into_iter().find(is_longer)?,
     };
     let message = format!(
-        "the database is lent for one invocation, and `'{longer}` lasts longer: leave it out here"
+        "the database is lent for one invocation, and `'{longer}` outlives it: \
+         remove the lifetime here"
     );
     Some(Error::new(longer.span(), message))
 }
 
-fn find_ident(tokens: TokenStream, wanted: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
+pub(super) fn find_ident(tokens: TokenStream, wanted: &dyn Fn(&Ident) -> bool) -> Option<Ident> {
     tokens.into_iter().find_map(|token| match token {
         TokenTree::Ident(ident) if wanted(&ident) => Some(ident),
         TokenTree::Group(group) => find_ident(group.stream(), wanted),

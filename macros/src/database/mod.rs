@@ -1,5 +1,6 @@
 //! A parameter that is a database.
 
+mod hint;
 mod mistakes;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -8,29 +9,29 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{FnArg, Lifetime, Pat, Signature, Type};
 
-use crate::args::{Args, Where};
+pub(crate) use self::hint::Hint;
+use crate::args::{Args, ConnectTo};
 use crate::errors::Errors;
 use crate::lifetimes;
 
 pub(crate) struct Database {
-    /// Which parameter it is.
+    /// The position among the parameters.
     pub(crate) index: usize,
-    /// The place of its type.
+    /// The position of the type in the source.
     pub(crate) at: Span,
     pub(crate) form: Form,
-    /// What the static holds: the parameter's type without its reference, for `'static`. `None` if
-    /// there can be no static, which is an error.
+    /// The type that the static holds: the parameter's type without its reference, for `'static`.
+    /// `None` after an error, where no static can be declared.
     pub(crate) held: Option<TokenStream>,
     /// The static's name.
     pub(crate) name: Ident,
-    /// Where to connect, if not to the default.
-    pub(crate) place: Option<Where>,
-    /// What to write if the form turns out not to suit the type, which its name suggests.
-    pub(crate) advice: Option<&'static str>,
+    /// The server, if it is not the default.
+    pub(crate) connect_to: Option<ConnectTo>,
+    pub(crate) hint: Option<Hint>,
 }
 
-/// The parameter's form, which decides what the static is. The type behind it is never judged by
-/// its name.
+/// The parameter's form, which decides the kind of the static. The type behind the form is never
+/// judged by its name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Form {
     /// `&mut C`
@@ -42,22 +43,23 @@ pub(crate) enum Form {
 }
 
 impl Database {
-    /// What the parameter's own mark says wins over what the attribute says.
+    /// Reads a parameter. Arguments in the parameter's own mark take precedence over `args`, the
+    /// arguments on the function.
     pub(crate) fn new(
         index: usize,
         signature: &Signature,
         mark: Args,
         args: &Args,
+        features: &[&str],
         errors: &mut Errors,
     ) -> Option<Self> {
         let FnArg::Typed(parameter) = &signature.inputs[index] else {
             return None;
         };
         let (form, borrow, held) = form(&parameter.ty);
-        let advice = advice(form, held);
+        let hint = Hint::new(form, held, features);
         let held = held.to_token_stream();
         let found = [
-            mistakes::conditional(parameter),
             mistakes::opaque(&held),
             mistakes::generic(&held, signature),
             mistakes::too_long(borrow, form, &held, &signature.output),
@@ -75,18 +77,18 @@ impl Database {
             name: mark
                 .name
                 .unwrap_or_else(|| name(&signature.ident, &parameter.pat)),
-            place: mark.place.or_else(|| args.place.clone()),
-            advice,
+            connect_to: mark.connect_to.or_else(|| args.connect_to.clone()),
+            hint,
         })
     }
 
-    /// For code that is told about at the database's type.
-    pub(crate) fn place(&self) -> Span {
+    /// Returns the span for code whose errors belong to the database's type.
+    pub(crate) fn type_span(&self) -> Span {
         Span::mixed_site().located_at(self.at)
     }
 }
 
-/// `HANDLER_DB` for the parameter `db` of `handler`.
+/// Returns `HANDLER_DB` for the parameter `db` of `handler`.
 fn name(function: &Ident, parameter: &Pat) -> Ident {
     let parameter = match parameter {
         Pat::Ident(pat) => pat.ident.unraw().to_string(),
@@ -100,7 +102,8 @@ fn name(function: &Ident, parameter: &Pat) -> Ident {
     format_ident!("{name}", span = function.span())
 }
 
-/// Takes the reference off a type, and whatever a macro or parentheses put around it.
+/// Splits a type into its form, its lifetime and the type behind the reference. Parentheses and a
+/// macro's invisible groups around the type are removed.
 fn form(ty: &Type) -> (Form, Option<&Lifetime>, &Type) {
     match ty {
         Type::Group(group) => form(&group.elem),
@@ -121,21 +124,5 @@ fn bare(ty: &Type) -> &Type {
         Type::Group(group) => bare(&group.elem),
         Type::Paren(paren) if !matches!(*paren.elem, Type::TraitObject(_)) => bare(&paren.elem),
         ty => ty,
-    }
-}
-
-fn advice(form: Form, ty: &Type) -> Option<&'static str> {
-    let Type::Path(ty) = ty else {
-        return None;
-    };
-    let name = ty.path.segments.last()?.ident.to_string();
-    match form {
-        Form::Borrowed if name.ends_with("Connection") => {
-            Some("a connection serves one invocation at a time: write `&mut` in place of `&`")
-        }
-        Form::Exclusive if name.ends_with("Pool") => {
-            Some("a pool serves many invocations at once: write `&` in place of `&mut`")
-        }
-        _ => None,
     }
 }

@@ -1,8 +1,7 @@
-//! From the attribute's tokens to the items that they become.
+//! The expansion: the static, the outer function, and the inner function with the body.
 
 mod crate_path;
 mod outer;
-
 mod stages;
 mod statics;
 #[cfg(test)]
@@ -14,7 +13,7 @@ use syn::ReturnType;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
-use self::crate_path::Runtime;
+use self::crate_path::CratePath;
 use self::stages::Stages;
 use crate::args::{Level, args};
 use crate::attributes::Attributes;
@@ -23,16 +22,16 @@ use crate::errors::Errors;
 use crate::handler::{Handler, handler};
 use crate::opaque_output;
 
-/// The whole way. Whatever is wrong, there is an item of the function's name, so that its callers
-/// see no other error than ours.
-pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> TokenStream {
+/// Expands the attribute. After a mistake, the expansion still has an item of the function's name,
+/// so that the function's callers see no further error.
+pub(crate) fn expand(attribute: TokenStream, item: TokenStream, features: &[&str]) -> TokenStream {
     let mut errors = Errors::default();
     let args = args(attribute, Level::Function, &mut errors);
-    let items = match handler(item.clone(), &args, &mut errors) {
+    let items = match handler(item.clone(), &args, features, &mut errors) {
         Some(handler) => Expansion {
             attributes: Attributes::new(&handler.attributes),
             handler,
-            runtime: Runtime::new(args.path),
+            crate_path: CratePath::new(args.crate_path),
         }
         .into_token_stream(),
         None => item,
@@ -44,7 +43,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> TokenStream {
 struct Expansion {
     handler: Handler,
     attributes: Attributes,
-    runtime: Runtime,
+    crate_path: CratePath,
 }
 
 impl ToTokens for Expansion {
@@ -59,10 +58,10 @@ impl ToTokens for Expansion {
 
 impl Expansion {
     // Output:
-    //     pub async fn handler(__arg0: Request) -> Output {
+    //     pub async fn handler(request: Request) -> Output {
     //         let mut lease = ::core::option::Option::None;
-    //         let mut open = match ::reuse_db::__private::open(&HANDLER_DB, &mut lease).await { … };
-    //         let output = handler_with(__arg0, &mut open).await;
+    //         let mut open = match ::reuse_db::__private::open(&HANDLER_DB, &mut lease).await …;
+    //         let output = handler_with(request, &mut open).await;
     //         let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
     //         if let Err(error) = ::reuse_db::Finish::finish(open, outcome).await { … }
     //         ::reuse_db::__private::settle(lease, outcome);
@@ -74,13 +73,12 @@ impl Expansion {
             signature,
             body,
             databases,
-            inner,
             ..
         } = &self.handler;
         let attributes = &self.attributes.on_outer;
-        let outer = outer::signature(signature, databases);
+        let outer = outer::signature(&self.handler);
         if databases.iter().any(|database| database.held.is_none()) {
-            // For its callers; the error is told.
+            // The callers of the function see no error besides the mistake's own.
             let block = in_braces_of(body, quote!(::core::unreachable!()));
             return quote!(#attributes #visibility #outer #block);
         }
@@ -92,13 +90,13 @@ impl Expansion {
             .iter()
             .enumerate()
             .map(|(n, database)| {
-                Stages::new(n, databases.len() == 1, database, &self.runtime, output)
+                Stages::new(n, databases.len() == 1, database, &self.crate_path, output)
             })
             .collect();
-        let fits = databases.iter().filter_map(|database| self.fit(database));
+        let hints = databases.iter().filter_map(|database| self.hint(database));
         let leases = stages.iter().map(|stages| &stages.lease);
         let opens = stages.iter().map(|stages| &stages.open);
-        let call = outer::call(inner, signature, |index| {
+        let call = outer::call(&self.handler, |index| {
             let mut databases = databases.iter().zip(&stages);
             databases
                 .find(|(database, _)| database.index == index)
@@ -106,15 +104,15 @@ impl Expansion {
         });
         let finishes = stages.iter().map(|stages| &stages.finish);
         let settles = stages.iter().map(|stages| &stages.settle);
-        let runtime = self.runtime.at(Span::mixed_site());
-        // One that the database made necessary, which is not here.
+        let runtime = self.crate_path.at(Span::mixed_site());
+        // Beside the database's reference such a lifetime cannot be elided, but here it can.
         let lifetimes = outer
             .generics
             .lifetimes()
             .next()
             .map(|_| quote!(#[allow(clippy::needless_lifetimes)]));
         let statements = quote_spanned! {Span::mixed_site()=>
-            #(#fits)*
+            #(#hints)*
             #(#leases)*
             #(#opens)*
             #call
@@ -128,7 +126,7 @@ impl Expansion {
     }
 
     // Output:
-    //     pub async fn handler_with(req: Request, db: &mut PgConnection) -> Output { … }
+    //     pub async fn handler_with(request: Request, db: &mut PgConnection) -> Output { … }
     fn inner(&self) -> TokenStream {
         let Handler {
             attributes,
@@ -139,7 +137,7 @@ impl Expansion {
             inner,
         } = &self.handler;
         let doc = format!(
-            " {}, as it is written: with a database of the caller's own.",
+            " The body of {}, for callers with a database of their own.",
             self.link()
         );
         let is_documented = attributes
@@ -153,7 +151,7 @@ impl Expansion {
             .iter()
             .any(|database| database.form != Form::Owned)
         {
-            let outer = outer::signature(&signature, databases);
+            let outer = outer::signature(&self.handler);
             opaque_output::without_databases(&mut signature, &outer.generics);
         }
         quote! {
@@ -164,14 +162,15 @@ impl Expansion {
         }
     }
 
-    /// A module may have the function's name.
+    /// Returns a link to the outer function, which a module of the same name cannot capture.
     fn link(&self) -> String {
         let name = self.handler.signature.ident.unraw();
         format!("[`{name}`](fn@{name})")
     }
 }
 
-/// A function whose braces are the user's is the user's to rustc: lints are told for it.
+/// Puts the statements into the user's braces, so that rustc reports on the function where the user
+/// wrote it.
 fn in_braces_of(body: &Group, statements: TokenStream) -> Group {
     let mut block = Group::new(Delimiter::Brace, statements);
     block.set_span(body.span());

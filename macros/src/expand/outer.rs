@@ -1,35 +1,41 @@
-//! The outer function's signature, and its call of the inner one.
+//! The outer function's signature, and its call of the inner function.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 use syn::punctuated::Punctuated;
-use syn::{FnArg, GenericParam, Generics, PatType, Signature, Token, parse_quote_spanned};
+use syn::{FnArg, GenericParam, Generics, Pat, Signature, Token, parse_quote_spanned};
 
-use crate::attributes::{is_condition, stays_on_parameter};
-use crate::database::Database;
+use crate::attributes::stays_on_parameter;
+use crate::handler::Handler;
 use crate::lifetimes;
 
 // Input:
-//     async fn handler<'c>(Path(id): Path<u32>, db: &'c mut PgConnection) -> Output
+//     async fn handler<'c>(Path(id): Path<u32>, mut n: u8, db: &'c mut PgConnection) -> Output
 //
 // Output:
-//     async fn handler(__arg0: Path<u32>) -> Output
-pub(super) fn signature(written: &Signature, databases: &[Database]) -> Signature {
-    let mut signature = written.clone();
-    let inputs = std::mem::take(&mut signature.inputs);
-    let others = inputs
+//     async fn handler(__arg0: Path<u32>, n: u8) -> Output
+pub(super) fn signature(handler: &Handler) -> Signature {
+    let mut signature = handler.signature.clone();
+    let is_database = |index| {
+        handler
+            .databases
+            .iter()
+            .any(|database| database.index == index)
+    };
+    signature.inputs = arguments(handler)
         .into_iter()
+        .zip(&handler.signature.inputs)
         .enumerate()
-        .filter(|(index, _)| databases.iter().all(|database| database.index != *index));
-    signature.inputs = others
-        .map(|(index, parameter)| match parameter {
-            FnArg::Typed(mut parameter) => {
-                let name = argument_name(index);
+        .filter(|(index, _)| !is_database(*index))
+        .map(|(_, (name, parameter))| match parameter {
+            FnArg::Typed(parameter) => {
+                let mut parameter = parameter.clone();
                 parameter.pat = parse_quote_spanned!(name.span()=> #name);
                 parameter.attrs.retain(stays_on_parameter);
                 FnArg::Typed(parameter)
             }
-            receiver @ FnArg::Receiver(_) => receiver,
+            receiver @ FnArg::Receiver(_) => receiver.clone(),
         })
         .collect::<Punctuated<_, Token![,]>>();
     let (inputs, output) = (&signature.inputs, &signature.output);
@@ -38,91 +44,56 @@ pub(super) fn signature(written: &Signature, databases: &[Database]) -> Signatur
     signature
 }
 
-fn argument_name(index: usize) -> Ident {
-    format_ident!("__arg{index}", span = Span::mixed_site())
-}
-
-struct Argument {
-    value: TokenStream,
-    /// What its parameter is under.
-    condition: Option<TokenStream>,
-}
-
-// Output:
-//     let output = handler_with(__arg0, &mut open).await;
-//
-// With `#[cfg(test)]` on the first parameter, since an argument of a call cannot have one:
-//     #[cfg(test)]
-//     let output = handler_with(__arg0, &mut open).await;
-//     #[cfg(not(test))]
-//     let output = handler_with(&mut open).await;
-pub(super) fn call(
-    inner: &Ident,
-    signature: &Signature,
-    database_of: impl Fn(usize) -> Option<TokenStream>,
-) -> TokenStream {
-    let parameters = signature.inputs.iter().enumerate();
-    let arguments: Vec<_> = parameters
-        .map(|(index, parameter)| match database_of(index) {
-            Some(value) => Argument {
-                value,
-                condition: None,
-            },
-            None => {
-                let name = argument_name(index);
-                Argument {
-                    value: quote!(#name),
-                    condition: condition(parameter),
-                }
-            }
-        })
-        .collect();
-    let generics = turbofish(&signature.generics);
-    let conditions: Vec<_> = arguments
-        .iter()
-        .filter_map(|argument| argument.condition.as_ref())
-        .collect();
-    let calls = (0..1_usize << conditions.len()).map(|combination| {
-        let holds = |n: usize| combination >> n & 1 == 0;
-        let when = conditions.iter().enumerate().map(|(n, condition)| {
-            if holds(n) {
-                quote!(#condition)
-            } else {
-                quote!(not(#condition))
-            }
-        });
-        let when = all(when.collect()).map(|when| quote!(#[cfg(#when)]));
-        let mut n = 0;
-        let given = arguments.iter().filter_map(|argument| {
-            let is_given = argument.condition.is_none() || holds(n);
-            n += usize::from(argument.condition.is_some());
-            is_given.then_some(&argument.value)
-        });
-        quote_spanned!(Span::mixed_site()=> #when let output = #inner #generics(#(#given),*).await;)
+/// Returns the name of each parameter in the outer function: the user's, if the pattern is a plain
+/// name.
+///
+/// The locals of the expansion have the hygiene of `mixed_site`, so a name of `call_site` never
+/// collides with them. Lints do not fire on such a name, and fire once, on the inner function.
+fn arguments(handler: &Handler) -> Vec<Ident> {
+    // The call would find such a parameter in place of the item.
+    let statics = handler.databases.iter().map(|database| &database.name);
+    let mut taken: Vec<Ident> = statics.chain([&handler.inner]).map(Ident::unraw).collect();
+    let names = handler.signature.inputs.iter().enumerate();
+    let names = names.map(|(index, parameter)| match plain_name(parameter) {
+        // In a `macro_rules!`, two parameters may have equal names with different hygiene.
+        Some(name) if !taken.contains(&name.unraw()) => {
+            taken.push(name.unraw());
+            let mut name = name.clone();
+            name.set_span(Span::call_site().located_at(name.span()));
+            name
+        }
+        _ => format_ident!("__arg{index}", span = Span::mixed_site()),
     });
-    calls.collect()
+    names.collect()
 }
 
-fn condition(parameter: &FnArg) -> Option<TokenStream> {
-    let FnArg::Typed(PatType { attrs, .. }) = parameter else {
-        return None;
-    };
-    let conditions: Vec<TokenStream> = attrs
-        .iter()
-        .filter(|attribute| is_condition(attribute))
-        .filter_map(|attribute| attribute.parse_args().ok())
-        .collect();
-    all(conditions)
-}
-
-fn all(mut conditions: Vec<TokenStream>) -> Option<TokenStream> {
-    match conditions.len() {
-        0 | 1 => conditions.pop(),
-        _ => Some(quote!(all(#(#conditions),*))),
+fn plain_name(parameter: &FnArg) -> Option<&Ident> {
+    match parameter {
+        FnArg::Typed(parameter) => match &*parameter.pat {
+            Pat::Ident(pat) if pat.subpat.is_none() => Some(&pat.ident),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
     }
 }
 
-/// What the body alone may name cannot be inferred.
+// Output:
+//     let output = handler_with(__arg0, n, &mut open).await;
+pub(super) fn call(
+    handler: &Handler,
+    database_of: impl Fn(usize) -> Option<TokenStream>,
+) -> TokenStream {
+    let inner = &handler.inner;
+    let arguments = arguments(handler).into_iter().enumerate();
+    let arguments = arguments.map(|(index, name)| database_of(index).unwrap_or(quote!(#name)));
+    let generics = turbofish(&handler.signature.generics);
+    quote_spanned! {Span::mixed_site()=>
+        let output = #inner #generics(#(#arguments),*).await;
+    }
+}
+
+/// Returns the type and const parameters, because rustc cannot infer a parameter that only the
+/// body names.
 fn turbofish(generics: &Generics) -> Option<TokenStream> {
     let names: Vec<_> = generics
         .params

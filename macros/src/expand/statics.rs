@@ -1,11 +1,11 @@
 //! The static of one database.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 
 use super::Expansion;
-use crate::args::Where;
-use crate::database::{Database, Form};
+use crate::args::ConnectTo;
+use crate::database::{Database, Form, Hint};
 
 impl Expansion {
     // Input:
@@ -23,25 +23,25 @@ impl Expansion {
             Form::Borrowed | Form::Owned => "The kept database",
         };
         let doc = format!(" {what} of {}.", self.link());
-        let runtime = self.runtime.at(Span::mixed_site());
-        let source = match &database.place {
+        let runtime = self.crate_path.at(Span::mixed_site());
+        let source = match &database.connect_to {
             None => quote!(#runtime::Source::env("DATABASE_URL")),
-            Some(Where::Env(variable)) => quote!(#runtime::Source::env(#variable)),
-            Some(Where::Source(source)) => source.to_token_stream(),
+            Some(ConnectTo::Env(variable)) => quote!(#runtime::Source::env(#variable)),
+            Some(ConnectTo::Source(source)) => source.to_token_stream(),
         };
-        let keeper = self.keeper(database);
-        let new = quote_spanned!(database.place()=> #keeper::new);
+        let static_type = self.static_type(database);
+        let new = quote_spanned!(database.type_span()=> #static_type::new);
         Some(quote_spanned! {Span::mixed_site()=>
             #[doc = #doc]
             #attributes
-            #visibility static #name: #keeper<#held> = #new(#source);
+            #visibility static #name: #static_type<#held> = #new(#source);
         })
     }
 
-    /// The static's type without what it holds. What that cannot do is told at it.
-    fn keeper(&self, database: &Database) -> TokenStream {
-        let at = database.place();
-        let runtime = self.runtime.at(at);
+    /// Returns the static's type without its argument, at the span of the database's type.
+    fn static_type(&self, database: &Database) -> TokenStream {
+        let at = database.type_span();
+        let runtime = self.crate_path.at(at);
         match database.form {
             Form::Exclusive => quote_spanned!(at=> #runtime::Exclusive),
             Form::Borrowed | Form::Owned => quote_spanned!(at=> #runtime::Shared),
@@ -51,21 +51,40 @@ impl Expansion {
     // Input:
     //     async fn handler(db: &PgConnection) -> Output { … }
     //
-    // Output, for a name like that: whether the form suits the type, only the type can tell.
+    // Output:
     //     const _: () = ::core::assert!(
     //         ::reuse_db::__private::supports_shared::<PgConnection>(),
     //         "a connection serves one invocation at a time: write `&mut` in place of `&`"
     //     );
-    pub(super) fn fit(&self, database: &Database) -> Option<TokenStream> {
-        let (held, advice) = (database.held.as_ref()?, database.advice?);
-        let at = database.place();
-        let runtime = self.runtime.at(at);
-        let suits = match database.form {
-            Form::Exclusive => quote_spanned!(at=> supports_exclusive),
-            Form::Borrowed | Form::Owned => quote_spanned!(at=> supports_shared),
+    //
+    // Input:
+    //     async fn handler(db: State<PgPool>) -> Output { … }
+    //
+    // Output:
+    //     ::reuse_db::__private::hint::pool_inside::owned(&HANDLER_DB);
+    pub(super) fn hint(&self, database: &Database) -> Option<TokenStream> {
+        let (held, hint) = (database.held.as_ref()?, database.hint?);
+        let at = database.type_span();
+        let runtime = self.crate_path.at(at);
+        let module = match hint {
+            Hint::Form(message) => {
+                let supports = match database.form {
+                    Form::Exclusive => quote_spanned!(at=> supports_exclusive),
+                    Form::Borrowed | Form::Owned => quote_spanned!(at=> supports_shared),
+                };
+                let check = quote_spanned!(at=> #runtime::__private::#supports::<#held>());
+                return Some(quote_spanned!(at=> const _: () = ::core::assert!(#check, #message);));
+            }
+            Hint::PoolInside => "pool_inside",
+            Hint::Feature(feature) => feature,
         };
-        Some(quote_spanned! {at=>
-            const _: () = ::core::assert!(#runtime::__private::#suits::<#held>(), #advice);
-        })
+        let module = format_ident!("{module}", span = at);
+        let form = match database.form {
+            Form::Exclusive => quote_spanned!(at=> exclusive),
+            Form::Borrowed => quote_spanned!(at=> borrowed),
+            Form::Owned => quote_spanned!(at=> owned),
+        };
+        let name = &database.name;
+        Some(quote_spanned!(at=> #runtime::__private::hint::#module::#form(&#name);))
     }
 }

@@ -9,10 +9,10 @@ use crate::statics::{Lease, Shared};
 
 database_trait! {
     {
-        "`{Self}` is not a database that can be kept and cloned",
-        "not a pool or client that reuse-db knows",
-        "a connection or a transaction is taken as `&mut`; one that outlives the handler, in a streamed response, as a `Lease` of it",
-        "a client of your own has to be `Sync` and `Clone`: write that, and `impl reuse_db::Connect for {Self}`"
+        "`{Self}` cannot be a database parameter by value",
+        "expected a pool, a client that is `Clone`, or a `Lease`",
+        "write `&mut` for a connection or transaction, or a `Lease` of it in a streamed response",
+        "your own client must be `Sync` and `Clone`, and needs `impl reuse_db::Connect for {Self}`"
     }
     /// A type that a handler can take by value.
     pub trait ByValue: Sized {

@@ -2,6 +2,7 @@
 //! with one bound, so that rustc reports a wrong type once.
 
 mod by_value;
+pub mod hint;
 mod outcome_of;
 
 pub use outcome_of::{AnyResult, Anything, HasStatus, Judge};
@@ -21,7 +22,7 @@ use crate::statics::{Exclusive, Lease, Shared};
 /// Returns the errors of [`Exclusive::lease`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc reports one bound then, and not two"
+    reason = "for an unsized type, rustc reports one bound in place of two"
 )]
 pub async fn lease<H: FromConnection + ?Sized>(
     from: &'static Exclusive<H>,
@@ -38,7 +39,7 @@ pub async fn lease<H: FromConnection + ?Sized>(
 /// Returns the errors of [`Exclusive::lease`] and of [`Lease::open`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc reports one bound then, and not two"
+    reason = "for an unsized type, rustc reports one bound in place of two"
 )]
 pub async fn open<'l, H: FromConnection + ?Sized>(
     from: &'static Exclusive<H>,
@@ -54,7 +55,7 @@ pub async fn open<'l, H: FromConnection + ?Sized>(
 /// Settles the lease of a `&mut H`.
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc reports one bound then, and not two"
+    reason = "for an unsized type, rustc reports one bound in place of two"
 )]
 pub fn settle<H: FromConnection + ?Sized>(lease: Option<Lease<H>>, outcome: Outcome) {
     if let Some(lease) = lease {
@@ -69,7 +70,7 @@ pub fn settle<H: FromConnection + ?Sized>(lease: Option<Lease<H>>, outcome: Outc
 /// Returns the errors of [`Exclusive::lease`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc reports one bound then, and not two"
+    reason = "for an unsized type, rustc reports one bound in place of two"
 )]
 pub fn lease_shared<S: Borrowed + ?Sized>(
     from: &'static Shared<S>,
@@ -85,7 +86,7 @@ pub fn lease_shared<S: Borrowed + ?Sized>(
 /// Returns the errors of [`Exclusive::lease`].
 #[expect(
     clippy::needless_maybe_sized,
-    reason = "of an unsized type rustc reports one bound then, and not two"
+    reason = "for an unsized type, rustc reports one bound in place of two"
 )]
 pub fn lease_owned<S: ByValue + ?Sized>(
     from: &'static Shared<S>,
@@ -98,7 +99,7 @@ pub fn settle_owned(on_return: impl SettleOnReturn, outcome: Outcome) {
     on_return.settle(outcome);
 }
 
-/// Returns `true` if `&mut H` makes sense, which a pool does not.
+/// Returns `true` unless `H` is a pool, which many invocations share.
 #[must_use]
 pub const fn supports_exclusive<H: FromConnection>() -> bool {
     !matches!(
@@ -110,7 +111,7 @@ pub const fn supports_exclusive<H: FromConnection>() -> bool {
     )
 }
 
-/// Returns `true` if `&S` makes sense, which a connection does not.
+/// Returns `true` unless `S` is a connection, which serves one invocation at a time.
 #[must_use]
 pub const fn supports_shared<S: Borrowed>() -> bool {
     !matches!(
@@ -124,10 +125,10 @@ pub const fn supports_shared<S: Borrowed>() -> bool {
 
 database_trait! {
     {
-        "`&{Self}` is not a database that can be kept",
-        "not a pool or client that reuse-db knows",
-        "a connection or a transaction is taken as `&mut`",
-        "a client of your own has to be `Sync`: write that, and `impl reuse_db::Connect for {Self}`"
+        "`&{Self}` cannot be a database parameter",
+        "expected a pool or a shared client",
+        "write `&mut` for a connection or a transaction",
+        "your own client must be `Sync`, and needs `impl reuse_db::Connect for {Self}`"
     }
     /// A type that a handler can take as `&S`.
     pub trait Borrowed: Connect + Sync {}

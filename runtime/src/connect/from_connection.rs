@@ -7,10 +7,10 @@ use crate::response::Outcome;
 
 database_trait! {
     {
-        "`&mut {Self}` is not a database that can be kept",
-        "not a connection or transaction that reuse-db knows",
-        "a pool or a shared client is taken as `&`",
-        "for a client of your own write `impl reuse_db::Connect for {Self}`"
+        "`&mut {Self}` cannot be a database parameter",
+        "expected a connection or a transaction",
+        "write `&` for a pool or a shared client",
+        "your own client needs `impl reuse_db::Connect for {Self}`"
     }
     /// A type that a handler can take as `&mut`: a connection, or a transaction on it.
     pub trait FromConnection: Sized {

@@ -51,10 +51,10 @@ use crate::source::Source;
 /// No method needs a time limit of its own. The caller sets one; when it has passed, the caller
 /// drops the future and the connection.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a database that can be kept",
-    label = "not a connection, pool or client that reuse-db knows",
-    note = "sqlx's types need the feature of reuse-db for their driver: `postgres`, `mysql`, `sqlite` or `any`",
-    note = "for a client of your own write `impl reuse_db::Connect for {Self}`"
+    message = "`{Self}` is not a database",
+    label = "expected a connection, a pool or a client",
+    note = "a type of sqlx needs its driver's feature of reuse-db",
+    note = "your own client needs `impl reuse_db::Connect for {Self}`"
 )]
 pub trait Connect: Sized + Send + 'static {
     /// The extras of this crate's drivers.

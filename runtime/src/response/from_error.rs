@@ -10,17 +10,22 @@ use crate::telemetry::events;
 ///
 /// A `Result` becomes `Err` of its error type. An `http::Response` becomes a 503 with
 /// `Retry-After: 1`, or a 500 if a COMMIT failed or its outcome is unknown.
-#[diagnostic::on_unimplemented(
-    message = "a handler that returns `{Self}` cannot report that no connection was available",
-    label = "write a `Result` whose error type converts from `reuse_db::Error`, or an `http::Response`",
-    note = "`sqlx::Error`, `lambda_http::Error` and `anyhow::Error` convert; for your own error type write `impl From<reuse_db::Error> for …`",
-    note = "the body of a `Response` must convert from `String`"
+#[cfg_attr(
+    feature = "_sqlx",
+    diagnostic::on_unimplemented(
+        note = "`sqlx::Error`, `lambda_http::Error` and `anyhow::Error` convert"
+    )
 )]
 #[cfg_attr(
     not(feature = "_sqlx"),
-    diagnostic::on_unimplemented(
-        note = "`sqlx::Error` converts with a driver's feature of reuse-db: `postgres`, `mysql`, `sqlite` or `any`"
-    )
+    diagnostic::on_unimplemented(note = "`lambda_http::Error` and `anyhow::Error` convert, \
+                `sqlx::Error` with a driver's feature of reuse-db")
+)]
+#[diagnostic::on_unimplemented(
+    message = "a handler that returns `{Self}` cannot report a database error",
+    label = "write a `Result` whose error converts from `reuse_db::Error`, or an `http::Response`",
+    note = "your own error type needs `impl From<reuse_db::Error>`",
+    note = "the body of an `http::Response` must convert from `String`"
 )]
 pub trait FromError {
     /// Returns what the handler returns when it could not be called, or when its transaction

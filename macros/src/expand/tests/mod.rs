@@ -1,32 +1,40 @@
-//! What the attribute's tokens become, and what each mistake is told.
+//! The expansion, and the message of each mistake.
 
 mod arguments;
 mod attributes;
+mod error_spans;
 mod function;
+mod hints;
 mod lifetimes;
+mod malformed_input;
 mod marks;
 mod names;
-mod odd;
-mod places;
-mod random;
 mod snapshots;
 
 use std::str::FromStr as _;
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use super::expand;
+const ALL_FEATURES: &[&str] = &["postgres", "mysql", "sqlite", "any"];
+
+fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    super::expand(args, item, ALL_FEATURES)
+}
 
 fn tokens(text: &str) -> TokenStream {
     TokenStream::from_str(text).expect("tokens")
 }
 
 fn pretty(args: &str, item: &str) -> String {
-    let file = syn::parse2(expand(tokens(args), tokens(item))).expect("an expansion that parses");
+    unparse(expand(tokens(args), tokens(item)))
+}
+
+fn unparse(expansion: TokenStream) -> String {
+    let file = syn::parse2(expansion).expect("an expansion that parses");
     prettyplease::unparse(&file)
 }
 
-/// The errors, each with the text that it is at.
+/// Returns each error with the source text at its span.
 fn errors(args: &str, item: &str) -> Vec<(String, String)> {
     let expansion: Vec<TokenTree> = expand(tokens(args), tokens(item)).into_iter().collect();
     let mut errors = Vec::new();
@@ -50,6 +58,7 @@ fn errors(args: &str, item: &str) -> Vec<(String, String)> {
     errors
 }
 
+/// Asserts that there is one error, with this message and this source text.
 #[track_caller]
 fn assert_error(args: &str, item: &str, message: &str, at: &str) {
     assert_eq!(

@@ -1,5 +1,6 @@
-//! Each form of the database, as it is printed: the snapshots are in the package's folder
-//! `snapshots`, and compiled by the package of the tests. `SNAPSHOTS=overwrite` writes them anew.
+//! The expansion of each form, compared with the files in the package's folder `snapshots`.
+//!
+//! The package of the tests compiles the files. `SNAPSHOTS=overwrite` writes them.
 
 use std::path::Path;
 
@@ -38,7 +39,7 @@ fn assert_snapshot(name: &str) {
     let expected = std::fs::read_to_string(&snapshot).unwrap_or_default();
     assert!(
         expansion == expected,
-        "{} is another, and SNAPSHOTS=overwrite writes it:\n{expansion}",
+        "{} differs, and SNAPSHOTS=overwrite writes it:\n{expansion}",
         snapshot.display()
     );
 }
@@ -66,7 +67,7 @@ fn expanded(item: Item) -> Vec<Item> {
     }
 }
 
-/// An import that nothing uses any more.
+/// Removes the import of the attribute, which nothing uses after the expansion.
 fn without_the_attribute(item: ItemUse) -> Option<ItemUse> {
     let text = item.to_token_stream().to_string();
     match text.as_str() {

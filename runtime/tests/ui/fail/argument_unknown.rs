@@ -1,7 +1,7 @@
 use reuse_db::reuse_db;
 use sqlx::PgConnection;
 
-#[reuse_db(pool_size = 3)]
+#[reuse_db(schema = "app")]
 async fn handler(_id: u32, _db: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }

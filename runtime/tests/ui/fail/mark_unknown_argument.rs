@@ -2,7 +2,10 @@ use reuse_db::reuse_db;
 use sqlx::PgConnection;
 
 #[reuse_db]
-async fn handler(_id: u32, #[db(evn = "READER_URL")] _db: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn handler(
+    _id: u32,
+    #[db(evn = "READER_URL")] _db: &mut PgConnection,
+) -> Result<(), sqlx::Error> {
     Ok(())
 }
 

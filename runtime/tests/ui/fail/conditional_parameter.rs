@@ -1,0 +1,16 @@
+use reuse_db::reuse_db;
+use sqlx::PgConnection;
+
+#[reuse_db]
+async fn handler(
+    #[cfg(all())] _id: u32,
+    #[cfg_attr(all(), cfg(any()))] _id: NoSuchType,
+    _db: &mut PgConnection,
+) -> Result<(), sqlx::Error> {
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    handler(7).await
+}

@@ -1,0 +1,13 @@
+use axum::Extension;
+use reuse_db::reuse_db;
+use sqlx::PgPool;
+
+#[reuse_db]
+async fn handler(_id: u32, _db: Extension<PgPool>) -> Result<(), sqlx::Error> {
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), sqlx::Error> {
+    handler(7).await
+}
