@@ -1,4 +1,4 @@
-//! Each form of the parameter with a database that the URL picks.
+//! Each form of the parameter with `AnyConnection`, whose URL selects the database.
 
 use reuse_db::reuse_db;
 use sqlx::{Any, AnyConnection, AnyPool, Transaction};
@@ -28,7 +28,7 @@ async fn pool(pool: &AnyPool) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn each_form() {
+async fn every_form_works_with_any_database() {
     transaction().await.expect("an end");
     assert_eq!(connection().await.expect("a number"), 1);
     assert_eq!(pool().await.expect("a number"), 0, "a database of its own");

@@ -1,4 +1,4 @@
-//! Where to connect, and what it is called: of the function, and of one parameter, which wins.
+//! The arguments of the function and of single parameters.
 
 use reuse_db::{Connect, Error, Source, reuse_db};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use crate::{MEMORY, counts, one_connection};
 
-/// Connects nowhere, and remembers where.
+/// Holds the URL, without a connection.
 struct Url(String);
 
 impl Connect for Url {
@@ -41,12 +41,12 @@ async fn of_sources(
 }
 
 #[tokio::test]
-async fn what_a_parameter_says_wins() {
+async fn an_argument_on_a_parameter_takes_precedence() {
     let (name, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     assert_eq!(of_variables().await.expect("URLs"), [name, version, "here"]);
     assert_eq!(of_sources().await.expect("URLs"), ["there", "here", name]);
     assert_eq!(counts(ELSEWHERE.stats()), one_connection(1));
-    // `here` and the name are known by now.
+    // Both values were opened through the other function's statics.
     let again =
         [OF_SOURCES_B.stats(), OF_SOURCES_C.stats()].map(|stats| (stats.opened, stats.reused));
     assert_eq!(again, [(0, 1), (0, 1)]);
@@ -63,13 +63,13 @@ async fn nowhere(_url: &mut Url) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn the_default_is_the_variable_that_everybody_has() {
-    let said = match (by_default().await, std::env::var("DATABASE_URL")) {
+async fn the_default_is_the_variable_database_url() {
+    let is_right = match (by_default().await, std::env::var("DATABASE_URL")) {
         (Ok(url), Ok(variable)) => url == variable,
         (Err(error), _) => error.to_string().contains("`DATABASE_URL`"),
         _ => false,
     };
-    assert!(said, "{BY_DEFAULT_URL:?}");
+    assert!(is_right, "{BY_DEFAULT_URL:?}");
     let error = nowhere().await.expect_err("it is not set");
     assert!(
         error.to_string().contains("`NO_SUCH_VARIABLE` is not set"),
@@ -88,7 +88,7 @@ async fn summed(a: i64, b: i64, db: &mut SqliteConnection) -> Result<i64, sqlx::
 }
 
 #[tokio::test]
-async fn the_inner_function_by_another_name() {
+async fn with_names_the_inner_function() {
     let mut db = SqliteConnectOptions::new()
         .in_memory(true)
         .connect()
@@ -105,13 +105,27 @@ mod facade {
     }
 }
 
-#[facade::deep::kept::reuse_db(crate = crate::places::facade::deep::kept, source = MEMORY)]
+#[facade::deep::kept::reuse_db(crate = crate::arguments::facade::deep::kept, source = MEMORY)]
 async fn through_a_facade(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select 1").fetch_one(db).await
 }
 
+mod inner {
+    use super::facade;
+
+    #[facade::deep::kept::reuse_db(crate = facade::deep::kept, source = super::MEMORY)]
+    pub(super) async fn relative(
+        #[db] tx: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
+        #[db] _pool: &sqlx::SqlitePool,
+        #[db] _own: sqlx::SqlitePool,
+    ) -> Result<i64, sqlx::Error> {
+        sqlx::query_scalar("select 1").fetch_one(&mut **tx).await
+    }
+}
+
 #[tokio::test]
-async fn the_runtime_by_another_path() {
+async fn crate_is_any_path_of_the_runtime() {
     assert_eq!(through_a_facade().await.expect("a number"), 1);
+    assert_eq!(inner::relative().await.expect("a number"), 1);
     assert_eq!(counts(THROUGH_A_FACADE_DB.stats()), one_connection(1));
 }

@@ -106,16 +106,16 @@ async fn call(router: &Router, method: &str, uri: &str, body: &Value) -> (u16, S
 }
 
 #[tokio::test]
-async fn extractors_patterns_and_state() {
+async fn a_router_calls_handlers_with_extractors_and_state() {
     let router = router();
     let milk = json!({ "text": "milk" });
     let added = call(&router, "POST", "/shop/7", &milk).await;
     assert_eq!(added, (201, "\"to do: shop/7: milk\"".to_owned()));
-    // Before the handler is called, and so before a connection is leased.
+    // The extractor fails before the handler leases a connection.
     assert_eq!(call(&router, "POST", "/shop/seven", &milk).await.0, 400);
     let found = call(&router, "GET", "/find?like=%25milk", &Value::Null).await;
     assert_eq!(found, (200, "[\"to do: shop/7: milk\"]".to_owned()));
-    // Rolled back, as its response says.
+    // A response of 409 rolls back.
     assert_eq!(
         call(&router, "POST", "/remove/x", &Value::Null).await.0,
         409
@@ -130,7 +130,7 @@ async fn extractors_patterns_and_state() {
         found
     );
 
-    // Four statics of one source: the connection is opened through the first and no other.
+    // Four statics of one source share the connection, which the first one opened.
     assert_eq!(counts(ADD_TX.stats()), one_connection(1));
     let reused = [FIND_DB.stats(), REMOVE_TX.stats(), FAIL_DB.stats()]
         .map(|stats| (stats.opened, stats.reused));

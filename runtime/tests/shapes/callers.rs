@@ -1,4 +1,4 @@
-//! Handlers that other code calls, and passes around.
+//! The callers of a handler.
 
 use std::pin::Pin;
 
@@ -17,7 +17,7 @@ async fn double(n: i64, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn called_as_any_function() {
+async fn a_handler_is_called_like_any_function() {
     for n in 0..4 {
         assert_eq!(double(n).await.expect("a number"), n * 2);
     }
@@ -32,7 +32,7 @@ async fn negate(n: i64, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 type Job = fn(i64) -> Pin<Box<dyn Future<Output = Result<i64, sqlx::Error>> + Send>>;
 
 #[tokio::test]
-async fn as_a_function_pointer() {
+async fn a_handler_coerces_to_a_function_pointer() {
     let job: Job = |n| Box::pin(negate(n));
     let jobs: Vec<(Job, i64)> = vec![(job, 1), (job, 2)];
     for (job, n) in jobs {
@@ -52,7 +52,7 @@ async fn square(n: i64, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn spawned() {
+async fn a_handler_runs_in_spawned_tasks() {
     let mut tasks = JoinSet::new();
     for n in 0..20 {
         tasks.spawn(async move { square(n).await.is_ok_and(|square| square == n * n) });
@@ -69,7 +69,7 @@ async fn spawned() {
     );
 }
 
-/// A connection for each level, while the level above has its own.
+/// Leases one connection for each level of the recursion.
 #[reuse_db(source = MEMORY.keep(5))]
 async fn factorial(n: i64, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     if n == 0 {
@@ -84,7 +84,7 @@ async fn factorial(n: i64, db: &mut SqliteConnection) -> Result<i64, sqlx::Error
 }
 
 #[tokio::test]
-async fn called_by_itself() {
+async fn a_handler_calls_itself() {
     for times in 1..=3 {
         assert_eq!(factorial(4).await.expect("a number"), 24);
         let counted = Counts {
@@ -97,14 +97,25 @@ async fn called_by_itself() {
 }
 
 #[tokio::test]
-async fn in_a_function_body() {
-    #[reuse_db(source = MEMORY)]
-    async fn local(db: &mut SqliteConnection) -> Result<String, sqlx::Error> {
-        sqlx::query_scalar("select 'local'").fetch_one(db).await
+async fn a_handler_is_declared_in_a_function_body() {
+    struct Local(i64);
+
+    #[reuse_db(source = MEMORY.keep(2))]
+    async fn local(Local(n): Local, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+        #[reuse_db(source = MEMORY.keep(2))]
+        async fn local(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+            sqlx::query_scalar("select 1").fetch_one(db).await
+        }
+        let inner = local().await?;
+        sqlx::query_scalar("select ? + ?")
+            .bind(n)
+            .bind(inner)
+            .fetch_one(db)
+            .await
     }
 
     for _ in 0..2 {
-        assert_eq!(local().await.expect("a word"), "local");
+        assert_eq!(local(Local(6)).await.expect("a number"), 7);
     }
     assert_eq!(counts(LOCAL_DB.stats()), one_connection(2));
 }

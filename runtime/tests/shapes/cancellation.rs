@@ -1,5 +1,5 @@
-//! A handler that does not come to its end: nobody knows the state of its connection, which is
-//! dropped; the permit is free, and the next call works.
+//! Handlers that are dropped or panic. The connection's state is unknown, so the connection is
+//! discarded; its permit is released, and the next call succeeds.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::{Counts, MEMORY, counts};
 
-/// A permit that is not given back would be missed.
+/// With one connection, a lost permit would fail the next call.
 const ONE: Source = MEMORY
     .max_connections(1)
     .connect_timeout(Duration::from_secs(10));
@@ -27,8 +27,8 @@ const DISCARDED_AND_OPENED: Counts = Counts {
     ..DISCARDED
 };
 
-/// Polls it as long as it makes progress by itself, then drops it.
-async fn cut_off<T>(handler: impl Future<Output = T>, is_inside: impl Fn() -> bool) {
+/// Polls the handler until it is inside the body, and drops it.
+async fn cancel<T>(handler: impl Future<Output = T>, is_inside: impl Fn() -> bool) {
     let mut handler = pin!(handler);
     poll_fn(|context| {
         assert!(handler.as_mut().poll(context).is_pending(), "it never ends");
@@ -56,8 +56,8 @@ async fn hang(hang: bool, db: &mut SqliteConnection) -> Result<i64, sqlx::Error>
 }
 
 #[tokio::test]
-async fn a_future_that_is_dropped() {
-    cut_off(hang(true), || HANG_DB.stats().opened == 1).await;
+async fn a_dropped_handler_discards_its_connection() {
+    cancel(hang(true), || HANG_DB.stats().opened == 1).await;
     assert_eq!(counts(HANG_DB.stats()), DISCARDED);
     assert_eq!(hang(false).await.expect("a number"), 0, "a new connection");
     assert_eq!(hang(false).await.expect("a number"), 1);
@@ -71,7 +71,7 @@ async fn a_future_that_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_future_that_is_never_polled() {
+async fn a_handler_that_is_never_polled_leases_nothing() {
     drop(never_polled());
     assert_eq!(counts(NEVER_POLLED_DB.stats()), Counts::default());
 }
@@ -86,12 +86,12 @@ async fn panicking(panics: bool, tx: &mut Transaction<'_, Sqlite>) -> Result<(),
     sqlx::query("insert into notes values ('mine')")
         .execute(&mut **tx)
         .await?;
-    assert!(!panics, "as it was told");
+    assert!(!panics, "as requested");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_handler_that_panics() {
+async fn a_panic_discards_the_connection() {
     let error = tokio::spawn(panicking(true)).await.expect_err("a panic");
     assert!(error.is_panic());
     assert_eq!(counts(PANICKING_TX.stats()), DISCARDED);
@@ -113,7 +113,7 @@ async fn two_levels(
 }
 
 #[tokio::test]
-async fn a_panic_costs_every_connection_of_the_handler() {
+async fn a_panic_discards_every_connection_of_the_handler() {
     tokio::spawn(two_levels(true)).await.expect_err("a panic");
     assert_eq!(
         [TWO_LEVELS_DB.stats(), TWO_LEVELS_TX.stats()].map(counts),
@@ -130,7 +130,7 @@ async fn a_panic_costs_every_connection_of_the_handler() {
 async fn on_a_pool(panics: bool, pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut connection = pool.acquire().await?;
     sqlx::query("select 1").execute(&mut *connection).await?;
-    assert!(!panics, "as it was told");
+    assert!(!panics, "as requested");
     Ok(())
 }
 
@@ -142,6 +142,6 @@ async fn a_pool_outlives_a_panic() {
     assert_eq!(
         (stats.opened, stats.reused, stats.checked),
         (1, 1, 1),
-        "doubtful, and sound"
+        "checked after the panic, and kept"
     );
 }

@@ -1,58 +1,12 @@
-//! `#[cfg]` and `#[cfg_attr]` on parameters and on the function.
+//! `#[cfg]` and `#[cfg_attr]` on functions.
 
 use reuse_db::reuse_db;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 
-use crate::{MEMORY, counts, one_connection};
+use crate::MEMORY;
 
-#[reuse_db(source = MEMORY)]
-async fn add(
-    #[cfg(test)] on: i64,
-    #[cfg(not(test))] off: NoSuchType,
-    plain: i64,
-    #[cfg(all(test, not(test)))] never: i64,
-    #[cfg(feature = "sqlite")]
-    #[cfg(any(test, not(test)))]
-    twice: i64,
-    db: &mut SqliteConnection,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select ? + ? + ?")
-        .bind(on)
-        .bind(plain)
-        .bind(twice)
-        .fetch_one(db)
-        .await
-}
-
-#[tokio::test]
-async fn on_parameters() {
-    assert_eq!(add(1, 20, 300).await.expect("a sum"), 321);
-    assert_eq!(counts(ADD_DB.stats()), one_connection(1));
-}
-
-#[reuse_db(source = MEMORY)]
-async fn around_databases(
-    #[cfg(not(test))] a: NoSuchType,
-    #[db] db: &mut SqliteConnection,
-    #[cfg(test)] b: i64,
-    #[db] tx: &mut Transaction<'_, Sqlite>,
-    #[cfg_attr(test, allow(unused_variables))] c: i64,
-) -> Result<i64, sqlx::Error> {
-    let b: i64 = sqlx::query_scalar("select ?").bind(b).fetch_one(db).await?;
-    sqlx::query_scalar("select ? + 1")
-        .bind(b)
-        .fetch_one(&mut **tx)
-        .await
-}
-
-#[tokio::test]
-async fn on_parameters_around_databases() {
-    assert_eq!(around_databases(7, 0).await.expect("a number"), 8);
-    assert_eq!(counts(AROUND_DATABASES_DB.stats()), one_connection(1));
-    assert_eq!(counts(AROUND_DATABASES_TX.stats()), one_connection(1));
-}
-
-/// Two of one name, of which one is there, with its static and its inner function.
+/// The first of two functions with one name. The second is removed, with its static and its inner
+/// function.
 #[cfg(test)]
 #[reuse_db(source = MEMORY)]
 async fn either(db: &mut SqliteConnection) -> Result<String, sqlx::Error> {
@@ -79,7 +33,7 @@ async fn in_tests(db: &mut SqliteConnection) -> Result<String, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn on_functions() {
+async fn a_function_removed_by_cfg_leaves_no_items() {
     assert_eq!(either().await.expect("a word"), "above");
     assert_eq!(other().await.expect("a word"), "below");
     assert_eq!(in_tests().await.expect("two words"), "in tests");

@@ -1,4 +1,4 @@
-//! Wherever a body ends, its connection is parked.
+//! The ways out of a body, each of which releases the connection.
 
 use std::ops::ControlFlow;
 
@@ -57,7 +57,7 @@ async fn end(how: &str, db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn every_way_out() {
+async fn every_way_out_of_a_body_releases_the_connection() {
     let ways = [
         ("if", Some(1)),
         ("nowhere", None),
@@ -96,7 +96,7 @@ async fn written(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn what_was_written_before_an_early_end() {
+async fn an_early_return_commits_and_an_early_error_rolls_back() {
     assert_eq!(write(3).await.expect("a number"), 3);
     assert_eq!(written().await.expect("a number"), 3, "committed");
     write(9).await.expect_err("too many");

@@ -9,7 +9,7 @@ use sqlx::{ColumnIndex, Decode, Row, Sqlite, SqliteConnection, Transaction, Type
 
 use crate::{MEMORY, counts, one_connection};
 
-/// Inferred by nobody but the caller.
+/// Only the caller determines `T`.
 #[reuse_db(source = MEMORY)]
 async fn read<T>(sql: &'static str, db: &mut SqliteConnection) -> Result<T, sqlx::Error>
 where
@@ -20,7 +20,7 @@ where
 }
 
 #[tokio::test]
-async fn of_the_result() {
+async fn a_type_parameter_of_the_result_is_inferred() {
     assert_eq!(read::<i64>("select 7").await.expect("a number"), 7);
     let text: String = read("select 'seven'").await.expect("a text");
     assert_eq!(
@@ -45,7 +45,7 @@ async fn repeat<const N: usize, T: Display + Sync>(
     Ok(texts)
 }
 
-/// Named by the body alone.
+/// Only the body names the parameters.
 #[reuse_db(source = MEMORY)]
 async fn size<T, const SCALE: i64>(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     let size = i64::try_from(size_of::<T>()).unwrap_or(i64::MAX);
@@ -57,7 +57,7 @@ async fn size<T, const SCALE: i64>(db: &mut SqliteConnection) -> Result<i64, sql
 }
 
 #[tokio::test]
-async fn const_generics() {
+async fn const_parameters_are_passed_on() {
     assert_eq!(
         repeat([1, 2], PhantomData).await.expect("texts"),
         ["11", "22"]
@@ -87,7 +87,7 @@ async fn longest<'a, 'b: 'a, 'c>(
 }
 
 #[tokio::test]
-async fn lifetimes() {
+async fn a_result_borrows_from_another_parameter() {
     let short = "ab".to_owned();
     let found = {
         let short = Named(&short);
@@ -116,7 +116,7 @@ async fn say(
 }
 
 #[tokio::test]
-async fn impl_trait_arguments() {
+async fn impl_trait_arguments_are_passed_on() {
     let shout = async |text: &str| text.to_uppercase();
     assert_eq!(say('a', shout, &[1, 2]).await.expect("a text"), "A3");
     assert_eq!(say("b", shout, &Some(7)).await.expect("a text"), "B7");
@@ -135,7 +135,7 @@ async fn by_reference(
 }
 
 #[tokio::test]
-async fn trait_objects() {
+async fn a_trait_object_is_passed_on() {
     let task = tokio::spawn(async { by_reference(&|n| n + 1).await });
     assert_eq!(task.await.expect("no panic").expect("a number"), 21);
     assert_eq!(counts(BY_REFERENCE_DB.stats()), one_connection(1));

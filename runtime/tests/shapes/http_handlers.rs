@@ -25,7 +25,7 @@ async fn note(request: Request, db: &mut SqliteConnection) -> Result<Response<Bo
 }
 
 #[tokio::test]
-async fn a_request_and_a_response() {
+async fn a_handler_takes_a_request_and_returns_a_response() {
     let service = service_fn(note);
     for notes in 1..=3 {
         let response = service.oneshot(request("/a")).await.expect("a response");
@@ -45,7 +45,7 @@ async fn greet(request: Request, db: &mut SqliteConnection) -> Result<impl IntoR
 }
 
 #[tokio::test]
-async fn an_opaque_response() {
+async fn a_handler_returns_an_opaque_response() {
     for name in ["Ann", "Bob"] {
         let query = [("name".to_owned(), vec![name.to_owned()])];
         let request = request("/").with_query_string_parameters(
@@ -80,7 +80,7 @@ async fn status(request: Request, db: &mut SqliteConnection) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn a_response_that_is_no_result() {
+async fn a_handler_returns_a_response_without_a_result() {
     assert_eq!(status(request("/")).await.status(), 201);
     assert_eq!(status(request("/123")).await.status(), 204);
     assert_eq!(counts(STATUS_DB.stats()), one_connection(2));
@@ -91,7 +91,7 @@ async fn takes_nothing(db: &mut SqliteConnection) -> Result<String, sqlx::Error>
     sqlx::query_scalar("select 'nothing'").fetch_one(db).await
 }
 
-/// What a `Router` or `run` asks of a service.
+/// Requires the bounds of `Router` and `run`.
 fn served<S, F>(service: S) -> S
 where
     S: Fn(Request) -> F + Clone + Send + Sync + 'static,
@@ -101,7 +101,7 @@ where
 }
 
 #[tokio::test]
-async fn in_a_closure_that_drops_the_request() {
+async fn a_closure_drops_the_request_and_calls_a_handler() {
     let service = service_fn(served(|_| takes_nothing()));
     assert_eq!(
         service.oneshot(request("/")).await.expect("an answer"),

@@ -1,4 +1,4 @@
-//! Written by `macro_rules!`, with a fragment of every kind.
+//! Handlers from a `macro_rules!`, with a fragment of every kind.
 
 use reuse_db::{Source, reuse_db};
 use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -9,11 +9,19 @@ macro_rules! handler {
     (
         [$($key:ident = $value:expr),*]
         $(#[$meta:meta])*
-        $vis:vis fn $name:ident<$life:lifetime, $n:ident>($arg:pat => $of:ty, $db:ident: $db_ty:ty) -> $output:ty $body:block
+        $vis:vis fn $name:ident<$life:lifetime, $n:ident>(
+            $arg:pat => $of:ty,
+            $db:ident: $db_ty:ty
+        ) -> $output:ty $body:block
     ) => {
         $(#[$meta])*
         #[reuse_db($($key = $value),*)]
-        $vis async fn $name<$life, $n: Into<i64>>($arg: $of, _: &$life str, _: $n, $db: $db_ty) -> $output $body
+        $vis async fn $name<$life, $n: Into<i64>>(
+            $arg: $of,
+            _: &$life str,
+            _: $n,
+            $db: $db_ty,
+        ) -> $output $body
     };
 }
 
@@ -22,19 +30,22 @@ handler! {
     /// With a doc comment.
     #[must_use = "it is a sum"]
     #[allow(clippy::needless_lifetimes, reason = "for the fragment")]
-    pub(crate) fn whole<'a, N>((a, b) => (i64, i64), db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    pub(crate) fn whole<'a, N>(
+        (a, b) => (i64, i64),
+        db: &mut SqliteConnection
+    ) -> Result<i64, sqlx::Error> {
         sqlx::query_scalar("select ? + ?").bind(a).bind(b).fetch_one(db).await
     }
 }
 
 #[tokio::test]
-async fn a_whole_function() {
+async fn a_macro_writes_a_whole_function() {
     assert_eq!(whole((1, 2), "", 0_u8).await.expect("a sum"), 3);
     assert_eq!(whole((3, 4), "", 0_u32).await.expect("a sum"), 7);
     assert_eq!(counts(WHOLE_DB.stats()), one_connection(2));
 }
 
-/// The parameter's form is inside a fragment.
+/// The `&` of the parameter is inside a fragment.
 macro_rules! forms {
     ($source:expr; $($name:ident: $db:ty),*) => {$(
         #[reuse_db(source = $source)]
@@ -53,7 +64,7 @@ forms! {
 }
 
 #[tokio::test]
-async fn a_form_in_a_fragment() {
+async fn the_form_of_a_parameter_is_in_a_fragment() {
     exclusive().await.expect("nothing");
     transaction().await.expect("nothing");
     borrowed().await.expect("nothing");
@@ -71,8 +82,8 @@ async fn a_form_in_a_fragment() {
 }
 
 macro_rules! named {
-    ($env:literal, $inject:ident, $static:ident, $runtime:path, $tt:tt, $param:ident) => {
-        #[reuse_db(env = $env, with = $inject, crate = $runtime)]
+    ($env:literal, $with:ident, $static:ident, $runtime:path, $tt:tt, $param:ident) => {
+        #[reuse_db(env = $env, with = $with, crate = $runtime)]
         async fn named(
             #[db(name = $static)] $param: &mut SqliteConnection,
             n: i64,
@@ -93,7 +104,7 @@ named!(
 );
 
 #[tokio::test]
-async fn arguments_in_fragments() {
+async fn arguments_are_fragments() {
     let error = named(1).await.expect_err("there is no such variable");
     assert!(
         error.to_string().contains("`NO_SUCH_VARIABLE` is not set"),
@@ -106,11 +117,16 @@ async fn arguments_in_fragments() {
     assert_eq!(given(&mut db, 7).await.expect("a number"), 7);
 }
 
-/// Names that are the macro's own, and a body of the caller's that does not see them.
+/// The macro's own names, and a body of the caller that does not see them.
 macro_rules! hygienic {
-    ($name:ident, $source:expr, |$db:ident| $body:expr) => {
+    ($name:ident, $source:expr, |$other:ident, $db:ident| $body:expr) => {
         #[reuse_db(source = $source)]
-        async fn $name(n: i64, other: i64, $db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+        async fn $name(
+            n: i64,
+            other: i64,
+            $other: i64,
+            $db: &mut SqliteConnection,
+        ) -> Result<i64, sqlx::Error> {
             let sum: i64 = $body;
             Ok(sum + n - other)
         }
@@ -119,14 +135,14 @@ macro_rules! hygienic {
 
 const SOURCE: Source = MEMORY;
 
-hygienic!(hygienic, SOURCE, |n| {
-    let other: i64 = sqlx::query_scalar("select 10").fetch_one(n).await?;
-    other
+hygienic!(hygienic, SOURCE, |other, n| {
+    let ten: i64 = sqlx::query_scalar("select 10").fetch_one(n).await?;
+    ten * other
 });
 
 #[tokio::test]
-async fn names_of_the_macro_and_of_its_caller() {
-    assert_eq!(hygienic(5, 1).await.expect("a number"), 14);
+async fn names_of_the_macro_and_of_its_caller_do_not_collide() {
+    assert_eq!(hygienic(5, 1, 3).await.expect("a number"), 34);
     assert_eq!(counts(HYGIENIC_N.stats()), one_connection(1));
 }
 
@@ -147,7 +163,9 @@ macro_rules! twice {
     ($($module:ident: $sql:literal),*) => {$(
         mod $module {
             #[::reuse_db::reuse_db(source = $crate::MEMORY)]
-            pub(crate) async fn handler(db: &mut ::sqlx::SqliteConnection) -> Result<i64, ::sqlx::Error> {
+            pub(crate) async fn handler(
+                db: &mut ::sqlx::SqliteConnection,
+            ) -> Result<i64, ::sqlx::Error> {
                 ::sqlx::query_scalar($sql).fetch_one(db).await
             }
         }
@@ -157,7 +175,7 @@ macro_rules! twice {
 twice!(first: "select 1", second: "select 2");
 
 #[tokio::test]
-async fn an_item_and_several() {
+async fn a_macro_passes_on_an_item_or_writes_several() {
     assert_eq!(as_an_item().await.expect("a number"), 1);
     assert_eq!(
         (

@@ -1,4 +1,4 @@
-//! `…_with`: the function as it is written, called with a database of the test's own.
+//! The inner function `…_with`, called with a database of the test.
 
 use reuse_db::reuse_db;
 use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -32,7 +32,7 @@ async fn count(pool: &SqlitePool, #[db] _: &mut SqliteConnection) -> Result<i64,
 }
 
 #[tokio::test]
-async fn a_connection_and_a_transaction() {
+async fn it_takes_a_connection_or_a_transaction() {
     let mut db = SqliteConnection::connect("sqlite::memory:")
         .await
         .expect("a connection");
@@ -45,7 +45,7 @@ async fn a_connection_and_a_transaction() {
     let mut tx = db.begin().await.expect("a transaction");
     assert_eq!(add_with("b", &mut tx).await.expect("a number"), 2);
     assert_eq!(add_two_with(&mut tx).await.expect("a number"), 4);
-    // It is the test's: the function does not end it.
+    // The function does not end the test's transaction.
     tx.rollback().await.expect("an end");
     assert_eq!(add_with("c", &mut db).await.expect("a number"), 2);
 
@@ -58,7 +58,7 @@ async fn a_connection_and_a_transaction() {
 }
 
 #[tokio::test]
-async fn a_connection_of_a_pool() {
+async fn it_takes_a_connection_of_a_pool() {
     let pool = SqlitePool::connect("sqlite::memory:")
         .await
         .expect("a pool");
@@ -73,7 +73,7 @@ async fn a_connection_of_a_pool() {
         3
     );
     assert_eq!(counts(COUNT_DB.stats()), Counts::default());
-    // Beside it, where the parameter is no database but an argument.
+    // The pool without a mark is an argument of the outer function.
     assert_eq!(count(&pool).await.expect("a number"), 3);
     assert_eq!(COUNT_DB.stats().opened, 1);
 }

@@ -1,4 +1,4 @@
-//! Handlers of `lambda_runtime`: any event.
+//! Handlers of `lambda_runtime`, with events of any type.
 
 use lambda_http::lambda_runtime::{Context, Error, LambdaEvent, Runtime, service_fn};
 use lambda_http::tower::ServiceExt as _;
@@ -24,7 +24,7 @@ async fn add(event: LambdaEvent<Value>, db: &mut SqliteConnection) -> Result<Val
 }
 
 #[tokio::test]
-async fn an_event_of_json() {
+async fn a_handler_takes_a_json_event() {
     for n in 0..3 {
         let sum = service_fn(add)
             .oneshot(event(json!({ "a": n, "b": 1 })))
@@ -32,13 +32,13 @@ async fn an_event_of_json() {
         assert_eq!(sum.expect("a sum"), json!({ "sum": n + 1, "request": "" }));
     }
     assert_eq!(counts(ADD_DB.stats()), one_connection(3));
-    // As a deployed function has it, though it cannot be run here.
+    // A deployed function runs like this. There is no Runtime API here.
     let _ = || Runtime::new(service_fn(add)).run();
 }
 
 struct Batch(Vec<&'static str>);
 
-/// One at fault, and none is written.
+/// Writes all notes, or none if one is wrong.
 #[reuse_db(source = MEMORY)]
 async fn write(
     LambdaEvent {
@@ -60,7 +60,7 @@ async fn write(
 }
 
 #[tokio::test]
-async fn an_event_of_a_type_of_ones_own() {
+async fn a_handler_takes_an_event_of_its_own_type() {
     assert_eq!(
         write(event(Batch(vec!["a", "b"]))).await.expect("a count"),
         2

@@ -1,4 +1,4 @@
-//! A lease by value: a connection that outlives its handler.
+//! Leases by value, whose connections outlive the handler.
 
 use lambda_http::Error;
 use reuse_db::{Lease, Outcome, reuse_db};
@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::{MEMORY, NOWHERE, counts, one_connection};
 
-/// Goes on after the handler has returned.
+/// Uses the connection after the handler has returned.
 #[reuse_db(source = MEMORY)]
 async fn goes_on(db: Lease<SqliteConnection>) -> Result<JoinHandle<i64>, Error> {
     Ok(tokio::spawn(async {
@@ -22,7 +22,7 @@ async fn lets_go(db: Lease<SqliteConnection>) -> Result<JoinHandle<i64>, Error> 
     Ok(tokio::spawn(async { note(db).await.0 }))
 }
 
-/// Writes a note, and counts all.
+/// Writes a note and counts all notes.
 async fn note(mut db: Lease<SqliteConnection>) -> (i64, Lease<SqliteConnection>) {
     let notes = async {
         let connection = Lease::open(&mut db).await?;
@@ -43,11 +43,11 @@ async fn borrows(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn it_is_given_back_when_it_is_settled_and_not_when_the_handler_returns() {
+async fn a_lease_is_released_when_it_is_settled_not_when_the_handler_returns() {
     GOES_ON_DB.warm().await;
     let notes = goes_on().await.expect("a task");
     assert_eq!(notes.await.expect("a count"), 1);
-    // The same connection, shared with those who take it as `&mut`.
+    // A handler with `&mut` gets the same connection.
     assert_eq!(borrows().await.expect("a count"), 1);
     let notes = goes_on().await.expect("a task");
     assert_eq!(notes.await.expect("a count"), 2);
@@ -59,28 +59,27 @@ async fn it_is_given_back_when_it_is_settled_and_not_when_the_handler_returns() 
 }
 
 #[tokio::test]
-async fn dropped_without_that_it_is_discarded() {
+async fn an_opened_lease_that_is_dropped_discards_its_connection() {
     let notes = lets_go().await.expect("a task");
     assert_eq!(notes.await.expect("a count"), 1);
     assert_eq!(borrows().await.expect("a count"), 0, "another connection");
     assert!(LETS_GO_DB.stats().discarded > 0);
 }
 
-/// One that is not opened is given back by itself.
 #[reuse_db(source = MEMORY)]
 async fn does_not_need_it(_db: Lease<SqliteConnection>) -> Result<(), Error> {
     Ok(())
 }
 
 #[tokio::test]
-async fn not_opened_it_is_given_back() {
+async fn an_unopened_lease_that_is_dropped_releases_its_connection() {
     for _ in 0..3 {
         does_not_need_it().await.expect("nothing to fail");
     }
     assert_eq!(counts(DOES_NOT_NEED_IT_DB.stats()), one_connection(3));
 }
 
-/// What it leases can be a transaction, and others can be beside it.
+/// Leases a transaction beside a connection.
 #[reuse_db(source = MEMORY)]
 async fn beside(
     #[db] db: &mut SqliteConnection,
@@ -99,7 +98,7 @@ async fn beside(
 }
 
 #[tokio::test]
-async fn of_a_transaction_beside_another() {
+async fn a_leased_transaction_has_a_connection_of_its_own() {
     assert!(
         beside().await.expect("an answer"),
         "a connection of its own"
@@ -113,14 +112,14 @@ async fn nowhere(_db: Lease<SqliteConnection>) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn none_is_a_refusal() {
+async fn a_failed_lease_is_an_error_of_the_handler() {
     let error = nowhere().await.expect_err("nowhere to connect to");
     assert!(error.to_string().contains("NO_SUCH_VARIABLE"), "{error}");
     assert_eq!(NOWHERE_DB.stats().unavailable, 1);
 }
 
 #[tokio::test]
-async fn in_a_test_it_is_leased_from_the_static() {
+async fn the_inner_function_takes_a_lease_from_the_static() {
     let db = LETS_GO_DB.lease().await.expect("a lease");
     let notes = lets_go_with(db).await.expect("a task");
     assert_eq!(notes.await.expect("a count"), 1);

@@ -1,4 +1,4 @@
-//! Names: raw ones, those that the expansion uses itself, those of other alphabets.
+//! Raw names, names of the expansion's locals, and names in other alphabets.
 
 use reuse_db::reuse_db;
 use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
@@ -27,7 +27,7 @@ async fn r#async<'r#for>(
 }
 
 #[tokio::test]
-async fn raw() {
+async fn raw_identifiers_stay_raw() {
     assert_eq!(r#mod::r#fn(1).await.expect("a number"), 2);
     let mut db = SqliteConnection::connect("sqlite::memory:")
         .await
@@ -40,12 +40,12 @@ async fn raw() {
     assert_eq!((STATIC.stats().opened, STATIC.stats().reused), (0, 1));
 }
 
-/// Every name of the expansion.
+/// The parameters have the names of the expansion's locals.
 #[reuse_db(source = MEMORY, with = output)]
 #[expect(clippy::too_many_arguments, reason = "one for each name")]
 async fn lease(
     lease: i64,
-    open: i64,
+    mut open: i64,
     output: i64,
     outcome: i64,
     error: i64,
@@ -54,7 +54,8 @@ async fn lease(
     #[db] lease1: &mut SqliteConnection,
     #[db] open1: &mut SqliteConnection,
 ) -> Result<i64, sqlx::Error> {
-    let sum = lease + open + output + outcome + error + __arg0 + __arg1;
+    open += 1;
+    let sum = lease + open - 1 + output + outcome + error + __arg0 + __arg1;
     let sum: i64 = sqlx::query_scalar("select ?")
         .bind(sum)
         .fetch_one(lease1)
@@ -71,7 +72,7 @@ async fn outcome(error: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn those_of_the_expansion() {
+async fn parameters_do_not_collide_with_the_locals_of_the_expansion() {
     assert_eq!(lease(1, 2, 4, 8, 16, 32, 64).await.expect("a sum"), 127);
     assert_eq!(outcome().await.expect("a number"), 1);
     assert_eq!(
@@ -103,12 +104,11 @@ async fn zähle(größe: i64, データ: &mut SqliteConnection) -> Result<i64, s
 }
 
 #[tokio::test]
-async fn of_other_alphabets() {
+async fn names_can_be_in_any_alphabet() {
     assert_eq!(zähle(7).await.expect("a number"), 7);
     assert_eq!(counts(ZÄHLE_データ.stats()), one_connection(1));
 }
 
-/// As long as the function and its inner one are not in scope together with theirs.
 mod same {
     #[::reuse_db::reuse_db(source = crate::MEMORY)]
     pub(super) async fn same(db: &mut ::sqlx::SqliteConnection) -> Result<i64, ::sqlx::Error> {
@@ -116,8 +116,14 @@ mod same {
     }
 }
 
+#[reuse_db(source = MEMORY)]
+async fn same(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    same::same_with(db).await
+}
+
 #[tokio::test]
-async fn of_the_module_it_is_in() {
+async fn a_function_has_the_name_of_a_module() {
     assert_eq!(same::same().await.expect("a number"), 1);
     assert_eq!(counts(same::SAME_DB.stats()), one_connection(1));
+    assert_eq!(same().await.expect("a number"), 1);
 }

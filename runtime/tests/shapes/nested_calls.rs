@@ -1,4 +1,4 @@
-//! A handler that is called from inside another one: a connection for each, and no deadlock.
+//! Handlers that call handlers. Each has its own connection, and none waits forever.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use crate::{Counts, MEMORY, counts};
 
-/// All that are leased at once are kept, so that the counts do not depend on when one is closed.
+/// Keeps every connection, so that the counts do not depend on when a connection is closed.
 const KEPT: Source = MEMORY.keep(4);
 
 fn opened(opened: u64) -> Counts {
@@ -42,7 +42,7 @@ async fn note_and_count(db: &mut SqliteConnection) -> Result<(i64, i64), sqlx::E
 }
 
 #[tokio::test]
-async fn a_connection_in_a_connection() {
+async fn a_nested_call_has_its_own_connection() {
     assert_eq!(
         note_and_count().await.expect("two numbers"),
         (1, 0),
@@ -94,13 +94,12 @@ async fn texts(
 }
 
 #[tokio::test]
-async fn a_transaction_in_a_transaction() {
+async fn a_nested_transaction_commits_although_the_outer_one_rolls_back() {
     write_twice().await.expect_err("its own");
     assert_eq!(
         (counts(WRITE_TWICE_TX.stats()), counts(WRITE_TX.stats())),
         (opened(1), opened(1))
     );
-    // The inner one is committed, the outer one rolled back, each on its own connection.
     assert_eq!(texts().await.expect("texts"), ["inner"]);
     assert_eq!(
         counts(TEXTS_A.stats()).opened + counts(TEXTS_B.stats()).opened,
@@ -133,7 +132,7 @@ async fn top(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn three_deep() {
+async fn calls_are_nested_three_deep() {
     for times in 0..3 {
         assert_eq!(top().await.expect("a number"), 112);
         assert_eq!(counts(TOP_DB.stats()), reused(1, times));
@@ -153,22 +152,22 @@ async fn inner(db: &mut SqliteConnection) -> Result<i64, Error> {
 
 #[reuse_db(source = ONE)]
 async fn outer(db: &mut SqliteConnection) -> Result<Option<ErrorKind>, Error> {
-    let refused = inner().await.err().and_then(|error| error.kind());
+    let kind = inner().await.err().and_then(|error| error.kind());
     sqlx::query("select 1").execute(db).await?;
-    Ok(refused)
+    Ok(kind)
 }
 
 #[tokio::test]
-async fn where_one_connection_is_allowed_the_inner_one_is_refused_in_time() {
-    for refused in 1..=2 {
+async fn a_nested_call_beyond_max_connections_fails_in_time() {
+    for unavailable in 1..=2 {
         assert_eq!(
-            outer().await.expect("the outer one goes on"),
+            outer().await.expect("the outer call continues"),
             Some(ErrorKind::Saturated)
         );
         assert_eq!(
             counts(INNER_DB.stats()),
             Counts {
-                unavailable: refused,
+                unavailable,
                 ..Counts::default()
             }
         );

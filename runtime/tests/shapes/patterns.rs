@@ -1,4 +1,4 @@
-//! Patterns of the other parameters, and of the database.
+//! The patterns of the parameters.
 
 use reuse_db::{Source, reuse_db};
 use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -34,7 +34,7 @@ async fn sum(
 }
 
 #[tokio::test]
-async fn of_the_other_parameters() {
+async fn the_other_parameters_have_any_pattern() {
     let point = Point {
         x: 1,
         y: (10, [100, 7, 1_000]),
@@ -79,7 +79,7 @@ async fn bound(tx @ &mut _: &mut Transaction<'_, Sqlite>) -> Result<i64, sqlx::E
     Ok(one)
 }
 
-/// A connection more would be another database.
+/// A second connection would open a second database.
 const POOL: Source = MEMORY.max_connections(1);
 
 #[reuse_db(source = POOL)]
@@ -90,7 +90,7 @@ async fn mutable_pool(mut pool: SqlitePool) -> Result<i64, sqlx::Error> {
 }
 
 #[tokio::test]
-async fn of_the_database() {
+async fn the_database_has_any_pattern() {
     assert_eq!(mutable().await.expect("a number"), 1);
     unnamed().await.expect("nothing");
     underscored().await.expect("nothing");

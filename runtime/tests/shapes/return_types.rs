@@ -1,4 +1,4 @@
-//! Return types, and what they may borrow.
+//! Return types and their borrows.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -25,7 +25,7 @@ async fn borrowed<'a>(
 }
 
 #[tokio::test]
-async fn what_another_parameter_lends() {
+async fn a_result_borrows_from_another_parameter() {
     let texts = ["a".to_owned(), "b".to_owned()];
     assert_eq!(borrowed(&texts, 2).await.expect("an answer"), Some("b"));
     assert_eq!(borrowed(&texts, 3).await.expect("an answer"), None);
@@ -38,7 +38,8 @@ async fn iterator(
     db: &mut SqliteConnection,
 ) -> Result<impl Iterator<Item = i64> + use<>, Error> {
     let squares: Vec<i64> = sqlx::query_scalar(
-        "with recursive r(i) as (select 1 union all select i + 1 from r where i < ?) select i * i from r",
+        "with recursive r(i) as (select 1 union all select i + 1 from r where i < ?) \
+         select i * i from r",
     )
     .bind(n)
     .fetch_all(db)
@@ -56,14 +57,14 @@ async fn callback<'a, F: Fn(i64) -> i64>(
 }
 
 #[tokio::test]
-async fn something_opaque() {
+async fn an_opaque_result_outlives_the_lease() {
     assert_eq!(
         iterator(3).await.expect("squares").collect::<Vec<_>>(),
         [1, 4, 9]
     );
     let offset = 1;
     let add = |n| n + offset;
-    // It is called when the connection is long parked.
+    // The connection is released before the call.
     let callback = callback(&add).await.expect("a function");
     assert_eq!(callback(), 21);
     assert_eq!(
@@ -94,7 +95,7 @@ async fn never(db: &mut SqliteConnection) -> Result<std::convert::Infallible, sq
 }
 
 #[tokio::test]
-async fn aliases_and_nested_results() {
+async fn a_return_type_is_an_alias_or_nested_or_never_ok() {
     assert_eq!(nested().await.expect("an answer").expect("a map")["n"], 7);
     nothing().await.expect("nothing");
     assert!(matches!(never().await, Err(sqlx::Error::Database(_))));

@@ -1,4 +1,4 @@
-//! Several databases of one handler.
+//! Handlers with several databases.
 
 use reuse_db::{Source, reuse_db};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -32,7 +32,7 @@ async fn around(
 }
 
 #[tokio::test]
-async fn two_connections_of_one_depot() {
+async fn two_parameters_have_two_connections_of_one_pool() {
     assert_eq!(around("a").await.expect("two numbers"), [1, 0]);
     for _ in 0..3 {
         around("b").await.expect("two numbers");
@@ -63,7 +63,7 @@ async fn after(a: i64, b: i64, #[db()] db: &mut SqliteConnection) -> Result<i64,
 }
 
 #[tokio::test]
-async fn a_mark_at_any_place() {
+async fn a_mark_can_be_on_any_parameter() {
     let differences = [before(5, 3).await, between(5, 3).await, after(5, 3).await];
     assert!(
         differences
@@ -109,8 +109,8 @@ async fn both(
 }
 
 #[tokio::test]
-async fn each_ends_as_its_form_says() {
-    all_kinds(true).await.expect_err("as it was told");
+async fn each_database_ends_as_its_form_requires() {
+    all_kinds(true).await.expect_err("as requested");
     assert_eq!(
         both().await.expect("texts"),
         ["for itself"],
@@ -141,7 +141,7 @@ async fn half(
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_had_costs_the_other_nothing() {
+async fn an_unavailable_database_leaves_the_other_one_reusable() {
     for times in 1..=3 {
         half().await.expect_err("there is no second one");
         assert_eq!(counts(HALF_DB.stats()), one_connection(times));

@@ -1,4 +1,4 @@
-//! In a module where each name that the expansion could mean is something else.
+//! A module in which each name that the expansion could use means something else.
 
 use crate::{counts, one_connection};
 
@@ -21,6 +21,9 @@ mod decoys {
     mod tracing {}
     mod sqlx {}
     mod lambda_http {}
+    mod __private {}
+    mod exclusive {}
+    mod exclusive_with {}
 
     struct Result;
     struct Option;
@@ -33,7 +36,10 @@ mod decoys {
     struct Source;
     struct Outcome;
     struct Error;
+    struct SharedLease;
+    struct Judge;
     struct bool;
+    struct u32;
     struct str;
     trait Send {}
     trait Sync {}
@@ -45,6 +51,7 @@ mod decoys {
     trait FromError {}
     trait Finish {}
     trait Connect {}
+    trait FromConnection {}
     fn Ok() {}
     fn Err() {}
     fn Some() {}
@@ -64,7 +71,7 @@ mod decoys {
         () => {};
     }
 
-    /// Whatever is called has one of these: no method of the expansion is taken for it.
+    /// Methods of every type, which the expansion must not call.
     trait Everything {
         fn is_ok(&self) {}
         fn outcome(&self) {}
@@ -74,7 +81,7 @@ mod decoys {
         fn finish(&self) {}
         fn get(&self) {}
         fn clone(&self) {}
-        fn refuse(&self) {}
+        fn status(&self) {}
     }
 
     impl<T: ?Sized> Everything for T {}
@@ -113,7 +120,7 @@ mod decoys {
     }
 
     #[::reuse_db::reuse_db(env = "NO_SUCH_VARIABLE")]
-    pub(super) async fn refused(
+    pub(super) async fn nowhere(
         _: &mut ::sqlx::SqliteConnection,
     ) -> ::lambda_http::Response<::std::string::String> {
         ::lambda_http::Response::default()
@@ -121,7 +128,7 @@ mod decoys {
 }
 
 #[tokio::test]
-async fn by_decoys() {
+async fn the_expansion_ignores_every_decoy() {
     for _ in 0..2 {
         assert_eq!(decoys::exclusive(7).await.expect("a number"), 7);
         assert_eq!(decoys::shared(8).await.expect("a number"), 8);
@@ -129,7 +136,7 @@ async fn by_decoys() {
     let exclusive = [decoys::EXCLUSIVE_DB.stats(), decoys::EXCLUSIVE_TX.stats()];
     assert_eq!(exclusive.map(|stats| stats.discarded), [0, 0]);
     assert_eq!(counts(decoys::SHARED_POOL.stats()), one_connection(2));
-    assert_eq!(decoys::refused().await.status(), 503);
+    assert_eq!(decoys::nowhere().await.status(), 503);
     assert_eq!(decoys::BY_DEFAULT_DB.stats().opened, 0);
     drop(decoys::by_default());
 }

@@ -1,5 +1,5 @@
-//! A transaction is committed if its handler succeeded, and else rolled back; its connection is
-//! kept either way.
+//! Transactions, which are committed if the handler succeeds and rolled back otherwise. The
+//! connection is kept in both cases.
 
 use lambda_http::http::StatusCode;
 use lambda_http::{Body, Response};
@@ -24,7 +24,7 @@ async fn notes(db: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 #[reuse_db(source = MEMORY)]
 async fn result(fail: bool, tx: &mut Transaction<'_, Sqlite>) -> anyhow::Result<()> {
     write(tx).await?;
-    anyhow::ensure!(!fail, "as it was told");
+    anyhow::ensure!(!fail, "as requested");
     Ok(())
 }
 
@@ -34,17 +34,13 @@ async fn notes_after_result(db: &mut SqliteConnection) -> Result<i64, sqlx::Erro
 }
 
 #[tokio::test]
-async fn a_result() {
+async fn a_result_decides_about_the_commit() {
     for (fail, written) in [(false, 1), (true, 1), (true, 1), (false, 2)] {
         assert_eq!(result(fail).await.is_err(), fail);
         assert_eq!(notes_after_result().await.expect("a number"), written);
     }
     assert_eq!(counts(RESULT_TX.stats()), one_connection(4));
-    assert_eq!(
-        RESULT_TX.stats().checked,
-        2,
-        "after a failure, and after nothing else"
-    );
+    assert_eq!(RESULT_TX.stats().checked, 2, "after each failure");
 }
 
 fn response(status: u16) -> Response<Body> {
@@ -78,7 +74,7 @@ async fn notes_after_response(db: &mut SqliteConnection) -> Result<i64, sqlx::Er
 }
 
 #[tokio::test]
-async fn a_response() {
+async fn a_response_decides_about_the_commit() {
     let mut written = 0;
     for (status, is_committed) in [
         (200, true),
@@ -106,11 +102,11 @@ async fn a_response() {
     assert_eq!(
         [PLAIN_TX.stats().checked, IN_A_RESULT_TX.stats().checked],
         [2, 2],
-        "after 5xx alone"
+        "after each 5xx"
     );
 }
 
-/// What axum makes a response of.
+/// A tuple that axum converts into a response.
 #[reuse_db(source = MEMORY)]
 async fn as_a_tuple(
     status: StatusCode,
@@ -134,7 +130,7 @@ async fn notes_after_status(db: &mut SqliteConnection) -> Result<i64, sqlx::Erro
 }
 
 #[tokio::test]
-async fn a_status() {
+async fn a_status_decides_about_the_commit() {
     for (status, written) in [(200, 2), (404, 2), (500, 2), (201, 4)] {
         let status = StatusCode::from_u16(status).expect("a status");
         as_a_tuple(status).await.expect("a response");
@@ -173,12 +169,12 @@ async fn orphan_response(tx: &mut Transaction<'_, Sqlite>) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn what_was_not_committed_is_not_told_as_a_success() {
+async fn a_failed_commit_is_never_a_success() {
     let error = orphan().await.expect_err("no such list");
     assert!(error.to_string().starts_with("COMMIT failed: "), "{error}");
     assert!(matches!(error, Error::Transaction { step: "COMMIT", .. }));
     assert_eq!(orphan_response().await.status(), 500);
-    // Nobody knows the state of a connection that could not commit.
+    // The state of the connection is unknown after a failed COMMIT.
     let discarded = Counts {
         opened: 1,
         discarded: 1,

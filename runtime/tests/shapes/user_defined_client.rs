@@ -1,4 +1,4 @@
-//! A client of the user's own, in each form, and a handle of their own on it.
+//! A user-defined client in each form, and a user-defined value on its connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,7 +7,7 @@ use reuse_db::{Connect, Error, Finish, FromConnection, Outcome, Source, reuse_db
 
 use crate::{counts, one_connection};
 
-/// Sends requests, which is to count them.
+/// Counts the requests.
 #[derive(Clone, Default)]
 struct Client {
     sent: Arc<AtomicU32>,
@@ -29,7 +29,7 @@ impl Connect for Client {
     }
 }
 
-/// A batch of requests on it, sent at its end if the handler succeeded.
+/// A batch of requests, which is sent at the end if the handler succeeded.
 struct Batch<'c> {
     client: &'c Client,
     requests: u32,
@@ -75,10 +75,10 @@ async fn by_value(client: Client) -> Result<u32, Error> {
 }
 
 #[tokio::test]
-async fn exclusive_borrowed_and_by_value() {
+async fn a_client_is_exclusive_borrowed_or_cloned() {
     for n in 1..=3 {
         assert_eq!(exclusive().await.expect("a number"), n);
-        // One value for both of them.
+        // Both handlers share one value.
         assert_eq!(borrowed().await.expect("a number"), n * 2 - 1);
         assert_eq!(by_value().await.expect("a number"), n * 2);
     }
@@ -103,7 +103,7 @@ async fn batched(requests: u32, batch: &mut Batch<'_>) -> Result<u32, Error> {
 }
 
 #[tokio::test]
-async fn a_handle_of_ones_own() {
+async fn a_batch_is_finished_with_the_outcome_of_its_handler() {
     assert_eq!(batched(3).await.expect("a number"), 1);
     assert_eq!(
         batched(0).await.expect("a number"),
@@ -117,4 +117,39 @@ async fn a_handle_of_ones_own() {
         "none at the end of a failure"
     );
     assert_eq!(counts(BATCHED_BATCH.stats()), one_connection(4));
+}
+
+/// A client whose name suggests a mistake, which a name never is.
+#[derive(Clone, Default)]
+struct State<T>(T);
+
+#[derive(Clone, Default)]
+struct TenantPool(u32);
+
+impl<T: Default + Send + 'static> Connect for State<T> {
+    async fn connect(_: &Source) -> Result<Self, Error> {
+        Ok(Self(T::default()))
+    }
+
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[reuse_db(source = CLIENT)]
+async fn in_each_form(
+    #[db] exclusive: &mut State<TenantPool>,
+    #[db] borrowed: &State<TenantPool>,
+    #[db] owned: State<TenantPool>,
+) -> Result<u32, Error> {
+    exclusive.0.0 += 1;
+    Ok(exclusive.0.0 + borrowed.0.0 + owned.0.0)
+}
+
+#[tokio::test]
+async fn a_client_works_under_any_name() {
+    for calls in 1..=2 {
+        assert_eq!(in_each_form().await.expect("a number"), calls);
+    }
+    assert_eq!(counts(IN_EACH_FORM_EXCLUSIVE.stats()), one_connection(2));
 }

@@ -1,4 +1,4 @@
-//! The function, its inner function and its static are all seen from where the function is.
+//! The visibility of the function, its inner function and its static.
 
 use reuse_db::reuse_db;
 use sqlx::{Connection as _, SqliteConnection};
@@ -58,7 +58,7 @@ mod inner {
 pub(crate) use inner::{OF_ALL_DB, of_all, of_all_with};
 
 #[tokio::test]
-async fn each() {
+async fn all_items_have_the_visibility_of_the_function() {
     assert_eq!(inner::of_crate().await.expect("a number"), 1);
     assert_eq!(inner::deep::of_a_path().await.expect("a number"), 1);
     assert_eq!(inner::deep::of_grandparent().await.expect("a number"), 1);
@@ -88,12 +88,12 @@ async fn each() {
 }
 
 #[tokio::test]
-async fn through_a_re_export() {
+async fn all_items_can_be_re_exported() {
     let mut db = SqliteConnection::connect("sqlite::memory:")
         .await
         .expect("a connection");
     assert_eq!(of_all_with(&mut db).await.expect("a number"), 1);
-    // It opened a connection for what it calls, and left it.
+    // The handler that it calls leased a connection, too.
     let before = inner::opened_of_parent();
     assert_eq!(crate::visibility::of_all().await.expect("a number"), 1);
     assert_eq!(OF_ALL_DB.stats().reused, 1);

@@ -1,5 +1,4 @@
-//! What a handler returns when there is no connection: each return type says it its own way, and
-//! the body is not run.
+//! Handlers without a connection. Each return type carries the error, and the body does not run.
 
 use std::error::Error as StdError;
 use std::pin::pin;
@@ -22,7 +21,7 @@ impl From<Error> for Mine {
     }
 }
 
-macro_rules! refusing {
+macro_rules! without_a_connection {
     ($($name:ident($($db:tt)*) -> $output:ty;)*) => {$(
         #[reuse_db(source = NOWHERE)]
         async fn $name(_db: $($db)*) -> $output {
@@ -31,7 +30,7 @@ macro_rules! refusing {
     )*};
 }
 
-refusing! {
+without_a_connection! {
     sqlx_error(&mut SqliteConnection) -> Result<u8, sqlx::Error>;
     own_error(&mut Transaction<'_, Sqlite>) -> Result<(), Mine>;
     our_error(&SqlitePool) -> Result<(), Error>;
@@ -43,7 +42,7 @@ refusing! {
     text_response(SqlitePool) -> Response<String>;
 }
 
-const REFUSED_ONCE: Counts = Counts {
+const UNAVAILABLE_ONCE: Counts = Counts {
     opened: 0,
     reused: 0,
     discarded: 0,
@@ -51,8 +50,8 @@ const REFUSED_ONCE: Counts = Counts {
 };
 
 #[tokio::test]
-async fn an_error_is_the_handlers_own() {
-    let told = [
+async fn the_error_converts_into_the_handlers_error() {
+    let errors = [
         sqlx_error().await.expect_err("no database").to_string(),
         our_error().await.expect_err("no database").to_string(),
         anyhow_error().await.expect_err("no database").to_string(),
@@ -63,7 +62,7 @@ async fn an_error_is_the_handlers_own() {
             .map_err(|Mine::NoDatabase(error)| error)
             .expect_err("no database"),
     ];
-    for error in told {
+    for error in errors {
         assert!(error.contains("`NO_SUCH_VARIABLE` is not set"), "{error}");
     }
     let stats = [
@@ -78,10 +77,10 @@ async fn an_error_is_the_handlers_own() {
         stats
             .map(counts)
             .iter()
-            .all(|counts| *counts == REFUSED_ONCE),
+            .all(|counts| *counts == UNAVAILABLE_ONCE),
         "{stats:?}"
     );
-    // It is not remembered.
+    // The next call tries again.
     sqlx_error().await.expect_err("no database");
     assert_eq!(SQLX_ERROR_DB.stats().unavailable, 2);
 }
@@ -105,7 +104,7 @@ async fn a_response_is_a_503() {
         stats
             .map(counts)
             .iter()
-            .all(|counts| *counts == REFUSED_ONCE),
+            .all(|counts| *counts == UNAVAILABLE_ONCE),
         "{stats:?}"
     );
 }
@@ -117,7 +116,7 @@ async fn opaque(db: &mut SqliteConnection) -> Result<impl IntoResponse, lambda_h
 }
 
 #[tokio::test]
-async fn an_opaque_response_is_not_made() {
+async fn a_handler_with_an_opaque_response_returns_the_error() {
     let Err(error) = opaque().await else {
         panic!("there is no database");
     };
@@ -130,7 +129,7 @@ async fn no_file(_db: &mut SqliteConnection) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn the_cause_is_the_drivers() {
+async fn the_error_contains_the_drivers_message() {
     let error = no_file().await.expect_err("no such file");
     let text = error.to_string();
     assert!(
@@ -145,7 +144,7 @@ async fn the_cause_is_the_drivers() {
 }
 
 #[test]
-fn without_a_runtime_it_is_no_panic() {
+fn a_call_outside_of_tokio_is_an_error() {
     let mut call = pin!(our_error());
     match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Err(Error::NoRuntime { .. })) => {}
