@@ -1,4 +1,4 @@
-//! A warm invocation allocates nothing: leasing, opening and settling a parked connection.
+//! A warm invocation allocates nothing when it leases, opens and settles a kept connection.
 
 #![expect(clippy::expect_used, reason = "it fails by panicking")]
 
@@ -32,7 +32,7 @@ async fn invocation() {
     Lease::settle(lease, Outcome::Success);
 }
 
-// Without libtest, whose threads allocate as they like.
+// Without libtest, whose threads allocate, too.
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

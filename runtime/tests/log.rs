@@ -1,7 +1,7 @@
-//! What is logged of connections, with the time that each step took, and never a secret.
+//! The events of connections: each has its documented fields, and none contains a secret.
 //!
-//! In a process of its own: whoever comes by an event while the subscriber is being set may turn the
-//! event off for good.
+//! The tests need a process of their own. An event that is reached while the subscriber is being
+//! set can stay disabled.
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::cell::{Cell, RefCell};
@@ -16,9 +16,9 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 thread_local! {
     static EVENTS: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
-    /// How many tries to connect fail from now on.
+    /// The number of attempts to connect that fail from now on.
     static DOWN: Cell<u32> = const { Cell::new(0) };
-    /// Whether checks fail.
+    /// Makes health checks fail.
     static DEAD: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -44,17 +44,18 @@ impl<S: Subscriber> Layer<S> for Log {
     }
 }
 
-/// The messages since the last call. Each event has the fields that are documented for it, and none
-/// a secret.
+/// Returns the messages since the last call. Asserts that each event has its documented fields, and
+/// none a secret.
 fn messages() -> Vec<String> {
     let events = EVENTS.take();
     for event in &events {
         let fields: &[&str] = match event["message"].as_str() {
-            "opened" => &["took", "tries"],
+            "opened" => &["took", "attempts"],
             "reused" if event.contains_key("idle") => &["idle"],
-            "reused" | "checked" | "closed" => &["took"],
-            "stale" | "refused" => &["error", "took"],
-            "retried" => &["error", "pause", "took", "tries"],
+            "reused" | "checked" => &["took"],
+            "closed" => &["took", "in_time"],
+            "stale" | "unavailable" => &["error", "took"],
+            "retried" => &["error", "pause", "took", "attempts"],
             "discarded" => &["reason"],
             _ => &[],
         };
@@ -92,7 +93,7 @@ impl Connect for Client {
 
 const SOURCE: Source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("client://app:s3cret@host/app");
 
-/// One invocation, that ends as `outcome` says, or is dropped.
+/// Runs an invocation with that outcome. Without an outcome, its lease is dropped.
 async fn invocation(db: &'static Exclusive<Client>, outcome: Option<Outcome>) {
     let mut lease = db.lease().await.expect("a lease");
     Lease::open(&mut lease).await.expect("a client");
@@ -103,9 +104,9 @@ async fn invocation(db: &'static Exclusive<Client>, outcome: Option<Outcome>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_step_is_logged() {
+async fn each_step_is_logged_with_its_fields() {
     static TRUSTED: Exclusive<Client> = Exclusive::new(SOURCE.verify_after(Duration::MAX));
-    static DOUBTED: Exclusive<Client> = Exclusive::new(SOURCE.verify_after(Duration::ZERO));
+    static CHECKED: Exclusive<Client> = Exclusive::new(SOURCE.verify_after(Duration::ZERO));
     static CLOSED: Exclusive<Client> = Exclusive::new(SOURCE.keep(0));
     static SHARED: Shared<Client> = Shared::new(SOURCE.verify_after(Duration::ZERO));
     let subscriber = tracing_subscriber::registry().with(Log);
@@ -128,11 +129,11 @@ async fn each_step_is_logged() {
     invocation(&TRUSTED, Some(Outcome::Success)).await;
     assert_eq!(messages(), ["retried", "retried", "opened"]);
 
-    invocation(&DOUBTED, Some(Outcome::Success)).await;
-    invocation(&DOUBTED, Some(Outcome::Success)).await;
+    invocation(&CHECKED, Some(Outcome::Success)).await;
+    invocation(&CHECKED, Some(Outcome::Success)).await;
     assert_eq!(messages(), ["opened", "checked", "reused"]);
     DEAD.set(true);
-    invocation(&DOUBTED, Some(Outcome::Success)).await;
+    invocation(&CHECKED, Some(Outcome::Success)).await;
     assert_eq!(messages(), ["stale", "opened"]);
 
     invocation(&CLOSED, Some(Outcome::Success)).await;
@@ -150,22 +151,19 @@ async fn each_step_is_logged() {
     assert_eq!(messages(), ["stale", "opened"]);
 
     reuse_db::shutdown().await;
-    assert_eq!(messages(), ["closed"; 3], "of three statics that keep one");
+    assert_eq!(messages(), ["closed"; 3], "three statics keep a connection");
 
     DOWN.set(u32::MAX);
     TRUSTED.lease().await.expect_err("it is down");
-    let mut messages = messages();
-    assert_eq!(messages.pop().as_deref(), Some("refused"));
+    let mut logged = messages();
+    assert_eq!(logged.pop().as_deref(), Some("unavailable"));
     assert!(
-        messages.iter().all(|message| message == "retried"),
-        "{messages:?}"
+        logged.iter().all(|message| message == "retried"),
+        "{logged:?}"
     );
 
     TRUSTED.warm().await;
-    assert_eq!(
-        EVENTS.take().pop().expect("an event")["message"],
-        "not warmed"
-    );
+    assert_eq!(messages().pop().as_deref(), Some("unavailable"));
 }
 
 #[cfg(feature = "postgres")]
@@ -186,5 +184,5 @@ async fn no_password_of_a_real_database_is_logged() {
         !format!("{error:?} {error}").contains("s3cret"),
         "{error:?}"
     );
-    assert_eq!(messages().pop().as_deref(), Some("refused"));
+    assert_eq!(messages().pop().as_deref(), Some("unavailable"));
 }

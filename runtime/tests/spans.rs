@@ -1,9 +1,9 @@
-//! `#[tracing::instrument]` above and below ours: what its span is called, what it has, and what is
-//! in it.
+//! The spans of `#[tracing::instrument]` above and below `#[reuse_db]`.
 //!
-//! In a process of their own: whoever comes by an event while the subscriber is being set may turn
-//! the event off for good.
+//! The tests need a process of their own. An event that is reached while the subscriber is being
+//! set can stay disabled.
 #![cfg(feature = "sqlite")]
+#![deny(warnings)]
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,7 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 const MEMORY: Source = Source::env("NO_SUCH_VARIABLE").or("sqlite::memory:");
 
 thread_local! {
-    /// What happened in this test, each event with the span that it was in.
+    /// The spans and events of this test, each event with its span.
     static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -28,7 +28,7 @@ fn add(line: String) {
     LINES.with_borrow_mut(|lines| lines.push(line));
 }
 
-/// The lines of one call.
+/// Returns the lines of a call.
 async fn log_of(call: impl Future<Output = bool>) -> Vec<String> {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -123,7 +123,7 @@ async fn recording(pool: &SqlitePool, #[db] db: &mut SqliteConnection) -> Result
 }
 
 #[tokio::test]
-async fn below_it_is_around_the_body() {
+async fn a_span_below_covers_the_body_and_has_the_inner_name() {
     let lines = log_of(async { below(7).await.is_ok_and(|n| n == 7) }).await;
     assert_eq!(
         lines,
@@ -132,13 +132,13 @@ async fn below_it_is_around_the_body() {
 }
 
 #[tokio::test]
-async fn above_it_is_around_the_body_under_the_functions_name() {
+async fn a_span_above_covers_the_body_and_has_the_functions_name() {
     let lines = log_of(async { above(7).await.is_ok_and(|n| n == 7) }).await;
     assert_eq!(lines, ["opened in nothing", "above(n)", "body in above"]);
 }
 
 #[tokio::test]
-async fn what_is_around_the_call_has_the_lease_in_it() {
+async fn a_span_around_the_call_covers_the_lease() {
     let lines = log_of(async { around(7).await.is_ok_and(|n| n == 7) }).await;
     assert_eq!(
         lines,
@@ -152,7 +152,7 @@ async fn what_is_around_the_call_has_the_lease_in_it() {
 }
 
 #[tokio::test]
-async fn its_arguments_are_kept() {
+async fn the_arguments_of_instrument_are_kept() {
     let lines = log_of(async { failing(7).await.is_err() }).await;
     assert_eq!(
         lines,
@@ -161,7 +161,7 @@ async fn its_arguments_are_kept() {
 }
 
 #[tokio::test]
-async fn the_database_is_a_parameter_as_any_other() {
+async fn the_database_is_a_field_unless_it_is_skipped() {
     let lines = log_of(async {
         let pool = SqlitePool::connect_lazy("sqlite::memory:");
         let Ok(pool) = pool else { return false };
