@@ -61,7 +61,7 @@ const USES: [(&str, &str); 4] = [
     ),
     (
         "source = B",
-        "pub fn r#match(r#type: &mut impl Connect, _: &'static C) { body }",
+        "pub fn r#match(r#type: &mut impl Connect, #[db = \"x\"] _: &'static C) { body }",
     ),
 ];
 
@@ -103,14 +103,17 @@ fn a_mutated_use_never_panics_and_keeps_an_item_of_its_name() {
     assert!(functions > 1_000, "{functions} of the items are functions");
 }
 
-/// Removes, repeats, replaces or inserts one token, at any depth.
+/// Removes, repeats, replaces or inserts a token at any depth, or empties a group.
 fn mutated(stream: TokenStream, vocabulary: &[TokenTree], random: &mut Random) -> TokenStream {
     let mut trees: Vec<TokenTree> = stream.into_iter().collect();
     let at = random.below(trees.len().max(1));
     if let Some(TokenTree::Group(group)) = trees.get(at)
         && random.below(4) != 0
     {
-        let inner = mutated(group.stream(), vocabulary, random);
+        let inner = match random.below(8) {
+            0 => TokenStream::new(),
+            _ => mutated(group.stream(), vocabulary, random),
+        };
         trees[at] = Group::new(group.delimiter(), inner).into();
         return trees.into_iter().collect();
     }
