@@ -1,8 +1,8 @@
-//! What a request asks a function under test for, in its query.
+//! The parameters of a request to a function under test, which select what a handler does.
 
 use lambda_http::{Request, RequestExt as _};
 
-/// The first value of a parameter; nothing if it is not there.
+/// Returns the first value of a parameter, or an empty text without one.
 pub fn word(request: &Request, name: &str) -> String {
     request
         .query_string_parameters()
@@ -11,7 +11,7 @@ pub fn word(request: &Request, name: &str) -> String {
         .to_owned()
 }
 
-/// The first value of a parameter as a number; 0 if it is none.
+/// Returns the first value of a parameter as a number, or 0 without one.
 pub fn number(request: &Request, name: &str) -> i64 {
     word(request, name).parse().unwrap_or(0)
 }

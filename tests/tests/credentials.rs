@@ -1,25 +1,28 @@
-//! Passwords that change while connections are kept.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+//! A password may change while connections are kept: the credentials function is called for each
+//! new connection.
 
-mod function;
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, with a message"
+)]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use function::server::Server;
 use lambda_bench::servers::{Mariadb, Postgres};
-use reuse_db::{
-    BoxError, Connect, Credentials, Exclusive, Lease, Outcome, Shared, SharedLease, Source,
-};
+use reuse_db::{BoxError, Connect, Credentials, Exclusive, Lease, SharedLease, Source};
+use reuse_db_tests::function::a_long_freeze;
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::statics::{self, exclusive, outcome, shared};
 use sqlx::{Executor, MySqlConnection, MySqlPool, PgConnection, PgPool};
-use tokio::sync::{Mutex as Turn, MutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
-/// What the function for credentials yields, one after the other; the last for ever.
+/// The passwords of the next calls of the credentials function. The last one is repeated.
 static SECRETS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
-static ASKED: AtomicUsize = AtomicUsize::new(0);
+static CALLS: AtomicUsize = AtomicUsize::new(0);
 
 async fn secret() -> Result<Credentials, BoxError> {
-    ASKED.fetch_add(1, Ordering::Relaxed);
+    CALLS.fetch_add(1, Ordering::Relaxed);
     let mut secrets = SECRETS.lock().map_err(|_| "a test has failed")?;
     let password = if secrets.len() > 1 {
         secrets.remove(0)
@@ -29,120 +32,112 @@ async fn secret() -> Result<Credentials, BoxError> {
     Ok(Credentials::new("app", password))
 }
 
-/// The function's credentials are those of one test at a time.
-async fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Turn<()> = Turn::const_new(());
-    TURN.lock().await
+/// Waits until no other test uses the credentials function.
+async fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: AsyncMutex<()> = AsyncMutex::const_new(());
+    ALONE.lock().await
 }
 
-fn secrets(yielded: &[&'static str]) {
-    ASKED.store(0, Ordering::Relaxed);
-    *SECRETS.lock().expect("nobody panics with it") = yielded.to_vec();
+fn set_secrets(secrets: &[&'static str]) {
+    CALLS.store(0, Ordering::Relaxed);
+    *SECRETS.lock().expect("no test panics with the lock") = secrets.to_vec();
 }
 
-fn asked() -> usize {
-    ASKED.load(Ordering::Relaxed)
+/// Returns the number of calls of the credentials function since the last change of its secrets.
+fn calls() -> usize {
+    CALLS.load(Ordering::Relaxed)
 }
 
-/// The server's URL, with a password that is of no use.
+/// Returns the source of the server's URL, in which the password is wrong.
 fn source(server: &impl Server) -> Source {
     let url = server.url().replace("s3cret", "n0ne");
-    Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(url.leak())
-        .credentials(&secret)
+    statics::source(url).credentials(&secret)
 }
 
-async fn ask<C: Connect>(db: &'static Exclusive<C>) -> Result<(), reuse_db::Error>
+async fn invoke<C: Connect>(db: &'static Exclusive<C>) -> Result<(), reuse_db::Error>
 where
     for<'c> &'c mut C: Executor<'c>,
 {
     let mut lease = db.lease().await?;
     let result = Lease::open(&mut lease).await?.execute("select 1").await;
-    Lease::settle(lease, outcome(result.is_ok()));
+    Lease::settle(lease, outcome(&result));
     result.map(drop).map_err(Into::into)
 }
 
-async fn a_connection_goes_on<C: Connect>(server: &impl Server, rotate: impl AsyncFn(&'static str))
-where
+async fn connections_survive_a_rotation<C: Connect>(
+    server: &impl Server,
+    rotate: impl AsyncFn(&'static str),
+) where
     for<'c> &'c mut C: Executor<'c>,
 {
-    let _turn = turn().await;
-    secrets(&["s3cret"]);
-    let db: &'static Exclusive<C> = Box::leak(Box::new(Exclusive::new(source(server))));
-    ask(db).await.expect("the first");
+    let _alone = alone().await;
+    set_secrets(&["s3cret"]);
+    let db = exclusive::<C>(source(server));
+    invoke(db).await.expect("the first invocation");
     rotate("n3w").await;
-    ask(db).await.expect("the session goes on");
-    assert_eq!(asked(), 1, "for the one connection");
+    invoke(db).await.expect("the session outlives its password");
+    assert_eq!(calls(), 1, "one connection was opened");
 
-    // The function still has the old one when it is asked first.
-    secrets(&["s3cret", "n3w"]);
+    // The first call still returns the old password.
+    set_secrets(&["s3cret", "n3w"]);
     assert_eq!(server.end_sessions().await, 1);
-    tokio::time::sleep(function::LONG).await;
-    ask(db).await.expect("asked once more");
-    assert_eq!((asked(), db.stats().unavailable), (2, 0));
+    a_long_freeze().await;
+    invoke(db).await.expect("the second call's password");
+    assert_eq!((calls(), db.stats().unavailable), (2, 0));
 
-    secrets(&["wr0ng"]);
+    set_secrets(&["wr0ng"]);
     server.end_sessions().await;
-    tokio::time::sleep(function::LONG).await;
-    let error = ask(db).await.expect_err("no such password").to_string();
+    a_long_freeze().await;
+    let error = invoke(db).await.expect_err("no such password").to_string();
     assert!(
         error.contains("rejected") && !error.contains("wr0ng"),
         "{error}"
     );
-    assert_eq!(asked(), 2, "and not for ever");
-    secrets(&["n3w"]);
-    ask(db).await.expect("nothing is remembered");
+    assert_eq!(calls(), 2, "a wrong password is tried twice");
+    set_secrets(&["n3w"]);
+    invoke(db).await.expect("no failure is remembered");
 }
 
-/// `nap` takes a moment.
-async fn a_pool_goes_on<P>(
+/// `slow` is a statement that takes 300 ms, so that two of them need two connections.
+async fn a_pool_survives_a_rotation<P>(
     server: &impl Server,
     rotate: impl AsyncFn(&'static str),
-    nap: &'static str,
+    slow: &'static str,
 ) where
     P: Connect + Sync,
     for<'p> &'p P: Executor<'p>,
 {
-    let _turn = turn().await;
-    secrets(&["s3cret"]);
-    let db: &'static Shared<P> = Box::leak(Box::new(Shared::new(source(server))));
-    let ask = async || {
+    let _alone = alone().await;
+    set_secrets(&["s3cret"]);
+    let db = shared::<P>(source(server));
+    let invoke = async || {
         let lease = db.lease().await.expect("a pool");
         let result = SharedLease::get(&lease).execute("select 1").await.map(drop);
-        SharedLease::settle(lease, outcome(result.is_ok()));
+        SharedLease::settle(lease, outcome(&result));
         result
     };
-    ask().await.expect("the first");
+    invoke().await.expect("the first invocation");
     rotate("n3w").await;
-    secrets(&["n3w"]);
-    ask().await.expect("the session goes on");
-    assert_eq!(asked(), 0);
-    // Its connection is gone: they are asked for, for another in its place.
+    set_secrets(&["n3w"]);
+    invoke().await.expect("the session outlives its password");
+    assert_eq!(calls(), 0);
+    // A new connection takes over, with new credentials.
     server.end_sessions().await;
-    tokio::time::sleep(function::LONG).await;
-    ask().await.expect("no invocation fails");
-    assert_eq!(asked(), 1);
+    a_long_freeze().await;
+    invoke().await.expect("no invocation fails");
+    assert_eq!(calls(), 1);
 
-    // A second connection, which the pool opens by itself, as it was told last.
-    let both = async || {
+    // The pool opens its second connection by itself, with the credentials of its first.
+    let invoke_twice_at_once = async || {
         let lease = db.lease().await.expect("a pool");
         let pool = SharedLease::get(&lease);
-        let (one, two) = tokio::join!(pool.execute(nap), pool.execute(nap));
-        let is_ok = one.is_ok() && two.is_ok();
-        SharedLease::settle(lease, outcome(is_ok));
-        is_ok
+        let result = tokio::try_join!(pool.execute(slow), pool.execute(slow));
+        SharedLease::settle(lease, outcome(&result));
+        result.is_ok()
     };
-    assert!(!both().await, "it knows the old password only");
-    assert!(both().await, "asked after a failure");
-    assert_eq!(asked(), 2);
-}
-
-fn outcome(is_ok: bool) -> Outcome {
-    if is_ok {
-        Outcome::Success
-    } else {
-        Outcome::Failure
-    }
+    assert!(!invoke_twice_at_once().await, "the old password");
+    assert!(invoke_twice_at_once().await, "a call after the failure");
+    assert_eq!(calls(), 2);
 }
 
 async fn rotate_postgres(server: &Postgres, password: &str) {
@@ -158,29 +153,29 @@ async fn rotate_mariadb(server: &Mariadb, password: &str) {
 }
 
 #[tokio::test]
-async fn row_09_a_connection_to_postgres() {
+async fn connections_to_postgres_survive_a_rotation() {
     let server = <Postgres as Server>::launch().await;
     let rotate = async |password| rotate_postgres(&server, password).await;
-    a_connection_goes_on::<PgConnection>(&server, rotate).await;
+    connections_survive_a_rotation::<PgConnection>(&server, rotate).await;
 }
 
 #[tokio::test]
-async fn row_09_a_connection_to_mariadb() {
+async fn connections_to_mariadb_survive_a_rotation() {
     let server = <Mariadb as Server>::launch().await;
     let rotate = async |password| rotate_mariadb(&server, password).await;
-    a_connection_goes_on::<MySqlConnection>(&server, rotate).await;
+    connections_survive_a_rotation::<MySqlConnection>(&server, rotate).await;
 }
 
 #[tokio::test]
-async fn row_09_a_pool_of_postgres() {
+async fn a_pool_of_postgres_survives_a_rotation() {
     let server = <Postgres as Server>::launch().await;
     let rotate = async |password| rotate_postgres(&server, password).await;
-    a_pool_goes_on::<PgPool>(&server, rotate, "select pg_sleep(0.3)").await;
+    a_pool_survives_a_rotation::<PgPool>(&server, rotate, "select pg_sleep(0.3)").await;
 }
 
 #[tokio::test]
-async fn row_09_a_pool_of_mariadb() {
+async fn a_pool_of_mariadb_survives_a_rotation() {
     let server = <Mariadb as Server>::launch().await;
     let rotate = async |password| rotate_mariadb(&server, password).await;
-    a_pool_goes_on::<MySqlPool>(&server, rotate, "do sleep(0.3)").await;
+    a_pool_survives_a_rotation::<MySqlPool>(&server, rotate, "do sleep(0.3)").await;
 }

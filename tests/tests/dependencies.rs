@@ -1,4 +1,5 @@
-//! What reuse-db adds to a user's build.
+//! The packages that reuse-db adds to a user's build.
+
 #![expect(
     clippy::expect_used,
     reason = "a test fails by panicking, with a message"
@@ -9,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What a handler with sqlx has without reuse-db.
+/// The dependencies of a handler with sqlx, without reuse-db.
 const DEPENDENCIES: &str = r#"
 lambda_http = { version = "1.3", default-features = false, features = ["apigw_http"] }
 sqlx = { version = "0.9", default-features = false, features = ["postgres", "runtime-tokio"] }
@@ -52,7 +53,7 @@ fn a_user_gets_no_second_version_of_anything() {
     );
     let ours: Vec<_> = duplicates.difference(&without).collect();
     assert!(ours.is_empty(), "{ours:?}");
-    // It brings nothing but itself, and what tokio needs to hear of SIGTERM.
+    // reuse-db, its macros, and the packages that tokio needs for SIGTERM.
     let more = with
         .difference(&without)
         .filter_map(|package| package.split(' ').next());
@@ -88,7 +89,7 @@ fn write(path: &Path, text: &str) {
     fs::write(path, text).expect("a file");
 }
 
-/// The packages that are built, each as `name vVERSION`.
+/// Returns the packages of a build, each as `name vVERSION`.
 fn tree(folder: &Path, arguments: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args([

@@ -1,11 +1,12 @@
-//! What is logged of a server that refuses what it is asked for, and of credentials that cannot be had.
-//! What the guard logs is in `guard`, and all else in the tests of the runtime.
+//! Log lines and metrics that need a real server. The tests of the runtime have the other events.
 //!
-//! In a process of its own: whoever comes by an event while the subscriber is being set may turn the
-//! event off for good.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+//! These tests have a process of their own: an event that is logged while another test sets the
+//! subscriber may stay off.
 
-mod function;
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, with a message"
+)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,17 +14,21 @@ use std::fmt::Debug;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use function::a_long_freeze;
+use lambda_bench::lambda::Event as Request;
 use lambda_bench::servers::{PgBouncer, Postgres};
 use lambda_http::tracing::subscriber::layer::{Context, Layer, SubscriberExt as _};
 use lambda_http::tracing::subscriber::registry;
-use reuse_db::{BoxError, Credentials, Exclusive, Lease, Outcome, Shared, SharedLease, Source};
+use reuse_db::{BoxError, Credentials, Lease, Outcome, SharedLease};
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, a_long_freeze};
+use reuse_db_tests::on_each_server;
+use reuse_db_tests::statics::{exclusive, shared, source};
 use sqlx::{PgConnection, PgPool};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 
 thread_local! {
-    /// Of this test, which has a thread.
+    /// The warnings of this test. Each test has a thread of its own.
     static WARNINGS: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -50,15 +55,15 @@ impl<S: Subscriber> Layer<S> for Log {
     }
 }
 
-/// To be called before anything is logged.
+/// Sets the subscriber. A test calls this first.
 fn listen() {
     static SET: Once = Once::new();
     SET.call_once(|| {
-        tracing::subscriber::set_global_default(registry().with(Log)).expect("the first");
+        tracing::subscriber::set_global_default(registry().with(Log)).expect("no other subscriber");
     });
 }
 
-/// The warnings since the last call; none holds a password.
+/// Returns the warnings since the last call. None contains a password.
 fn warnings() -> Vec<Fields> {
     let warnings = WARNINGS.take();
     let text = format!("{warnings:?}");
@@ -67,31 +72,28 @@ fn warnings() -> Vec<Fields> {
 }
 
 #[tokio::test]
-async fn a_refused_idle_limit_is_said_once() {
+async fn a_rejected_idle_limit_is_logged_once() {
     listen();
     let postgres = Postgres::start().await;
     let bouncer = PgBouncer::builder()
         .setting("pool_mode", "session")
         .start(&postgres)
         .await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(bouncer.url().leak());
-    let db: &Exclusive<PgConnection> = Box::leak(Box::new(Exclusive::new(source.keep(0))));
-    // Each of the first two meets it, and the third knows.
+    let db = exclusive::<PgConnection>(source(bouncer.url()).keep(0));
+    // Two connections are rejected at once, and the third connects without the limit.
     let (one, two) = tokio::join!(db.lease(), db.lease());
     for lease in [one, two, db.lease().await] {
         Lease::settle(lease.expect("a connection"), Outcome::Success);
     }
     assert_eq!(db.stats().opened, 3);
-    let said = warnings();
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!(
-        said[0]["message"],
-        "refused: connecting without `idle_session_timeout`"
-    );
-    let target = format!("{}/app", bouncer.addr());
+    let logged = warnings();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    let message = "unsupported: connecting without `idle_session_timeout`";
+    assert_eq!(logged[0]["message"], message);
+    assert_eq!(logged[0]["target"], format!("{}/app", bouncer.addr()));
     assert!(
-        said[0]["target"] == target && said[0]["error"].contains("startup parameter"),
-        "{said:?}"
+        logged[0]["error"].contains("startup parameter"),
+        "{logged:?}"
     );
 }
 
@@ -105,16 +107,13 @@ async fn secret() -> Result<Credentials, BoxError> {
     }
 }
 
-/// The pool goes on with the connection that it has.
+/// The pool keeps its connection.
 #[tokio::test]
-async fn credentials_that_cannot_be_had_are_told_of() {
+async fn an_error_of_the_credentials_function_is_logged() {
     listen();
     let postgres = Postgres::start().await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(postgres.url().leak())
-        .credentials(&secret);
-    let db: &Shared<PgPool> = Box::leak(Box::new(Shared::new(source)));
-    let ask = async |outcome| {
+    let db = shared::<PgPool>(source(postgres.url()).credentials(&secret));
+    let invoke = async |outcome| {
         let lease = db.lease().await.expect("a pool");
         sqlx::raw_sql("select 1")
             .execute(SharedLease::get(&lease))
@@ -122,17 +121,44 @@ async fn credentials_that_cannot_be_had_are_told_of() {
             .expect("an answer");
         SharedLease::settle(lease, outcome);
     };
-    ask(Outcome::Failure).await;
+    invoke(Outcome::Failure).await;
     HAS_SECRETS.store(false, Ordering::Relaxed);
     a_long_freeze().await;
     assert_eq!(warnings(), []);
     for _ in 0..2 {
-        ask(Outcome::Success).await;
+        invoke(Outcome::Success).await;
     }
-    let said = warnings();
-    assert_eq!(said.len(), 1, "{said:?}");
+    let logged = warnings();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert_eq!(logged[0]["message"], "not renewed");
     assert!(
-        said[0]["message"] == "not renewed" && said[0]["error"].contains("the vault is closed"),
-        "{said:?}"
+        logged[0]["error"].contains("the vault is closed"),
+        "{logged:?}"
     );
+}
+
+on_each_server! {
+    /// The line follows the response, and counts each event of the invocation once.
+    async fn each_invocation_prints_one_line_of_metrics_on_request(server: &impl Server) {
+        let function = Function::start_with(server, &[("RUN", "metrics")]).await;
+        for n in 0..3 {
+            function.add(n).await;
+        }
+        function.sandbox.invoke(Request::get("/end?how=panic")).await;
+        function.sandbox.frozen().await;
+        let output = function.sandbox.output();
+        let json = |line: &str| serde_json::from_str(&line[line.find("{\"")?..]).ok();
+        let lines: Vec<serde_json::Value> = output.lines().filter_map(json).collect();
+        let metric = |name: &str| {
+            let values = lines.iter().filter_map(|line| line[name].as_u64());
+            values.collect::<Vec<_>>()
+        };
+        assert_eq!(metric("Opened"), [1, 0, 0, 0], "{output}");
+        assert_eq!(metric("Reused"), [0, 1, 1, 1], "{output}");
+        assert_eq!(metric("Discarded"), [0, 0, 0, 1], "{output}");
+        for line in &lines {
+            assert_eq!(line["FunctionName"], "bench");
+            assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "bench");
+        }
+    }
 }

@@ -1,46 +1,33 @@
-//! PgBouncer in transaction mode, and what each handle can do behind it: the table of
-//! [`Source::transaction_pooler`].
+//! PgBouncer in transaction mode: the table of [`Source::transaction_pooler`].
 
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, with a message"
+)]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lambda_bench::servers::{PgBouncer, Postgres};
 use reuse_db::{Exclusive, Lease, Outcome, Shared, SharedLease, Source};
+use reuse_db_tests::statics::{self, exclusive, outcome, shared};
 use sqlx::{Any, AnyConnection, AnyPool, PgConnection, PgPool, Postgres as Pg, Transaction};
 
-/// How often each of two clients asks, side by side.
+/// The number of transactions of each of four clients at once.
 const ROUNDS: i64 = 300;
 
-/// A source of a pooler that a test has started.
 fn source(bouncer: &PgBouncer) -> Source {
-    Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(bouncer.url().leak())
+    statics::source(bouncer.url())
 }
 
-fn parked<H>(source: Source) -> &'static Exclusive<H> {
-    Box::leak(Box::new(Exclusive::new(source)))
-}
-
-fn shared<S>(source: Source) -> &'static Shared<S> {
-    Box::leak(Box::new(Shared::new(source)))
-}
-
-/// One that is equal to no other, and so has connections of its own.
-fn apart(bouncer: &PgBouncer) -> Source {
+/// Returns a source that equals no other source, and so has its own connections.
+fn unequal(bouncer: &PgBouncer) -> Source {
     static NEXT: AtomicU64 = AtomicU64::new(2);
-    let apart = Duration::from_secs(NEXT.fetch_add(1, Ordering::Relaxed));
-    source(bouncer).transaction_pooler().verify_after(apart)
+    let unequal = Duration::from_secs(NEXT.fetch_add(1, Ordering::Relaxed));
+    source(bouncer).transaction_pooler().verify_after(unequal)
 }
 
-fn outcome<T>(result: &Result<T, sqlx::Error>) -> Outcome {
-    match result {
-        Ok(_) => Outcome::Success,
-        Err(_) => Outcome::Failure,
-    }
-}
-
-/// One session for all clients, so that each transaction may follow another client's.
+/// Starts a pooler with one session, in which any client's transaction may follow another's.
 async fn with_one_session(postgres: &Postgres) -> PgBouncer {
     PgBouncer::builder()
         .setting("default_pool_size", "1")
@@ -48,7 +35,7 @@ async fn with_one_session(postgres: &Postgres) -> PgBouncer {
         .await
 }
 
-/// Asks for `n + 1` or for `1000 n` in a transaction of its own, as the row of the table says.
+/// Asks for `n + 1` or for `1000 n` in a transaction, as the table advises.
 async fn ask(db: &mut Transaction<'_, Pg>, is_first: bool, n: i64) -> Result<i64, sqlx::Error> {
     let sql = if is_first {
         "select $1::bigint + 1"
@@ -67,11 +54,11 @@ fn answer(is_first: bool, n: i64) -> i64 {
 }
 
 #[tokio::test]
-async fn transactions_get_their_own_answers() {
+async fn concurrent_transactions_get_their_own_answers() {
     let postgres = Postgres::start().await;
     let bouncer = with_one_session(&postgres).await;
     let client = async |is_first: bool| {
-        let db = parked::<Transaction<'_, Pg>>(source(&bouncer).transaction_pooler());
+        let db = exclusive::<Transaction<'_, Pg>>(source(&bouncer).transaction_pooler());
         for n in 0..ROUNDS {
             let mut lease = db.lease().await.expect("a connection");
             let mut transaction = Lease::open(&mut lease).await.expect("a transaction");
@@ -83,7 +70,7 @@ async fn transactions_get_their_own_answers() {
         let stats = db.stats();
         assert_eq!((stats.opened, stats.unavailable), (1, 0), "{stats:?}");
     };
-    let of_a_pool = async |is_first: bool| {
+    let pool_client = async |is_first: bool| {
         let db = shared::<PgPool>(source(&bouncer).transaction_pooler());
         for n in 0..ROUNDS {
             let lease = db.lease().await.expect("a pool");
@@ -98,13 +85,13 @@ async fn transactions_get_their_own_answers() {
     tokio::join!(
         client(true),
         client(false),
-        of_a_pool(true),
-        of_a_pool(false)
+        pool_client(true),
+        pool_client(false)
     );
 }
 
-/// Of equal sources the connection and the transaction are of the same one.
-fn has_opened_one(stats: &[reuse_db::Stats]) {
+/// Statics of equal sources have opened one connection together.
+fn have_opened_one(stats: &[reuse_db::Stats]) {
     assert_eq!(stats.iter().map(|stats| stats.opened).sum::<u64>(), 1);
     assert!(
         stats.iter().all(|stats| stats.unavailable == 0),
@@ -113,12 +100,12 @@ fn has_opened_one(stats: &[reuse_db::Stats]) {
 }
 
 #[tokio::test]
-async fn raw_statements_work_on_each_handle() {
+async fn raw_statements_work_on_each_parameter_type() {
     let postgres = Postgres::start().await;
     let bouncer = with_one_session(&postgres).await;
     let source = source(&bouncer).transaction_pooler();
-    let connection = parked::<PgConnection>(source);
-    let transaction = parked::<Transaction<'_, Pg>>(source);
+    let connection = exclusive::<PgConnection>(source);
+    let transaction = exclusive::<Transaction<'_, Pg>>(source);
     let pool = shared::<PgPool>(source);
     for _ in 0..20 {
         let mut lease = transaction.lease().await.expect("a connection");
@@ -130,7 +117,7 @@ async fn raw_statements_work_on_each_handle() {
         db.commit().await.expect("a commit");
         Lease::settle(lease, Outcome::Success);
         let mut lease = connection.lease().await.expect("a connection");
-        let db = Lease::open(&mut lease).await.expect("it is open");
+        let db = Lease::open(&mut lease).await.expect("an open lease");
         sqlx::raw_sql("select 1")
             .execute(db)
             .await
@@ -143,12 +130,12 @@ async fn raw_statements_work_on_each_handle() {
             .expect("an answer");
         SharedLease::settle(lease, Outcome::Success);
     }
-    has_opened_one(&[connection.stats(), transaction.stats()]);
+    have_opened_one(&[connection.stats(), transaction.stats()]);
 }
 
 async fn on_a_connection(db: &'static Exclusive<PgConnection>) -> Result<(), sqlx::Error> {
     let mut lease = db.lease().await.expect("a connection");
-    let connection = Lease::open(&mut lease).await.expect("it is open");
+    let connection = Lease::open(&mut lease).await.expect("an open lease");
     let result = sqlx::query("select 1").execute(connection).await;
     Lease::settle(lease, outcome(&result));
     result.map(drop)
@@ -172,30 +159,32 @@ async fn on_a_pool(db: &'static Shared<PgPool>) -> Result<(), sqlx::Error> {
     result.map(drop)
 }
 
-/// What the pooler's server says.
 fn expect_code(result: Result<(), sqlx::Error>, expected: &str) {
-    let error = result.expect_err("the table says so");
+    let error = result.expect_err("an error, as in the table");
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
     assert_eq!(code.as_deref(), Some(expected), "{error}");
 }
 
-/// Why the docs say that it does not work: the server's error, not ours.
+/// The error is the server's.
 #[tokio::test]
-async fn named_statements_fail_where_another_client_has_prepared_one() {
+async fn a_prepared_statement_fails_after_another_client_has_prepared_one() {
     let postgres = Postgres::start().await;
     let bouncer = with_one_session(&postgres).await;
-    let first = on_a_connection(parked(apart(&bouncer))).await;
-    first.expect("the name is free");
-    expect_code(on_a_connection(parked(apart(&bouncer))).await, "42P05");
-    expect_code(in_a_transaction(parked(apart(&bouncer))).await, "42P05");
-    expect_code(on_a_pool(shared(apart(&bouncer))).await, "42P05");
+    let first = on_a_connection(exclusive(unequal(&bouncer))).await;
+    first.expect("an unused name");
+    expect_code(on_a_connection(exclusive(unequal(&bouncer))).await, "42P05");
+    expect_code(
+        in_a_transaction(exclusive(unequal(&bouncer))).await,
+        "42P05",
+    );
+    expect_code(on_a_pool(shared(unequal(&bouncer))).await, "42P05");
 }
 
-/// The same, where the pooler has another session for it the next time.
+/// The error is the server's.
 #[tokio::test]
-async fn named_statements_fail_where_their_session_is_another() {
+async fn a_prepared_statement_fails_in_another_session() {
     let postgres = Postgres::start().await;
     let bouncer = with_one_session(&postgres).await;
     async fn check<F>(postgres: &Postgres, ask: impl Fn() -> F)
@@ -203,21 +192,21 @@ async fn named_statements_fail_where_their_session_is_another() {
         F: Future<Output = Result<(), sqlx::Error>>,
     {
         postgres.end_sessions().await;
-        ask().await.expect("it is prepared");
+        ask().await.expect("a prepared statement");
         postgres.end_sessions().await;
         expect_code(ask().await, "26000");
     }
-    let connection = parked(apart(&bouncer));
+    let connection = exclusive(unequal(&bouncer));
     check(&postgres, || on_a_connection(connection)).await;
-    let transaction = parked(apart(&bouncer));
+    let transaction = exclusive(unequal(&bouncer));
     check(&postgres, || in_a_transaction(transaction)).await;
-    let pool = shared(apart(&bouncer));
+    let pool = shared(unequal(&bouncer));
     check(&postgres, || on_a_pool(pool)).await;
 }
 
-/// Why the docs warn of it: a client gets what another has asked for.
+/// The docs warn of this: a client gets the answer to another client's statement.
 #[tokio::test]
-async fn unnamed_statements_outside_a_transaction_run_another_clients() {
+async fn unnamed_statements_outside_a_transaction_may_run_another_clients_statement() {
     let postgres = Postgres::start().await;
     let bouncer = with_one_session(&postgres).await;
     let client = async |is_first: bool| {
@@ -242,22 +231,22 @@ async fn unnamed_statements_outside_a_transaction_run_another_clients() {
     let (one, two) = tokio::join!(client(true), client(false));
     assert!(
         one + two > 0,
-        "sqlx prepares and runs in one round trip now: the table can be mended"
+        "sqlx prepares and runs in one round trip now: correct the table"
     );
 }
 
-/// Without a word of it in the source: its first connection is refused once.
+/// The source does not mention the pooler, which rejects the first connection.
 #[tokio::test]
-async fn what_a_pooler_refuses_is_left_out() {
+async fn a_startup_parameter_that_a_pooler_rejects_is_left_out() {
     let postgres = Postgres::start().await;
     let bouncer = PgBouncer::builder()
         .setting("pool_mode", "session")
         .start(&postgres)
         .await;
-    let db = parked::<PgConnection>(source(&bouncer));
+    let db = exclusive::<PgConnection>(source(&bouncer));
     for _ in 0..2 {
         let mut lease = db.lease().await.expect("a connection");
-        let db = Lease::open(&mut lease).await.expect("it is open");
+        let db = Lease::open(&mut lease).await.expect("an open lease");
         sqlx::query("select 1")
             .execute(db)
             .await
@@ -268,12 +257,12 @@ async fn what_a_pooler_refuses_is_left_out() {
     assert_eq!((stats.opened, stats.retried), (1, 0), "{stats:?}");
 }
 
-/// `AnyConnection` takes no options, so what sqlx sends has to be let through by the pooler.
+/// `AnyConnection` takes no options: the pooler must ignore the start-up parameters of sqlx.
 #[tokio::test]
 async fn any_connection_works_where_the_pooler_ignores_what_sqlx_sends() {
     let postgres = Postgres::start().await;
     let bouncer = with_one_session(&postgres).await;
-    let lease = parked::<AnyConnection>(apart(&bouncer)).lease().await;
+    let lease = exclusive::<AnyConnection>(unequal(&bouncer)).lease().await;
     let error = lease.map(drop).expect_err("it is refused").to_string();
     assert!(
         error.contains("extra_float_digits") && error.contains("rejected"),
@@ -286,15 +275,15 @@ async fn any_connection_works_where_the_pooler_ignores_what_sqlx_sends() {
         .start(&postgres)
         .await;
     let source = source(&bouncer).transaction_pooler();
-    let connection = parked::<AnyConnection>(source);
-    let transaction = parked::<Transaction<'_, Any>>(source);
+    let connection = exclusive::<AnyConnection>(source);
+    let transaction = exclusive::<Transaction<'_, Any>>(source);
     let pool = shared::<AnyPool>(source);
     let sql = "select 7::bigint";
     for _ in 0..20 {
         let number = |row: sqlx::any::AnyRow| sqlx::Row::get::<i64, _>(&row, 0);
 
         let mut lease = connection.lease().await.expect("a connection");
-        let db = Lease::open(&mut lease).await.expect("it is open");
+        let db = Lease::open(&mut lease).await.expect("an open lease");
         let row = sqlx::raw_sql(sql).fetch_one(db).await;
         assert_eq!(row.map(number).expect("an answer"), 7);
         Lease::settle(lease, Outcome::Success);
@@ -311,22 +300,21 @@ async fn any_connection_works_where_the_pooler_ignores_what_sqlx_sends() {
         assert_eq!(row.map(number).expect("an answer"), 7);
         SharedLease::settle(lease, Outcome::Success);
     }
-    has_opened_one(&[connection.stats(), transaction.stats()]);
+    have_opened_one(&[connection.stats(), transaction.stats()]);
 }
 
-/// One that is gone while the sandbox is frozen is replaced like any other.
 #[tokio::test]
-async fn a_pooler_that_was_restarted() {
+async fn connections_of_a_restarted_pooler_are_replaced() {
     let postgres = Postgres::start().await;
     let bouncer = PgBouncer::start(&postgres).await;
     let source = source(&bouncer)
         .transaction_pooler()
         .verify_after(Duration::ZERO);
-    let db = parked::<PgConnection>(source);
+    let db = exclusive::<PgConnection>(source);
     let pool = shared::<PgPool>(source);
     for n in 1..=3 {
         let mut lease = db.lease().await.expect("a connection");
-        let connection = Lease::open(&mut lease).await.expect("it is open");
+        let connection = Lease::open(&mut lease).await.expect("an open lease");
         sqlx::raw_sql("select 1")
             .execute(connection)
             .await

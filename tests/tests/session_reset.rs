@@ -1,70 +1,64 @@
-//! After a panic, after a query that was cut off, and after a COMMIT or a BEGIN that was, the next
-//! invocation has a sound connection.
+//! Nothing crosses invocations: after a failure, a panic, or a cancelled statement, the next
+//! invocation has a clean session.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
-
-mod function;
+#![expect(clippy::panic, reason = "a test fails by panicking, with a message")]
 
 use std::time::Duration;
 
-use function::server::Server;
-use function::{Function, RUN, Reply};
 use lambda_bench::lambda::{Event, Outcome};
-use lambda_bench::servers::Postgres;
-use tokio::time::sleep;
+use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::wait::until;
+use reuse_db::{Exclusive, Lease, Outcome as LeaseOutcome};
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, RUN, Reply, program};
+use reuse_db_tests::on_each_server_and_runtime;
+use reuse_db_tests::statics::{exclusive, source};
+use sqlx::{MySqlConnection, PgConnection};
 
-/// `how` cuts off what has not been answered yet: the network is slow.
+/// `how` cancels a statement before its answer: the network is slow.
 async fn leaves_nothing_behind(server: &impl Server, how: &str) {
     let function = Function::start(server).await;
     function.proxy.delay(Duration::from_millis(60));
     for n in 1..=3 {
         Reply::of(&function.invoke(&format!("/end?how={how}")).await);
         let sessions = server.sessions().await;
-        assert!(
-            sessions.iter().all(|session| !session.in_transaction),
-            "{how}, round {n}: {sessions:?}"
-        );
+        let is_open = sessions.iter().any(|session| session.in_transaction);
+        assert!(!is_open, "{how}, round {n}: {sessions:?}");
         function.add(n).await;
     }
 }
 
-/// `opens`: how many new connections each round costs.
+/// Each round opens `opens` connections, and leaves one session on the server.
 async fn recovers_from(server: &impl Server, how: &str, opens: u64) {
     let function = Function::start(server).await;
     let mut opened = function.add(0).await.stat("opened");
-    for n in 1..=5 {
-        function
-            .sandbox
-            .invoke(Event::get(&format!("/end?how={how}")))
-            .await;
+    for n in 1..=3 {
+        let event = Event::get(&format!("/end?how={how}"));
+        function.sandbox.invoke(event).await;
         let reply = function.add(n).await;
         opened += opens;
         assert_eq!(reply.stat("opened"), opened, "{how}, round {n}");
-        // What the server may take to see that a session's client has gone.
-        sleep(Duration::from_secs(1)).await;
-        let sessions = server.sessions().await;
-        assert_eq!(sessions.len(), 1, "{how}, round {n}: {sessions:?}");
-        assert_eq!(
-            function.add(n).await.session,
-            sessions[0].pid,
-            "{how}, round {n}"
-        );
+        until("the end of a dropped connection's session", async || {
+            server.sessions().await.len() == 1
+        })
+        .await;
+        let kept = server.sessions().await[0].pid;
+        assert_eq!(function.add(n).await.session, kept, "{how}, round {n}");
     }
 }
 
-/// The function with a deadline near enough to be waited for.
+/// Starts the function with a deadline of 2 s.
 async fn with_a_near_deadline(server: &impl Server, run: &str) -> Function {
-    let program = env!("CARGO_BIN_EXE_function");
-    Function::start_sandbox(program, server, &[("RUN", run)], |builder| {
+    Function::start_sandbox(program("function"), server, &[("RUN", run)], |builder| {
         builder.timeout(Duration::from_secs(2))
     })
     .await
 }
 
-/// The error of an invocation whose COMMIT is swallowed.
+/// Returns the error of an invocation whose COMMIT gets no answer.
 async fn error_of_a_commit(function: &Function) -> String {
     let path = "/note?how=last-words";
-    // The 50 ms that it is given to answer with may be too short for a busy machine.
+    // A busy machine may need more than the 50 ms between the end of the wait and the deadline.
     for _ in 0..5 {
         function.invoke(path).await.ok();
         function.proxy.stall_after("last words");
@@ -75,11 +69,13 @@ async fn error_of_a_commit(function: &Function) -> String {
             _ => panic!("{answer:?}"),
         }
     }
-    panic!("each was late");
+    panic!("five invocations in a row missed the deadline");
 }
 
 on_each_server_and_runtime! {
-    async fn a_commit_that_the_deadline_cuts_off(server: &impl Server) {
+    async fn a_commit_cut_off_by_the_deadline_is_an_error_and_costs_no_process(
+        server: &impl Server
+    ) {
         let function = with_a_near_deadline(server, RUN.get()).await;
         let message = error_of_a_commit(&function).await;
         assert!(
@@ -88,65 +84,124 @@ on_each_server_and_runtime! {
         );
         let starts = function.sandbox.starts();
         for n in 1..=3 {
-            assert_eq!(Reply::of(&function.invoke(&format!("/note?n={n}")).await).sum, n + 1);
+            let answer = function.invoke(&format!("/note?n={n}")).await;
+            assert_eq!(Reply::of(&answer).sum, n + 1);
         }
         assert_eq!(function.sandbox.starts(), starts, "the process goes on");
     }
 
-    async fn a_panic(server: &impl Server) {
+    async fn a_panic_costs_one_connection(server: &impl Server) {
         recovers_from(server, "panic", 1).await;
     }
 
-    /// The handler gives up its query, and succeeds.
-    async fn a_query_that_was_cut_off(server: &impl Server) {
+    /// The handler cancels its query, and succeeds.
+    async fn a_cancelled_query_costs_no_connection(server: &impl Server) {
         recovers_from(server, "cut", 0).await;
     }
 
-    async fn a_begin_that_was_cut_off(server: &impl Server) {
+    async fn a_cancelled_begin_leaves_no_transaction(server: &impl Server) {
         leaves_nothing_behind(server, "cut-begin").await;
     }
 
-    /// The nap is still being prepared.
-    async fn a_query_that_was_cut_off_before_it_ran(server: &impl Server) {
+    /// The server still prepares the query.
+    async fn a_query_cancelled_before_it_ran_leaves_nothing(server: &impl Server) {
         leaves_nothing_behind(server, "cut").await;
     }
 
-    /// The handler itself is given up.
-    async fn a_handler_that_was_cut_off(server: &impl Server) {
+    async fn a_cancelled_handler_costs_one_connection(server: &impl Server) {
         recovers_from(server, "cut-off", 1).await;
     }
 
-    async fn a_failure(server: &impl Server) {
+    async fn a_failure_costs_no_connection(server: &impl Server) {
         recovers_from(server, "fail", 0).await;
     }
 
-    /// What is not at rest within `check_timeout` is given up, and nobody waits for it.
-    async fn a_long_query_that_was_cut_off(server: &impl Server) {
+    /// A query that still runs after `check_timeout` costs its connection.
+    async fn a_long_cancelled_query_delays_nobody(server: &impl Server) {
         let function = Function::start(server).await;
         for n in 1..=3 {
             function.sandbox.invoke(Event::get("/end?how=cut-long")).await;
             let answer = function.sandbox.invoke(Event::get(&format!("/add?n={n}"))).await;
             assert_eq!(Reply::of(&answer).sum, n + 1);
-            assert!(answer.took < Duration::from_secs(3), "the nap lasts for 5 s: {answer:?}");
+            assert!(answer.took < Duration::from_secs(4), "the query takes 5 s: {answer:?}");
         }
     }
 }
 
-/// On a connection that was just opened; one that was kept is replaced.
+/// A connection that was just opened is not replaced at BEGIN.
 #[tokio::test]
-async fn a_begin_that_the_deadline_cuts_off() {
+async fn a_begin_cut_off_by_the_deadline_is_an_error_and_costs_no_process() {
     let server = <Postgres as Server>::launch().await;
     let function = with_a_near_deadline(&server, "errors").await;
-    // In the last that the server says of a new connection.
+    // The last message of a server to a new connection contains this word.
     function.proxy.stall_after("server_version");
     let answer = function.sandbox.invoke(Event::get("/note")).await;
     let message = &answer.error().message;
     assert!(message.contains("no answer to BEGIN in time"), "{message}");
     for n in 1..=3 {
-        assert_eq!(
-            Reply::of(&function.invoke(&format!("/note?n={n}")).await).sum,
-            n + 1
-        );
+        let answer = function.invoke(&format!("/note?n={n}")).await;
+        assert_eq!(Reply::of(&answer).sum, n + 1);
     }
     assert_eq!(function.sandbox.starts(), 1);
+}
+
+/// Runs `leak` in a failed invocation. `is_clean` is a query that yields true in a clean session.
+macro_rules! is_reset {
+    ($server:ident, $connection:ty, $set_up:literal, leak: $leak:literal, is_clean: $is_clean:literal) => {
+        let source = source(Server::url(&$server)).on_connect($set_up);
+        let db: &Exclusive<$connection> = exclusive(source);
+        for _ in 0..2 {
+            let mut lease = db.lease().await.expect("a connection");
+            let connection = Lease::open(&mut lease).await.expect("an open lease");
+            sqlx::raw_sql($leak)
+                .execute(&mut *connection)
+                .await
+                .expect("a changed session");
+            Lease::settle(lease, LeaseOutcome::Failure);
+            let mut lease = db.lease().await.expect("the same connection");
+            let connection = Lease::open(&mut lease).await.expect("an open lease");
+            // The second run uses the prepared statement, which a reset keeps.
+            for _ in 0..2 {
+                let is_clean: bool = sqlx::query_scalar($is_clean)
+                    .fetch_one(&mut *connection)
+                    .await
+                    .expect("an answer");
+                assert!(is_clean);
+            }
+            Lease::settle(lease, LeaseOutcome::Success);
+        }
+        assert_eq!(db.stats().opened, 1, "{:?}", db.stats());
+        let notes = $server.number("select count(*) from notes").await;
+        assert_eq!(notes, 0);
+    };
+}
+
+#[tokio::test]
+async fn a_failed_invocations_settings_role_tables_and_locks_are_reset_on_postgres() {
+    let server = <Postgres as Server>::launch().await;
+    server.execute("grant pg_monitor to app").await;
+    is_reset!(
+        server, PgConnection, "set search_path to app",
+        leak: "set search_path to nowhere; create temp table left_over (n int); \
+               select pg_advisory_lock(7); listen news; begin; \
+               insert into public.notes values ('open'); set role pg_monitor",
+        is_clean: "select (current_setting('search_path') = 'app') and current_user = 'app' \
+                   and to_regclass('left_over') is null \
+                   and not exists (select from pg_locks where locktype = 'advisory') \
+                   and not exists (select from pg_listening_channels())"
+    );
+}
+
+#[tokio::test]
+async fn a_failed_invocations_locks_are_released_on_mariadb() {
+    let server = <Mariadb as Server>::launch().await;
+    server.execute("grant process on *.* to app@'%'").await;
+    is_reset!(
+        server, MySqlConnection, "set @app = 1",
+        leak: "do get_lock('left_over', 0); lock tables notes write; \
+               set autocommit = 1; start transaction; insert into notes values ('open')",
+        is_clean: "select is_used_lock('left_over') is null and not exists \
+                   (select * from information_schema.innodb_trx \
+                   where trx_mysql_thread_id = connection_id())"
+    );
 }

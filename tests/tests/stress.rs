@@ -1,27 +1,29 @@
-//! The long runs in short: `cargo run --release -p reuse-db-tests --bin stress` has them at length.
+//! The stress tests in their short form.
+//! `cargo run --release -p reuse-db-tests --bin stress` runs the long form.
 
+use reuse_db_tests::function::program;
 use reuse_db_tests::stress::{Length, Programs, faults, fleet, jitter, soak};
 
 fn programs() -> Programs {
-    Programs::beside(env!("CARGO_BIN_EXE_function"))
+    Programs::beside(program("function"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet() {
+async fn a_fleet_larger_than_the_server_is_served() {
     println!("{}", fleet::run(&programs(), Length::Short).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn faults_of_each_kind() {
+async fn no_fault_fails_more_invocations_than_it_hits() {
     println!("{}", faults::run(&programs(), Length::Short).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jittered_tries() {
+async fn attempts_of_many_sandboxes_are_spread() {
     println!("{}", jitter::run(&programs(), Length::Short).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_life() {
+async fn a_long_run_leaks_nothing() {
     println!("{}", soak::run(&programs(), Length::Short).await);
 }

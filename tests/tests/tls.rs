@@ -1,24 +1,26 @@
-//! Over TLS, as most are reached: certificates, and what the network does to a handshake.
+//! Databases over TLS: certificates, and handshakes that the network breaks.
+
 #![expect(
     clippy::expect_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
 
-mod function;
-
 use std::time::Duration;
 
-use function::server::Server;
-use function::{Function, LONG};
 use lambda_bench::proxy::Proxy;
 use lambda_bench::servers::{Mariadb, Postgres};
 use lambda_bench::wait::{until, within};
-use reuse_db::{Connect, Error, ErrorKind, Exclusive, FromConnection, Lease, Outcome, Source};
+use reuse_db::{Connect, ErrorKind, FromConnection, Lease, Outcome};
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, a_long_freeze};
+use reuse_db_tests::on_each;
+use reuse_db_tests::statics::{exclusive, source};
 use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool};
 
-/// What the server sends first in a handshake: the answer to a request for TLS, or a greeting.
+/// A server with a known first message in a handshake.
 trait Greets {
+    /// The answer to a request for TLS, or a part of the greeting.
     const FIRST: &[u8];
 }
 
@@ -39,42 +41,35 @@ on_each! {
         for n in 2..20 {
             let (reply, round_trips) = function.add_counting(n).await;
             assert_eq!(reply.stat("opened"), 1);
-            // Its own two; and a check, where this machine was slow.
+            // Two statements. A slow machine adds a health check.
             assert!(round_trips <= 3 && reply.stat("checked") + 2 >= round_trips, "{round_trips}");
         }
-        tokio::time::sleep(LONG).await;
+        a_long_freeze().await;
         let (reply, round_trips) = function.add_counting(20).await;
-        assert_eq!((reply.stat("opened"), round_trips), (1, 3), "it was checked");
+        assert_eq!((reply.stat("opened"), round_trips), (1, 3), "two statements and a check");
     }
 
-    async fn what_is_frozen_while_it_owes_comes_to_rest(server: &impl Server) {
+    async fn background_work_ends_before_the_freeze(server: &impl Server) {
         let function = Function::start(server).await;
         for n in 0..3 {
             function.invoke(&format!("/note?n={n}")).await.ok();
-            function.invoke("/fail").await;
+            function.invoke("/end?how=fail").await;
         }
         assert_eq!(function.add(1).await.stat("discarded"), 0);
-        assert!(server.sessions().await.iter().all(|session| !session.in_transaction));
+        let sessions = server.sessions().await;
+        assert!(sessions.iter().all(|session| !session.in_transaction), "{sessions:?}");
     }
 }
 
-fn source(url: String) -> Source {
-    Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak())
-}
-
-async fn refusal<C: Connect>(url: String) -> Error {
+async fn is_rejected<C: Connect>(url: String, text: &str) {
     let result = within("an answer", C::connect(&source(url))).await;
-    result.err().expect("it is refused")
-}
-
-async fn is_rejected<C: Connect>(url: String, words: &str) {
-    let error = refusal::<C>(url).await;
+    let error = result.err().expect("a rejection");
     assert_eq!(error.kind(), Some(ErrorKind::Rejected), "{error}");
-    assert!(error.to_string().contains(words), "{error}");
+    assert!(error.to_string().contains(text), "{error}");
 }
 
 #[tokio::test]
-async fn a_postgres_is_who_its_certificate_says() {
+async fn the_certificate_of_a_postgres_is_verified_as_the_url_requires() {
     let (server, other) = tokio::join!(
         Postgres::builder().tls().start(),
         Postgres::builder().tls().start()
@@ -105,7 +100,7 @@ async fn a_postgres_is_who_its_certificate_says() {
 }
 
 #[tokio::test]
-async fn a_mariadb_is_who_its_certificate_says() {
+async fn the_certificate_of_a_mariadb_is_verified_as_the_url_requires() {
     let (server, other) = tokio::join!(
         Mariadb::builder().tls().start(),
         Mariadb::builder().tls().start()
@@ -135,14 +130,15 @@ async fn a_mariadb_is_who_its_certificate_says() {
     is_rejected::<MySqlConnection>(required, "TLS").await;
 }
 
-/// The first try is struck in the middle of the handshake: the second succeeds, in the same lease.
-async fn gets_over_a_broken_handshake<S: Server + Greets, H: FromConnection + 'static>(
+/// The handshake of the first attempt stalls, and then `strike` hits its connection. The second
+/// attempt of the lease succeeds.
+async fn retries_a_broken_handshake<S: Server + Greets, H: FromConnection + 'static>(
     server: &S,
     strike: impl AsyncFn(&Proxy),
 ) {
     let proxy = Proxy::start(server.addr()).await;
     let source = source(server.url_at(proxy.port())).attempt_timeout(Duration::from_secs(1));
-    let db: &Exclusive<H> = Box::leak(Box::new(Exclusive::new(source)));
+    let db = exclusive::<H>(source);
     proxy.stall_after(S::FIRST);
     let strike = async {
         until("the handshake", async || proxy.connections() > 0).await;
@@ -155,13 +151,13 @@ async fn gets_over_a_broken_handshake<S: Server + Greets, H: FromConnection + 's
 }
 
 #[tokio::test]
-async fn a_handshake_that_the_network_breaks_is_tried_again() {
+async fn a_broken_handshake_is_retried() {
     async fn on<S: Server + Greets, H: FromConnection + 'static>() {
         let server = S::start_for("tls").await;
-        // Silence; an end; a RST.
-        gets_over_a_broken_handshake::<S, H>(&server, async |_| {}).await;
-        gets_over_a_broken_handshake::<S, H>(&server, Proxy::close).await;
-        gets_over_a_broken_handshake::<S, H>(&server, Proxy::reset).await;
+        // Silence, a FIN, and a RST.
+        retries_a_broken_handshake::<S, H>(&server, async |_| {}).await;
+        retries_a_broken_handshake::<S, H>(&server, Proxy::close).await;
+        retries_a_broken_handshake::<S, H>(&server, Proxy::reset).await;
     }
     on::<Postgres, PgConnection>().await;
     on::<Mariadb, MySqlConnection>().await;

@@ -1,10 +1,10 @@
-//! A framework on top of `reuse-db`, which is not called that here: no path that the attribute
-//! writes leads there unless it begins with `crate = …`.
+//! A framework on top of reuse-db, which has another name here. The attribute finds the crate by
+//! its argument `crate = …` only.
 
-/// For those who know the framework alone.
+/// The re-export for crates that depend on the framework only.
 pub use kept;
 
-/// A handler of the framework's.
+/// Defines a handler of the framework.
 #[macro_export]
 macro_rules! handler {
     ($(#[$attribute:meta])* async fn $name:ident($db:ident: $of:ty) -> $output:ty $body:block) => {

@@ -1,4 +1,4 @@
-//! `crate = …`, in a crate that knows no `reuse_db`, and is of an older edition.
+//! The argument `crate = …`, in a crate of an older edition without the name `reuse_db`.
 
 use kept::{reuse_db, Source};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -33,7 +33,7 @@ async fn by_default(
 }
 
 #[tokio::test]
-async fn a_dependency_by_another_name() {
+async fn the_attribute_finds_a_dependency_with_another_name() {
     assert_eq!(each_form().await.expect("a sum"), 1111);
     let opened = [
         EACH_FORM_DB.stats(),
@@ -62,7 +62,7 @@ reuse_db_tests_renamed::handler! {
 }
 
 #[tokio::test]
-async fn a_re_export_and_the_macro_of_another_crate() {
+async fn the_attribute_works_through_a_re_export_and_a_macro() {
     assert_eq!(through_a_re_export().await.expect("a number"), 1);
     assert_eq!(through_a_macro().await.expect("a number"), 2);
     assert_eq!(
@@ -87,7 +87,7 @@ async fn opaque<'a, T: Copy>(
 }
 
 #[tokio::test]
-async fn an_opaque_result_in_an_older_edition() {
+async fn an_opaque_result_may_borrow_in_an_older_edition() {
     let things = opaque(&['a', 'b']).await.expect("things");
     assert_eq!(things.collect::<String>(), "aabb");
     assert_eq!(OPAQUE_DB.stats().opened, 1);

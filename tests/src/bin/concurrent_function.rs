@@ -1,18 +1,21 @@
-//! A function for many invocations at once, with leases that nest and leases side by side.
+//! A function for many invocations at once, with nested and parallel leases.
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db::{AfterResponse, until_shutdown};
 use reuse_db_tests::query::{number, word};
 use serde_json::json;
 
-/// What the sandbox may have open: more than it serves at once, so that nested leases cannot wait for
-/// each other for ever, and less than they would need.
-const MOST: usize = 40;
+/// The connections of the sandbox: more than its 32 invocations, so that nested leases cannot wait
+/// for each other for ever, and fewer than the nested leases of 32 invocations.
+const MAX_CONNECTIONS: usize = 40;
 const KEEP: usize = 8;
 
-/// The handlers, once for each database: they differ in SQL only.
+/// Defines the handlers for a database. The databases differ in SQL only.
 macro_rules! handlers {
-    ($module:ident, $connection:ident, write: $write:literal, work: $work:literal, read: $read:literal) => {
+    (
+        $module:ident, $connection:ident,
+        write: $write:literal, work: $work:literal, read: $read:literal
+    ) => {
         mod $module {
             use std::time::Duration;
 
@@ -21,15 +24,15 @@ macro_rules! handlers {
             use sqlx::{Connection as _, $connection};
             use tokio::time::timeout;
 
-            use super::{KEEP, MOST};
+            use super::{KEEP, MAX_CONNECTIONS};
 
             const SOURCE: Source = Source::env("DATABASE_URL")
-                .max_connections(MOST)
+                .max_connections(MAX_CONNECTIONS)
                 .keep(KEEP)
                 .connect_timeout(Duration::from_secs(30));
 
-            /// What `n` says is left in the session, and read again after a while: another's, if the
-            /// connection served two at once.
+            /// Writes `n` to the session and reads it again after a while. If the connection served
+            /// two invocations at once, the answer is the other one's.
             async fn mark(db: &mut $connection, n: i64) -> Result<i64, Error> {
                 sqlx::query($write)
                     .bind(n.to_string())
@@ -106,12 +109,12 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
         _ => postgres::route(how, n).await?,
     };
     let stats = reuse_db::stats();
-    let told = json!({
+    let json = json!({
         "n": n, "value": value,
         "opened": stats.opened, "reused": stats.reused, "discarded": stats.discarded,
         "closed": stats.closed, "unavailable": stats.unavailable,
     });
-    Ok(Response::new(told.to_string().into()))
+    Ok(Response::new(json.to_string().into()))
 }
 
 #[tokio::main]

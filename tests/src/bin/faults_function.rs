@@ -1,16 +1,20 @@
-//! The function of the fault matrix: it writes a number, by each handle and to each database.
+//! The function of the stress test of faults: it writes a number, with each parameter type, to each
+//! database.
 //!
-//! `DATABASE_URL` picks the database by its scheme, the path picks the handle. With `patience=MS` a query
-//! of a second follows, which the handler itself gives up after that time.
+//! The scheme of `DATABASE_URL` selects the database, and the path the parameter type. With
+//! `patience=MS` a query of a second follows, which the handler cancels after that time.
 
 use std::time::Duration;
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db_tests::query::{number, word};
 
-/// The handlers, once for each database: they differ in SQL only.
+/// Defines the handlers for a database. The databases differ in SQL only.
 macro_rules! handlers {
-    ($module:ident, $database:ident, $connection:ident, write: $write:literal, nap: $nap:literal) => {
+    (
+        $module:ident, $database:ident, $connection:ident,
+        write: $write:literal, nap: $nap:literal
+    ) => {
         mod $module {
             use std::time::Duration;
 
@@ -19,12 +23,12 @@ macro_rules! handlers {
             use sqlx::{Pool, Transaction, $connection, $database};
             use tokio::time::timeout;
 
-            /// Each freeze is longer than `verify_after`, without taking long.
+            /// A short `verify_after` makes a short freeze long enough for a health check.
             const SOURCE: Source = Source::env("DATABASE_URL")
                 .read_write()
                 .verify_after(Duration::from_millis(50));
 
-            /// What each handler does, on whatever a statement is run on: `$db`, made anew for each.
+            /// Runs the statements of a handler. `$db` is evaluated for each.
             macro_rules! work {
                 ($db:expr, $patience:expr, $n:expr) => {{
                     sqlx::query($write).bind($n).execute($db).await?;

@@ -1,9 +1,9 @@
-//! A function of which there are many sandboxes, and few connections.
+//! A function with many sandboxes, on a server with few connections.
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use serde_json::json;
 
-/// The handlers, once for each database.
+/// Defines the handlers for a database. The databases differ in SQL only.
 macro_rules! handlers {
     ($module:ident, $connection:ident, session: $session:literal) => {
         mod $module {
@@ -12,7 +12,7 @@ macro_rules! handlers {
             use reuse_db::{Source, reuse_db};
             use sqlx::$connection;
 
-            /// With all that is not said as it is.
+            /// Every limit of this source is a default.
             #[reuse_db]
             pub(super) async fn default(db: &mut $connection) -> Result<i64, sqlx::Error> {
                 sqlx::query_scalar($session).fetch_one(db).await
@@ -21,7 +21,7 @@ macro_rules! handlers {
             const SHORT: Source =
                 Source::env("DATABASE_URL").idle_session_timeout(Duration::from_secs(2));
 
-            /// Whose sessions the server ends soon.
+            /// The server ends an idle session of this source after 2 s.
             #[reuse_db(source = SHORT)]
             pub(super) async fn short(db: &mut $connection) -> Result<i64, sqlx::Error> {
                 sqlx::query_scalar($session).fetch_one(db).await

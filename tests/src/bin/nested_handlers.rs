@@ -1,4 +1,4 @@
-//! Two handlers, of which one calls the other: on connections, and on transactions.
+//! A handler that calls another handler, with connections and with transactions.
 
 use lambda_http::{Error, Request, Response, service_fn};
 use reuse_db::reuse_db;
@@ -25,7 +25,7 @@ async fn write(tx: &mut Transaction<'_, Postgres>) -> Result<i64, sqlx::Error> {
     inner_with(tx).await
 }
 
-/// It refuses, while what it calls does not.
+/// Answers a client error, so that its own transaction is rolled back. The inner one is committed.
 #[reuse_db]
 async fn write_around(tx: &mut Transaction<'_, Postgres>) -> Result<Response<String>, Error> {
     let sessions = [write_with(tx).await?, write().await?];

@@ -1,8 +1,8 @@
-//! What a cold start costs: the time from the start of the process to its first response, with
+//! The cost of a cold start: the time from the start of the process to its first response, with
 //! `reuse_db::run` and the attribute, beside `lambda_http::run` and a pool in a static.
 //!
-//! `cargo run --release -p reuse-db-tests --bin start_cost [-- STARTS]`, 30 of each unless said, in turns, on
-//! PostgreSQL over loopback; both functions are built for release, and the emulator should be.
+//! `cargo run --release -p reuse-db-tests --bin start_cost [-- STARTS]` starts each function 30
+//! times by default, in turns, on PostgreSQL over loopback. Both functions are built for release.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
 
@@ -14,7 +14,7 @@ use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::servers::Postgres;
 use tokio::time::Instant;
 
-const PROGRAMS: [&str; 2] = ["by_hand", "kept"];
+const PROGRAMS: [&str; 2] = ["with_static_pool", "with_reuse_db"];
 
 #[tokio::main]
 async fn main() {
@@ -29,15 +29,15 @@ async fn main() {
         }
     }
     println!("{:>20} {:>9} {:>9} {:>9}", "", "least", "median", "mean");
-    let [by_hand, kept] = times.map(figures);
-    for (name, figures) in PROGRAMS.iter().zip([by_hand, kept]) {
+    let [static_pool, reuse_db] = times.map(figures);
+    for (name, figures) in PROGRAMS.iter().zip([static_pool, reuse_db]) {
         let [least, median, mean] = figures.map(|time| format!("{:.1}ms", time * 1000.0));
         println!("{name:>20} {least:>9} {median:>9} {mean:>9}");
     }
-    let ratio = |n: usize| format!("{:.3}", kept[n] / by_hand[n]);
+    let ratio = |n: usize| format!("{:.3}", reuse_db[n] / static_pool[n]);
     println!(
         "{:>20} {:>9} {:>9} {:>9}",
-        "kept / by_hand",
+        "ratio",
         ratio(0),
         ratio(1),
         ratio(2)
@@ -76,7 +76,7 @@ async fn first_response(program: &Path, url: &str) -> Duration {
     took
 }
 
-/// The least, the median and the mean, in seconds.
+/// Returns the least, the median and the mean, in seconds.
 fn figures(mut times: Vec<Duration>) -> [f64; 3] {
     times.sort();
     let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();

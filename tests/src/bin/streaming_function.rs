@@ -1,8 +1,7 @@
-//! A function that streams rows: over a pool that it takes by value, and over a connection that
-//! moves into the body.
+//! A function that streams rows from a pool by value, or from a `Lease` that moves into the body.
 //!
-//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN=composed` runs it on a runtime of its
-//! own making.
+//! The scheme of `DATABASE_URL` selects PostgreSQL or MySQL. `RUN=composed` selects a runtime that
+//! is composed of the public parts of reuse-db.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +21,15 @@ use tokio_stream::{Stream, StreamExt as _};
 
 type Rows = UnsyncBoxBody<Bytes, Error>;
 
-/// What a chunk holds at least; one a row would cost more than the row.
+/// The smallest size of a chunk in bytes. A chunk per row would cost more than the row.
 const CHUNK: usize = 8 * 1024;
 
-/// The handlers, once for each database: they differ in SQL only.
+/// Defines the handlers for a database. The databases differ in SQL only.
 macro_rules! handlers {
-    ($module:ident, $database:ident, $connection:ident, rows: $rows:literal, session: $session:literal) => {
+    (
+        $module:ident, $database:ident, $connection:ident,
+        rows: $rows:literal, session: $session:literal
+    ) => {
         mod $module {
             use lambda_http::{Error, Request, Response};
             use reuse_db::{Lease, Outcome, Source, reuse_db};
@@ -35,7 +37,7 @@ macro_rules! handlers {
             use sqlx::{Pool, $connection, $database};
             use tokio_stream::StreamExt as _;
 
-            use super::{Rows, streamed};
+            use super::{Rows, stats, streamed};
 
             const POOL: Source = Source::env("DATABASE_URL").max_connections(1);
 
@@ -45,7 +47,7 @@ macro_rules! handlers {
                 pool: Pool<$database>,
             ) -> Result<Response<Rows>, Error> {
                 let sql = sqlx::query_scalar::<_, i64>($rows).bind(number(&request, "rows"));
-                // Of a clone, since the stream outlives the handler.
+                // The pool moves into the stream, which outlives the handler.
                 let rows = async_stream::stream! {
                     let mut rows = sql.fetch(&pool);
                     while let Some(row) = rows.next().await {
@@ -87,7 +89,7 @@ macro_rules! handlers {
             #[reuse_db]
             async fn session(db: &mut $connection) -> Result<Response<Rows>, Error> {
                 let session: i64 = sqlx::query_scalar($session).fetch_one(db).await?;
-                super::told(session)
+                stats(session)
             }
 
             pub(super) async fn route(request: Request) -> Result<Response<Rows>, Error> {
@@ -113,8 +115,8 @@ handlers! {
     session: "select cast(connection_id() as signed)"
 }
 
-/// The rows as lines. The parameter `fail_at` says which one fails, `nap` how many milliseconds
-/// each chunk takes.
+/// Streams the rows as lines. The parameter `fail_at` is the row that fails, and `nap` the
+/// milliseconds before each chunk.
 fn streamed(
     request: &Request,
     rows: impl Stream<Item = Result<i64, Error>> + Send + 'static,
@@ -149,13 +151,13 @@ fn streamed(
     Response::new(StreamBody::new(chunks).boxed_unsync())
 }
 
-fn told(session: i64) -> Result<Response<Rows>, Error> {
+fn stats(session: i64) -> Result<Response<Rows>, Error> {
     let stats = reuse_db::stats();
-    let told = json!({
+    let json = json!({
         "session": session, "opened": stats.opened, "checked": stats.checked,
         "stale": stats.stale, "discarded": stats.discarded,
     });
-    let whole = Full::from(told.to_string()).map_err(|never| match never {});
+    let whole = Full::from(json.to_string()).map_err(|never| match never {});
     Ok(Response::new(whole.boxed_unsync()))
 }
 

@@ -1,5 +1,7 @@
-//! The long runs: `cargo run --release -p reuse-db-tests --bin stress [-- [short] PART…]`, where the
-//! parts are `fleet`, `faults`, `jitter` and `soak`; all of them unless said.
+//! The stress tests in their long form.
+//!
+//! `cargo run --release -p reuse-db-tests --bin stress [-- [short] PART…]` runs the parts `fleet`,
+//! `faults`, `jitter` and `soak`, or those that are named.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
 

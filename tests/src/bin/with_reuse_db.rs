@@ -1,4 +1,4 @@
-//! The handler of `by_hand`, with the attribute.
+//! The handler of `with_static_pool`, with the attribute.
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db::reuse_db;

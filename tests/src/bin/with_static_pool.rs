@@ -1,6 +1,6 @@
-//! What a user has without reuse-db: `lambda_http::run`, and a pool in a static, as tutorials show it.
+//! A function without reuse-db: `lambda_http::run`, and a pool in a static, as in tutorials.
 //!
-//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme.
+//! The scheme of `DATABASE_URL` selects PostgreSQL or MySQL.
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use sqlx::{MySqlPool, PgPool};

@@ -1,59 +1,70 @@
-//! The function under test, as its client sees it.
+//! A function under test, as its client sees the function.
 
-#![allow(dead_code, reason = "no test uses all of it")]
-#![allow(clippy::expect_used, reason = "a test fails by panicking")]
-
-#[macro_use]
-pub(crate) mod server;
+pub mod server;
 
 use std::cell::Cell;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lambda_bench::lambda::{Answer, Builder, Event, Sandbox};
 use lambda_bench::proxy::Proxy;
 use serde_json::Value;
 
-use server::Server;
+use self::server::Server;
 
-/// Longer than `verify_after`: a connection that was idle for this long is checked before it is
-/// used.
-pub(crate) const LONG: Duration = Duration::from_millis(1_100);
+/// Longer than the default of `verify_after`: a connection that was idle for this long is checked
+/// before its next use.
+pub const LONG: Duration = Duration::from_millis(1_100);
 
 thread_local! {
-    /// How the functions of this test are run, unless it says so itself; each test has a thread.
-    pub(crate) static RUN: Cell<&'static str> = const { Cell::new("") };
+    /// The variable `RUN` of the functions of this test. Each test has a thread of its own.
+    pub static RUN: Cell<&'static str> = const { Cell::new("") };
 }
 
-/// The environment of a function whose [`events`](Function::events) are to be read.
-pub(crate) const LOGGED: [(&str, &str); 3] = [
+/// The environment of a function whose [`events`](Function::events) are read.
+pub const LOGGED: [(&str, &str); 3] = [
     ("INIT", "log"),
     ("RUST_LOG", "reuse_db=debug"),
     ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
 ];
 
-/// The function in a sandbox, behind a proxy to its server.
-pub(crate) struct Function {
-    pub(crate) sandbox: Sandbox,
-    pub(crate) proxy: Proxy,
+/// Returns the path of a function binary of this package, which cargo builds for each test.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
+    profile.join(name)
 }
 
-/// What the handlers answer.
+/// A function in a sandbox, behind a proxy to its server.
 #[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) sum: i64,
+pub struct Function {
+    /// The sandbox of the function.
+    pub sandbox: Sandbox,
+    /// The proxy between the function and its server.
+    pub proxy: Proxy,
+}
+
+/// The answer of a handler.
+#[derive(Debug)]
+pub struct Reply {
+    /// The parameter `n`, plus one.
+    pub sum: i64,
     /// The server's number for the session.
-    pub(crate) session: i64,
+    pub session: i64,
     /// The handler's end, in milliseconds of the Unix epoch.
-    pub(crate) ended: u64,
-    pub(crate) stats: Value,
+    pub ended: u64,
+    /// The counters of the function.
+    pub stats: Value,
 }
 
 impl Reply {
-    pub(crate) fn of(answer: &Answer) -> Self {
+    /// Reads an answer that must be a success.
+    pub fn of(answer: &Answer) -> Self {
         Self::of_any_status(answer.ok())
     }
 
-    pub(crate) fn of_any_status(answer: &Answer) -> Self {
+    /// Reads an answer of any status.
+    pub fn of_any_status(answer: &Answer) -> Self {
         let json = answer.json();
         Self {
             sum: json["sum"].as_i64().unwrap_or_default(),
@@ -63,38 +74,41 @@ impl Reply {
         }
     }
 
-    /// A figure of the function's, since it started.
-    pub(crate) fn stat(&self, name: &str) -> u64 {
-        self.stats[name].as_u64().expect("a figure")
+    /// Returns a counter of the function, since its start.
+    pub fn stat(&self, name: &str) -> u64 {
+        self.stats[name].as_u64().expect("a counter")
     }
 }
 
 impl Function {
-    pub(crate) async fn start(server: &impl Server) -> Self {
+    /// Starts the binary `function`.
+    pub async fn start(server: &impl Server) -> Self {
         Self::start_with(server, &[]).await
     }
 
-    pub(crate) async fn start_with(server: &impl Server, env: &[(&str, &str)]) -> Self {
-        Self::start_program(env!("CARGO_BIN_EXE_function"), server, env).await
+    /// Starts the binary `function` with more variables in its environment.
+    pub async fn start_with(server: &impl Server, env: &[(&str, &str)]) -> Self {
+        Self::start_program(program("function"), server, env).await
     }
 
-    pub(crate) async fn start_program(
-        program: &str,
+    /// Starts another program.
+    pub async fn start_program(
+        program: impl AsRef<Path>,
         server: &impl Server,
         env: &[(&str, &str)],
     ) -> Self {
         Self::start_sandbox(program, server, env, |builder| builder).await
     }
 
-    /// With a sandbox as `change` makes it.
-    pub(crate) async fn start_sandbox(
-        program: &str,
+    /// Starts a program in a sandbox with other settings. The time limit is 10 s without `change`.
+    pub async fn start_sandbox(
+        program: impl AsRef<Path>,
         server: &impl Server,
         env: &[(&str, &str)],
         change: impl FnOnce(Builder) -> Builder,
     ) -> Self {
         let proxy = Proxy::start(server.addr()).await;
-        let mut builder = Sandbox::builder(program)
+        let mut builder = Sandbox::builder(program.as_ref())
             .env("DATABASE_URL", server.url_at(proxy.port()))
             .env("RUN", RUN.get())
             .timeout(Duration::from_secs(10));
@@ -107,15 +121,16 @@ impl Function {
         }
     }
 
-    /// Invokes it and waits for the freeze that follows.
-    pub(crate) async fn invoke(&self, path: &str) -> Answer {
+    /// Invokes the function and waits for the freeze that follows.
+    pub async fn invoke(&self, path: &str) -> Answer {
         let answer = self.sandbox.invoke(Event::get(path)).await;
         self.sandbox.frozen().await;
         answer
     }
 
-    /// What it has logged, if it is [`LOGGED`]: the level of each event by its message, and its fields.
-    pub(crate) fn events(&self) -> Vec<(String, Value)> {
+    /// Returns what a [`LOGGED`] function has logged: each event as `LEVEL message`, and its
+    /// fields.
+    pub fn events(&self) -> Vec<(String, Value)> {
         let output = self.sandbox.output();
         let lines = output.lines();
         let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -127,23 +142,24 @@ impl Function {
         events.filter_map(event).collect()
     }
 
-    /// Two statements, with an answer that must be right.
-    pub(crate) async fn add(&self, n: i64) -> Reply {
+    /// Invokes the route of two statements, and checks the answer.
+    pub async fn add(&self, n: i64) -> Reply {
         let answer = self.invoke(&format!("/add?n={n}")).await;
         let reply = Reply::of(&answer);
         assert_eq!(reply.sum, n + 1, "{answer:?}");
         reply
     }
 
-    /// The same, and its round trips, those after the response included.
-    pub(crate) async fn add_counting(&self, n: i64) -> (Reply, u64) {
+    /// Returns the reply of [`add`](Self::add) and its round trips, those after the response
+    /// included.
+    pub async fn add_counting(&self, n: i64) -> (Reply, u64) {
         let before = self.proxy.counts();
         let reply = self.add(n).await;
         (reply, (self.proxy.counts() - before).round_trips)
     }
 }
 
-/// Lets a freeze last for longer than `verify_after`.
-pub(crate) async fn a_long_freeze() {
+/// Lets a freeze last for longer than the default of `verify_after`.
+pub async fn a_long_freeze() {
     tokio::time::sleep(LONG).await;
 }

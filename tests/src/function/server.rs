@@ -1,32 +1,41 @@
-//! Both servers, for tests that hold on each.
+//! PostgreSQL and MariaDB behind one trait, and tests that run on both.
 
 use std::net::SocketAddr;
 
 use lambda_bench::servers::{Mariadb, Postgres, Session};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 
-pub(crate) trait Server: Sized {
-    /// A server of the test's own, with the table that the function writes to.
+/// A server that a test has started.
+#[expect(async_fn_in_trait, reason = "no test sends these futures to a thread")]
+pub trait Server: Sized {
+    /// Starts a server with the table `notes`, to which the functions write.
     async fn launch() -> Self {
         Self::start_for("").await
     }
 
-    /// The same for a place of [`on_each!`](crate::on_each): `tls` has it speak that.
+    /// Starts a server for a place of [`on_each!`](crate::on_each), over TLS if that is `tls`.
     async fn start_for(place: &str) -> Self;
+    /// Returns the URL of the function's user.
     fn url(&self) -> String;
+    /// Returns the URL with another port, such as a proxy's.
     fn url_at(&self, port: u16) -> String;
+    /// Returns the address of the server.
     fn addr(&self) -> SocketAddr;
+    /// Stops the server.
     async fn stop(&self);
+    /// Starts a stopped server on its old port.
     async fn start_again(&self);
+    /// Stops the server and starts it again.
     async fn restart(&self);
-    /// Those of the function.
+    /// Returns the sessions of the function's user.
     async fn sessions(&self) -> Vec<Session>;
+    /// Ends the sessions of the function's user, and returns their number.
     async fn end_sessions(&self) -> usize;
-    /// From now on it takes no writes of the function's, whose sessions go on.
+    /// Makes the server read-only for the function's user. Its sessions stay.
     async fn demote(&self);
     /// Runs a statement as the administrator.
     async fn execute(&self, sql: &str);
-    /// A number, asked for by the user of the function.
+    /// Returns the number that a query of the function's user yields.
     async fn number(&self, sql: &str) -> i64;
 }
 
@@ -112,7 +121,7 @@ server!(Postgres, PgConnection, demote: [
 ]);
 server!(Mariadb, MySqlConnection, demote: ["set global read_only = 1"]);
 
-/// A test for each server.
+/// Defines a test for each server.
 #[macro_export]
 macro_rules! on_each_server {
     ($($tests:tt)*) => {
@@ -120,7 +129,8 @@ macro_rules! on_each_server {
     };
 }
 
-/// A test for each server, and one for a function whose runtime is composed of our public parts.
+/// Defines a test for each server, and a third for a function that composes its runtime of the
+/// public parts of reuse-db.
 #[macro_export]
 macro_rules! on_each_server_and_runtime {
     ($($tests:tt)*) => {
@@ -131,11 +141,17 @@ macro_rules! on_each_server_and_runtime {
     };
 }
 
-/// A module for each test, with the test on each of the places: a name, a server, and a way to run
-/// the function, or to reach the server (`tls`).
+/// Defines a module for each test, and in the module the test for each place. A place is a name, a
+/// server, and the variable `RUN` of the function, or `tls` for a server over TLS.
 #[macro_export]
 macro_rules! on_each {
-    ($places:tt $($(#[$attribute:meta])* async fn $test:ident($server:ident: &impl Server) $body:block)*) => {
+    (
+        $places:tt
+        $(
+            $(#[$attribute:meta])*
+            async fn $test:ident($server:ident: &impl Server) $body:block
+        )*
+    ) => {
         $(
             $(#[$attribute])*
             mod $test {
@@ -149,7 +165,7 @@ macro_rules! on_each {
     };
 }
 
-/// The function `test` as a test on each of the places.
+/// Defines the function `test` as a test for each place.
 #[macro_export]
 macro_rules! on {
     ({ $($name:ident $server:ident $run:literal),* }) => {
@@ -157,7 +173,8 @@ macro_rules! on {
             #[tokio::test]
             async fn $name() {
                 $crate::function::RUN.set($run);
-                test(&<lambda_bench::servers::$server as Server>::start_for($run).await).await;
+                use lambda_bench::servers;
+                test(&<servers::$server as Server>::start_for($run).await).await;
             }
         )*
     };

@@ -34,7 +34,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     let (port, attempts) = refuse();
     let mut sandboxes = Vec::new();
     for _ in 0..count {
-        let sandbox = Sandbox::builder(programs.path("fleet"))
+        let sandbox = Sandbox::builder(programs.path("fleet_function"))
             .env(
                 "DATABASE_URL",
                 format!("postgres://app@127.0.0.1:{port}/app?sslmode=disable"),

@@ -1,27 +1,18 @@
-//! A transaction's BEGIN is ours: what it meets is no failure of the handler's.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod function;
+//! A `&mut Transaction` parameter: if BEGIN finds a trusted connection dead, a new connection takes
+//! over.
 
 use std::time::{Duration, Instant};
 
-use function::server::Server;
 use lambda_bench::proxy::Proxy;
 use lambda_bench::servers::{Mariadb, PgBouncer, Postgres};
 use lambda_bench::wait::within;
-use reuse_db::{Error, ErrorKind, Exclusive, Finish as _, FromConnection, Lease, Outcome, Source};
+use reuse_db::{Error, ErrorKind, Exclusive, Finish as _, FromConnection, Lease, Outcome};
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::statics::{exclusive, source};
 use sqlx::{Any, AnyConnection, MySql, PgConnection, Transaction};
 
-/// One that trusts its connections whatever happens to them.
-fn parked<H: FromConnection>(url: String) -> &'static Exclusive<H> {
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
-    let source = source.verify_after(Duration::from_secs(600));
-    Box::leak(Box::new(Exclusive::new(source)))
-}
+/// Makes each connection trusted, in whatever state.
+const ALWAYS_TRUSTED: Duration = Duration::from_secs(600);
 
 async fn transact<H: FromConnection + 'static>(db: &'static Exclusive<H>) -> Result<(), Error> {
     let mut lease = within("a lease", db.lease()).await?;
@@ -31,12 +22,12 @@ async fn transact<H: FromConnection + 'static>(db: &'static Exclusive<H>) -> Res
     Ok(())
 }
 
-/// A connection that is trusted dies, and the next transaction is on another.
 async fn is_replaced<S: Server, H: FromConnection + 'static>() {
     let server = S::launch().await;
     let proxy = Proxy::start(server.addr()).await;
-    let db = parked::<H>(server.url_at(proxy.port()));
-    transact(db).await.expect("the first");
+    let url = server.url_at(proxy.port());
+    let db = exclusive::<H>(source(url).verify_after(ALWAYS_TRUSTED));
+    transact(db).await.expect("the first transaction");
     for (nth, fault) in ["session ended", "reset", "restarted", "black hole"]
         .into_iter()
         .enumerate()
@@ -51,61 +42,55 @@ async fn is_replaced<S: Server, H: FromConnection + 'static>() {
         transact(db)
             .await
             .unwrap_or_else(|error| panic!("{fault}: {error}"));
-        assert!(begun.elapsed() < Duration::from_secs(4), "{fault}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{fault}");
         let (stats, nth) = (db.stats(), nth as u64 + 1);
         assert_eq!((stats.stale, stats.opened), (nth, nth + 1), "{fault}");
-        assert_eq!(stats.checked, 0, "{fault}: it was trusted");
+        assert_eq!(stats.checked, 0, "{fault}: the connection was trusted");
     }
 }
 
 #[tokio::test]
-async fn a_dead_connection_is_replaced_on_postgres() {
+async fn a_dead_connection_is_replaced_at_begin_on_postgres() {
     is_replaced::<Postgres, Transaction<'_, sqlx::Postgres>>().await;
 }
 
 #[tokio::test]
-async fn a_dead_connection_is_replaced_on_mariadb() {
+async fn a_dead_connection_is_replaced_at_begin_on_mariadb() {
     is_replaced::<Mariadb, Transaction<'_, MySql>>().await;
 }
 
 #[tokio::test]
-async fn a_dead_connection_is_replaced_on_any() {
+async fn a_dead_connection_is_replaced_at_begin_on_any() {
     is_replaced::<Postgres, Transaction<'_, Any>>().await;
 }
 
-/// Where a server cannot be reached, it is a refusal like another, which `run` answers with a 503.
 #[tokio::test]
-async fn a_server_that_is_gone_is_unavailable() {
+async fn a_begin_without_a_server_is_unavailable() {
     let server = Postgres::start().await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(server.url().leak())
-        .verify_after(Duration::from_secs(600))
+    let source = source(server.url())
+        .verify_after(ALWAYS_TRUSTED)
         .connect_timeout(Duration::from_secs(1));
-    let db: &Exclusive<Transaction<'_, sqlx::Postgres>> =
-        Box::leak(Box::new(Exclusive::new(source)));
-    transact(db).await.expect("the first");
+    let db = exclusive::<Transaction<'_, sqlx::Postgres>>(source);
+    transact(db).await.expect("the first transaction");
     server.stop().await;
-    let error = transact(db).await.expect_err("it is gone");
+    let error = transact(db).await.expect_err("the server is down");
     assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
     assert!(error.to_string().contains("Connection refused"), "{error}");
     server.start_again().await;
-    transact(db).await.expect("it is back");
+    transact(db).await.expect("the server is back");
 }
 
-/// PgBouncer lets a client in, and has no session for its transaction.
+/// PgBouncer accepts a client before it has a session for the client's transaction.
 #[tokio::test]
-async fn a_full_pooler_is_met_at_begin_and_is_saturated() {
+async fn a_begin_on_a_full_pooler_is_saturated() {
     let postgres = Postgres::start().await;
     let bouncer = PgBouncer::builder()
         .setting("default_pool_size", "1")
         .setting("query_wait_timeout", "1")
         .start(&postgres)
         .await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(bouncer.url().leak())
-        .transaction_pooler();
-    let db: &Exclusive<Transaction<'_, sqlx::Postgres>> =
-        Box::leak(Box::new(Exclusive::new(source)));
+    let source = source(bouncer.url()).transaction_pooler();
+    let db = exclusive::<Transaction<'_, sqlx::Postgres>>(source);
     let mut first = db.lease().await.expect("a lease");
     let held = Lease::open(&mut first).await.expect("the only session");
     let error = transact(db).await.expect_err("no session is left");
@@ -113,18 +98,19 @@ async fn a_full_pooler_is_met_at_begin_and_is_saturated() {
     assert!(error.to_string().contains("query_wait_timeout"), "{error}");
     drop(held);
     Lease::settle(first, Outcome::Success);
-    transact(db).await.expect("it is free again");
+    transact(db).await.expect("the session is free again");
 }
 
-/// A statement of the handler's own is never sent again, nor its connection replaced under it.
 #[tokio::test]
-async fn what_is_no_transaction_is_not_begun() {
+async fn a_plain_connection_is_neither_begun_nor_replaced() {
     let server = Postgres::start().await;
-    let db = parked::<PgConnection>(server.url());
-    transact(db).await.expect("the first");
+    let source = source(server.url()).verify_after(ALWAYS_TRUSTED);
+    let db = exclusive::<PgConnection>(source);
+    transact(db).await.expect("the first lease");
     server.end_sessions().await;
-    transact(db).await.expect("nothing is sent");
+    transact(db).await.expect("no statement is sent");
     assert_eq!(db.stats().opened, 1);
-    let any = parked::<AnyConnection>(server.url());
-    transact(any).await.expect("another driver");
+    transact(exclusive::<AnyConnection>(source))
+        .await
+        .expect("a lease of another driver");
 }

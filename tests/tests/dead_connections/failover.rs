@@ -1,51 +1,48 @@
-//! After a failover a warm sandbox writes to the new writer, which has the old one's name.
+//! After a failover behind the same host name, a warm sandbox moves to the new writer.
 
-mod function;
-
-use function::server::Server;
-use function::{Function, a_long_freeze};
 use lambda_bench::lambda::{Answer, Outcome};
 use lambda_bench::wait::until;
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, a_long_freeze};
+use reuse_db_tests::on_each_server;
 
-/// Whose server has just handed over to another, behind the same name.
+const NOTES: &str = "select count(*) from notes";
+
+/// Returns a warm function whose server has just handed over to `new`.
 async fn after_a_failover<S: Server>(old: &S, new: &S, path: &str) -> Function {
     let function = Function::start(old).await;
     for _ in 0..2 {
         function.invoke(path).await.ok();
     }
-    assert_eq!(old.number("select count(*) from notes").await, 2);
+    assert_eq!(old.number(NOTES).await, 2);
     old.demote().await;
     function.proxy.retarget(new.addr());
     function
 }
 
-async fn one_invocation_fails_and_no_more<S: Server>(old: &S, path: &str) {
-    one_fails_and_no_more(old, path, |answer| match &answer.outcome {
+/// Reports whether the function failed, which is allowed for a write to a read-only server alone.
+fn failed(answer: &Answer) -> bool {
+    match &answer.outcome {
         Outcome::Failed(error) => {
             assert!(error.message.contains("read"), "{answer:?}");
             true
         }
         _ => false,
-    })
-    .await;
+    }
 }
 
-async fn one_fails_and_no_more<S: Server>(
-    old: &S,
-    path: &str,
-    is_failure: impl Fn(&Answer) -> bool,
-) {
+/// Without a freeze, only the answer to a write shows that the server is read-only.
+async fn at_most_one_fails<S: Server>(old: &S, path: &str, failed: impl Fn(&Answer) -> bool) {
     let new = S::launch().await;
     let function = after_a_failover(old, &new, path).await;
-    // In the middle of its work: only the server can tell, as soon as the session has heard of it.
     until("the first failure", async || {
-        is_failure(&function.invoke(path).await)
+        failed(&function.invoke(path).await)
     })
     .await;
     for _ in 0..3 {
         function.invoke(path).await.ok();
     }
-    assert_eq!(new.number("select count(*) from notes").await, 3);
+    assert_eq!(new.number(NOTES).await, 3);
 }
 
 async fn none_fails_after_a_long_freeze<S: Server>(old: &S, path: &str) {
@@ -55,45 +52,41 @@ async fn none_fails_after_a_long_freeze<S: Server>(old: &S, path: &str) {
     for _ in 0..3 {
         function.invoke(path).await.ok();
     }
-    assert_eq!(new.number("select count(*) from notes").await, 3);
+    assert_eq!(new.number(NOTES).await, 3);
 }
 
 on_each_server! {
-    async fn row_12_an_invocation_that_meets_it_fails_and_the_next_writes(server: &impl Server) {
-        one_invocation_fails_and_no_more(server, "/write").await;
+    async fn one_invocation_fails_and_the_next_writes(server: &impl Server) {
+        at_most_one_fails(server, "/write", failed).await;
     }
 
-    async fn the_same_of_a_pool(server: &impl Server) {
-        one_invocation_fails_and_no_more(server, "/write-to-a-pool").await;
+    async fn one_invocation_of_a_pool_fails_and_the_next_writes(server: &impl Server) {
+        at_most_one_fails(server, "/write-to-a-pool", failed).await;
     }
 
-    async fn the_same_of_any_connection(server: &impl Server) {
-        one_invocation_fails_and_no_more(server, "/write-to-any").await;
+    async fn one_invocation_of_any_fails_and_the_next_writes(server: &impl Server) {
+        at_most_one_fails(server, "/write-to-any", failed).await;
     }
 
-    /// It answers a 500 by itself, and keeps the server's error.
-    async fn the_same_where_the_handler_answers_for_itself(server: &impl Server) {
-        let is_failure = |answer: &Answer| answer.status() == 500;
-        one_fails_and_no_more(server, "/write-and-answer", is_failure).await;
+    /// The handler answers a 500, and keeps the server's error to itself.
+    async fn one_response_of_500_is_enough_for_the_next_to_write(server: &impl Server) {
+        at_most_one_fails(server, "/write-and-answer", |answer| answer.status() == 500).await;
     }
 
-    async fn after_a_long_freeze_none_fails(server: &impl Server) {
+    async fn no_invocation_fails_after_a_long_freeze(server: &impl Server) {
         none_fails_after_a_long_freeze(server, "/write").await;
     }
 
-    async fn nor_with_a_pool(server: &impl Server) {
+    async fn no_invocation_of_a_pool_fails_after_a_long_freeze(server: &impl Server) {
         none_fails_after_a_long_freeze(server, "/write-to-a-pool").await;
     }
 
-    /// So it is the source that makes the difference.
-    async fn a_source_that_does_not_say_so_stays_where_it_is(server: &impl Server) {
+    /// The counter-check: `read_write` makes the difference.
+    async fn without_read_write_the_connection_is_kept(server: &impl Server) {
         let function = Function::start(server).await;
         function.invoke("/note").await.ok();
         server.demote().await;
-        until("the first failure", async || {
-            matches!(function.invoke("/note").await.outcome, Outcome::Failed(_))
-        })
-        .await;
+        until("the first failure", async || failed(&function.invoke("/note").await)).await;
         for _ in 0..3 {
             let answer = function.invoke("/note").await;
             assert!(answer.error().message.contains("read"), "{answer:?}");

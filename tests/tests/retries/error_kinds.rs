@@ -1,9 +1,4 @@
-//! Each row of the table of [`reuse_db::ErrorKind`], as the server says it.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+//! Every refusal of a real server, and its [`ErrorKind`].
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -12,103 +7,106 @@ use lambda_bench::proxy::Proxy;
 use lambda_bench::servers::{Mariadb, PgBouncer, Postgres};
 use lambda_bench::wait::{until, within};
 use reuse_db::{Error, ErrorKind, Source};
+use reuse_db_tests::statics::source;
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
-/// A connection as a lease opens it, in one try.
-async fn ours<C: reuse_db::Connect>(source: &Source) -> Result<C, Error> {
-    C::connect(source).await
+use super::listener;
+
+/// Connects as a lease does, in one attempt.
+async fn connect<C: reuse_db::Connect>(source: &Source) -> Result<C, Error> {
+    within("an answer", C::connect(source)).await
 }
 
-/// What a connection is refused with: what it means, and in which words.
-async fn refused<C: reuse_db::Connect>(url: &str) -> (Option<ErrorKind>, String) {
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.to_owned().leak());
-    let result = within("an answer", ours::<C>(&source)).await;
-    let Err(error) = result else {
-        panic!("{url} is not refused");
+async fn error<C: reuse_db::Connect>(source: &Source) -> Error {
+    let Err(error) = connect::<C>(source).await else {
+        panic!("{source:?} is not refused");
     };
     let text = error.to_string();
-    assert!(
-        !text.contains("s3cret") && !text.contains("wr0ng"),
-        "{text}"
-    );
-    (error.kind(), text)
+    let is_secret = text.contains("s3cret") || text.contains("wr0ng");
+    assert!(!is_secret, "{text}");
+    error
 }
 
-async fn says<C: reuse_db::Connect>(url: &str, kind: ErrorKind, words: &str) {
-    let (got, text) = refused::<C>(url).await;
-    assert_eq!(got, Some(kind), "{text}");
-    assert!(text.contains(words), "{text}");
-}
-
-async fn postgres_says(url: &str, kind: ErrorKind, words: &str) {
-    says::<PgConnection>(url, kind, words).await;
-}
-
-async fn mariadb_says(url: &str, kind: ErrorKind, words: &str) {
-    says::<MySqlConnection>(url, kind, words).await;
-}
-
-fn through_a_pooler(url: &str) -> Source {
-    Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(url.to_owned().leak())
-        .transaction_pooler()
-}
-
-async fn pgbouncer_says(url: &str, kind: ErrorKind, words: &str) {
-    let result = within("an answer", ours::<PgConnection>(&through_a_pooler(url))).await;
-    let error = result.expect_err("it is refused");
+async fn is<C: reuse_db::Connect>(source: &Source, kind: ErrorKind, text: &str) {
+    let error = error::<C>(source).await;
     assert_eq!(error.kind(), Some(kind), "{error}");
-    assert!(error.to_string().contains(words), "{error}");
+    assert!(error.to_string().contains(text), "{error}");
+}
+
+async fn postgres_is(url: &str, kind: ErrorKind, text: &str) {
+    is::<PgConnection>(&source(url), kind, text).await;
+}
+
+async fn mariadb_is(url: &str, kind: ErrorKind, text: &str) {
+    is::<MySqlConnection>(&source(url), kind, text).await;
+}
+
+fn pooler(url: &str) -> Source {
+    source(url).transaction_pooler()
+}
+
+async fn pgbouncer_is(url: &str, kind: ErrorKind, text: &str) {
+    is::<PgConnection>(&pooler(url), kind, text).await;
+}
+
+/// Opens connections until the server is full.
+async fn fill<C: sqlx::Connection>(url: &str) -> Vec<C> {
+    let mut held = Vec::new();
+    while let Ok(connection) = C::connect(url).await {
+        held.push(connection);
+    }
+    held
 }
 
 #[tokio::test]
-async fn nobody_listens_or_resets_or_hangs_up() {
+async fn a_port_that_refuses_resets_or_hangs_up_is_unavailable() {
     let server = Postgres::start().await;
     let proxy = Proxy::start(server.addr()).await;
     proxy.refuse().await;
     let url = server.url_at(proxy.port());
-    postgres_says(&url, ErrorKind::Unavailable, "Connection refused").await;
-    mariadb_says(
+    postgres_is(&url, ErrorKind::Unavailable, "Connection refused").await;
+    mariadb_is(
         &url.replace("postgres:", "mysql:"),
         ErrorKind::Unavailable,
         "Connection refused",
     )
     .await;
-    // Its server is not there: the proxy resets whoever comes.
+    // Without its server, the proxy resets each connection.
     proxy.accept().await;
     server.stop().await;
-    let (kind, text) = refused::<PgConnection>(&url).await;
-    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
+    is::<PgConnection>(&source(&url), ErrorKind::Unavailable, "").await;
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .expect("a port");
-    let port = listener.local_addr().expect("an address").port();
+    let (listener, port) = listener().await;
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    let (kind, text) = refused::<PgConnection>(&server.url_at(port)).await;
-    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
+    is::<PgConnection>(&source(&server.url_at(port)), ErrorKind::Unavailable, "").await;
 }
 
 #[tokio::test]
-async fn a_name_without_an_address() {
-    let (kind, text) =
-        refused::<PgConnection>("postgres://app:s3cret@no-such-host.invalid/app").await;
-    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
-    let (kind, text) =
-        refused::<MySqlConnection>("mysql://app:s3cret@no-such-host.invalid/app").await;
-    assert_eq!(kind, Some(ErrorKind::Unavailable), "{text}");
+async fn a_host_name_without_an_address_is_unavailable() {
+    is::<PgConnection>(
+        &source("postgres://app:s3cret@no-such-host.invalid/app"),
+        ErrorKind::Unavailable,
+        "",
+    )
+    .await;
+    is::<MySqlConnection>(
+        &source("mysql://app:s3cret@no-such-host.invalid/app"),
+        ErrorKind::Unavailable,
+        "",
+    )
+    .await;
 }
 
 #[tokio::test]
-async fn a_postgres_that_is_full() {
+async fn a_full_postgres_is_saturated() {
     let server = Postgres::builder()
         .setting("max_connections", "5")
         .start()
         .await;
     server.execute("alter role app connection limit 0").await;
-    postgres_says(
+    postgres_is(
         &server.url(),
         ErrorKind::Saturated,
         "too many connections for role",
@@ -118,7 +116,7 @@ async fn a_postgres_that_is_full() {
     server
         .execute("alter database app connection limit 0")
         .await;
-    postgres_says(
+    postgres_is(
         &server.url(),
         ErrorKind::Saturated,
         "too many connections for database",
@@ -127,11 +125,8 @@ async fn a_postgres_that_is_full() {
     server
         .execute("alter database app connection limit -1")
         .await;
-    let mut held = Vec::new();
-    while let Ok(connection) = PgConnection::connect(&server.url()).await {
-        held.push(connection);
-    }
-    postgres_says(
+    let _held = fill::<PgConnection>(&server.url()).await;
+    postgres_is(
         &server.url(),
         ErrorKind::Saturated,
         "remaining connection slots",
@@ -140,15 +135,15 @@ async fn a_postgres_that_is_full() {
 }
 
 #[tokio::test]
-async fn a_postgres_that_starts_or_stops() {
+async fn a_postgres_that_starts_or_stops_is_unavailable() {
     let server = Postgres::builder()
         .setting("hot_standby", "off")
         .start()
         .await;
     let url = server.url();
     let held = PgConnection::connect(&url).await.expect("a connection");
-    // It waits for those who are there.
-    let pid = server.pid().expect("it runs").to_string();
+    // This shutdown waits for open connections.
+    let pid = server.pid().expect("a running server").to_string();
     let status = std::process::Command::new("kill")
         .args(["-TERM", &pid])
         .status();
@@ -157,7 +152,7 @@ async fn a_postgres_that_starts_or_stops() {
         PgConnection::connect(&url).await.is_err()
     })
     .await;
-    postgres_says(&url, ErrorKind::Unavailable, "shutting down").await;
+    postgres_is(&url, ErrorKind::Unavailable, "shutting down").await;
     drop(held);
 
     let server = Postgres::builder()
@@ -165,11 +160,11 @@ async fn a_postgres_that_starts_or_stops() {
         .start()
         .await;
     server.stop().await;
-    // As after a crash, and for as long as it is one: it reads the log of its writer, and serves nobody.
-    std::fs::write(server.folder().join("data/standby.signal"), "").expect("the folder is ours");
+    // A standby that is no hot standby recovers for ever, as after a crash, and accepts nobody.
+    std::fs::write(server.folder().join("data/standby.signal"), "").expect("our folder");
     let start = tokio::time::timeout(Duration::from_secs(2), server.start_again());
-    assert!(start.await.is_err(), "it serves nobody");
-    postgres_says(
+    assert!(start.await.is_err(), "the server accepts nobody");
+    postgres_is(
         &server.url(),
         ErrorKind::Unavailable,
         "the database system is",
@@ -178,34 +173,34 @@ async fn a_postgres_that_starts_or_stops() {
 }
 
 #[tokio::test]
-async fn a_postgres_that_will_not_have_us() {
+async fn a_permanent_error_of_postgres_is_rejected() {
     let server = Postgres::start().await;
     let url = server.url();
-    postgres_says(
+    postgres_is(
         &url.replace("s3cret", "wr0ng"),
         ErrorKind::Rejected,
         "password authentication failed",
     )
     .await;
-    postgres_says(
+    postgres_is(
         &format!("{url}_of_nobody"),
         ErrorKind::Rejected,
         "does not exist",
     )
     .await;
-    postgres_says(
+    postgres_is(
         &format!("{url}?sslmode=require"),
         ErrorKind::Rejected,
         "TLS",
     )
     .await;
     server.execute("alter role app nologin").await;
-    postgres_says(&url, ErrorKind::Rejected, "not permitted to log in").await;
+    postgres_is(&url, ErrorKind::Rejected, "not permitted to log in").await;
     server.execute("alter role app login").await;
     server
         .execute("alter database app allow_connections off")
         .await;
-    postgres_says(
+    postgres_is(
         &url,
         ErrorKind::Rejected,
         "not currently accepting connections",
@@ -214,7 +209,7 @@ async fn a_postgres_that_will_not_have_us() {
 }
 
 #[tokio::test]
-async fn a_mariadb_that_is_full() {
+async fn a_full_mariadb_is_saturated() {
     let server = Mariadb::builder()
         .setting("max-connections", "10")
         .setting("max-user-connections", "100")
@@ -223,7 +218,7 @@ async fn a_mariadb_that_is_full() {
     let url = server.url();
     server.execute("set global max_user_connections = 1").await;
     let held = MySqlConnection::connect(&url).await.expect("a connection");
-    mariadb_says(&url, ErrorKind::Saturated, "max_user_connections").await;
+    mariadb_is(&url, ErrorKind::Saturated, "max_user_connections").await;
     held.close().await.expect("an end");
     server
         .execute("set global max_user_connections = 100")
@@ -233,51 +228,45 @@ async fn a_mariadb_that_is_full() {
         .await;
     server.execute("flush user_resources").await;
     let _first = MySqlConnection::connect(&url).await;
-    mariadb_says(&url, ErrorKind::Saturated, "max_connections_per_hour").await;
+    mariadb_is(&url, ErrorKind::Saturated, "max_connections_per_hour").await;
     server
         .execute("alter user app@'%' with max_connections_per_hour 0")
         .await;
-    let mut held = Vec::new();
-    while let Ok(connection) = MySqlConnection::connect(&url).await {
-        held.push(connection);
-    }
-    mariadb_says(&url, ErrorKind::Saturated, "Too many connections").await;
+    let _held = fill::<MySqlConnection>(&url).await;
+    mariadb_is(&url, ErrorKind::Saturated, "Too many connections").await;
 }
 
 #[tokio::test]
-async fn a_mariadb_that_will_not_have_us() {
+async fn a_permanent_error_of_mariadb_is_rejected() {
     let server = Mariadb::start().await;
     let url = server.url();
-    mariadb_says(
+    mariadb_is(
         &url.replace("s3cret", "wr0ng"),
         ErrorKind::Rejected,
         "Access denied",
     )
     .await;
-    mariadb_says(&format!("{url}_of_nobody"), ErrorKind::Rejected, "").await;
-    mariadb_says(
+    mariadb_is(&format!("{url}_of_nobody"), ErrorKind::Rejected, "").await;
+    mariadb_is(
         &format!("{url}?ssl-mode=required"),
         ErrorKind::Rejected,
         "TLS",
     )
     .await;
     server.execute("grant select on *.* to app@'%'").await;
-    mariadb_says(
+    mariadb_is(
         &format!("{url}_of_nobody"),
         ErrorKind::Rejected,
         "Unknown database",
     )
     .await;
     server.execute("alter user app@'%' account lock").await;
-    mariadb_says(&url, ErrorKind::Rejected, "locked").await;
+    mariadb_is(&url, ErrorKind::Rejected, "locked").await;
 }
 
-/// A way to `server` from another address of this machine: of 127.0.0.1 itself a server thinks better.
+/// Returns the port of a proxy that connects from 127.0.0.2. A server never blocks 127.0.0.1.
 async fn from_another_address(server: SocketAddr) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .expect("a port");
-    let port = listener.local_addr().expect("an address").port();
+    let (listener, port) = listener().await;
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -292,7 +281,7 @@ async fn from_another_address(server: SocketAddr) -> u16 {
 }
 
 #[tokio::test]
-async fn a_mariadb_that_blocks_our_host() {
+async fn a_mariadb_that_blocks_this_host_is_unavailable() {
     let server = Mariadb::builder()
         .setting("max-connect-errors", "1")
         .setting("skip-name-resolve", "0")
@@ -301,23 +290,23 @@ async fn a_mariadb_that_blocks_our_host() {
     let port = from_another_address(server.addr()).await;
     let url = server.url_at(port);
     drop(MySqlConnection::connect(&url).await.expect("a connection"));
-    until("the server to have had enough", async || {
+    until("the server to block this host", async || {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
             .await
-            .expect("it listens");
+            .expect("a connection");
         stream
             .write_all(b"\x05\0\0\x01hello")
             .await
-            .expect("it reads");
+            .expect("a written packet");
         drop(stream);
         MySqlConnection::connect(&url).await.is_err()
     })
     .await;
-    mariadb_says(&url, ErrorKind::Unavailable, "is blocked").await;
+    mariadb_is(&url, ErrorKind::Unavailable, "is blocked").await;
 }
 
 #[tokio::test]
-async fn a_pgbouncer_that_is_full() {
+async fn a_full_pgbouncer_is_saturated() {
     let postgres = Postgres::builder()
         .setting("max_connections", "5")
         .start()
@@ -326,15 +315,15 @@ async fn a_pgbouncer_that_is_full() {
         .setting("max_client_conn", "1")
         .start(&postgres)
         .await;
-    let source = through_a_pooler(&bouncer.url());
+    let source = pooler(&bouncer.url());
     let mut held = None;
-    // Whoever asked whether it serves may still have the one place.
-    until("the one place", async || {
-        held = ours::<PgConnection>(&source).await.ok();
+    // The start of the bench waits for PgBouncer with a connection, which may still be open.
+    until("the only place", async || {
+        held = connect::<PgConnection>(&source).await.ok();
         held.is_some()
     })
     .await;
-    pgbouncer_says(
+    pgbouncer_is(
         &bouncer.url(),
         ErrorKind::Saturated,
         "no more connections allowed",
@@ -343,12 +332,9 @@ async fn a_pgbouncer_that_is_full() {
     drop((held, bouncer));
     until("no session", async || postgres.sessions().await.is_empty()).await;
 
-    let mut held = Vec::new();
-    while let Ok(connection) = PgConnection::connect(&postgres.url()).await {
-        held.push(connection);
-    }
+    let held = fill::<PgConnection>(&postgres.url()).await;
     let bouncer = PgBouncer::start(&postgres).await;
-    pgbouncer_says(
+    pgbouncer_is(
         &bouncer.url(),
         ErrorKind::Saturated,
         "remaining connection slots",
@@ -362,42 +348,38 @@ async fn a_pgbouncer_that_is_full() {
         .setting("query_wait_timeout", "1")
         .start(&postgres)
         .await;
-    let source = through_a_pooler(&bouncer.url()).on_connect("select 1");
-    let mut held = ours::<PgConnection>(&source).await.expect("a connection");
+    let source = pooler(&bouncer.url()).on_connect("select 1");
+    let mut held: PgConnection = connect(&source).await.expect("a connection");
     sqlx::raw_sql("begin")
         .execute(&mut held)
         .await
         .expect("a transaction");
-    let error = ours::<PgConnection>(&source)
-        .await
-        .expect_err("nothing left");
-    assert_eq!(error.kind(), Some(ErrorKind::Saturated), "{error}");
-    assert!(error.to_string().contains("query_wait_timeout"), "{error}");
+    is::<PgConnection>(&source, ErrorKind::Saturated, "query_wait_timeout").await;
 }
 
 #[tokio::test]
-async fn a_pgbouncer_whose_server_is_down() {
+async fn a_pgbouncer_without_its_server_is_unavailable() {
     let postgres = Postgres::start().await;
     postgres.stop().await;
     let bouncer = PgBouncer::builder()
         .setting("client_login_timeout", "1")
         .start(&postgres)
         .await;
-    pgbouncer_says(&bouncer.url(), ErrorKind::Unavailable, "server down").await;
+    pgbouncer_is(&bouncer.url(), ErrorKind::Unavailable, "server down").await;
 }
 
 #[tokio::test]
-async fn a_pgbouncer_that_will_not_have_us() {
+async fn a_permanent_error_of_pgbouncer_is_rejected() {
     let postgres = Postgres::start().await;
     let bouncer = PgBouncer::start(&postgres).await;
     let url = bouncer.url();
-    pgbouncer_says(
+    pgbouncer_is(
         &url.replace("s3cret", "wr0ng"),
         ErrorKind::Rejected,
         "authentication failed",
     )
     .await;
-    pgbouncer_says(
+    pgbouncer_is(
         &format!("{url}_of_nobody"),
         ErrorKind::Rejected,
         "does not exist",

@@ -1,8 +1,5 @@
-//! Managed concurrency: 32 invocations at once in one process, with leases that nest and leases side
-//! by side, of which many fail, panic or are cut off.
-#![expect(clippy::expect_used, reason = "a test fails by panicking")]
-
-mod function;
+//! Managed concurrency: 32 invocations at once in one process, with nested and parallel leases.
+//! One invocation in ten fails, panics or is cancelled.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,17 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use function::server::Server;
 use lambda_bench::lambda::{Event, Outcome, Sandbox};
 use lambda_bench::wait::until;
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{RUN, program};
+use reuse_db_tests::on_each_server_and_runtime;
 
-const INVOCATIONS: i64 = 5_000;
+const INVOCATIONS: i64 = 1_500;
 const AT_ONCE: usize = 32;
-/// What the function's `Source` says.
-const MOST: usize = 40;
+/// The limits in the function's `Source`.
+const MAX_CONNECTIONS: usize = 40;
 const KEEP: usize = 8;
 
-/// One in ten fails, panics or is cut off.
 fn how(n: i64) -> &'static str {
     match n % 30 {
         0 => "fail",
@@ -33,8 +31,8 @@ fn how(n: i64) -> &'static str {
     }
 }
 
-/// The connections that a process has to a port of this machine, or is opening, as the kernel has
-/// them: their own ends.
+/// Returns the local addresses of a process's connections to a port of this machine, those that
+/// are being opened included.
 fn connections(pid: i32, port: u16) -> BTreeSet<String> {
     let sockets = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
     let remote = format!(":{port:04X}");
@@ -47,9 +45,11 @@ fn connections(pid: i32, port: u16) -> BTreeSet<String> {
     sockets.lines().filter_map(open).collect()
 }
 
-/// The most that were open at once, as far as was seen until `is_over`. What is read twice running was
-/// open in between; one reading alone may have one that has ended and its successor.
-fn most(pid: i32, port: u16, is_over: &AtomicBool) -> usize {
+/// Returns the largest number of connections at once until `is_over`.
+///
+/// A connection counts if two readings in a row contain it: a single reading may contain a
+/// connection that has ended, and its successor.
+fn most_at_once(pid: i32, port: u16, is_over: &AtomicBool) -> usize {
     let (mut most, mut last) = (0, BTreeSet::new());
     while !is_over.load(Ordering::Relaxed) {
         let now = connections(pid, port);
@@ -59,11 +59,31 @@ fn most(pid: i32, port: u16, is_over: &AtomicBool) -> usize {
     most
 }
 
+/// Invokes the function in the way of invocation `n`, and checks the answer.
+async fn invoke(sandbox: &Sandbox, n: i64) {
+    let how = how(n);
+    let event = Event::get(&format!("/?how={how}&n={n}"));
+    let answer = sandbox.invoke(event).await;
+    match (how, &answer.outcome) {
+        ("fail" | "panic", Outcome::Failed(error)) => {
+            assert!(
+                error.message.contains("the handler"),
+                "{how} {n}: {error:?}"
+            );
+        }
+        _ => {
+            let json = answer.ok().json();
+            let right = (&n.into(), &n.into());
+            assert_eq!((&json["n"], &json["value"]), right, "{how}: {json}");
+        }
+    }
+}
+
 on_each_server_and_runtime! {
-    async fn thirty_two_at_once(server: &impl Server) {
-        let sandbox = Sandbox::builder(env!("CARGO_BIN_EXE_crowd"))
+    async fn no_connection_serves_two_of_32_invocations_at_once(server: &impl Server) {
+        let sandbox = Sandbox::builder(program("concurrent_function"))
             .env("DATABASE_URL", server.url())
-            .env("RUN", function::RUN.get())
+            .env("RUN", RUN.get())
             .timeout(Duration::from_secs(60))
             .concurrency(AT_ONCE)
             .freezing(false)
@@ -76,7 +96,7 @@ on_each_server_and_runtime! {
         let is_over = Arc::new(AtomicBool::new(false));
         let watch = std::thread::spawn({
             let is_over = is_over.clone();
-            move || most(pid, port, &is_over)
+            move || most_at_once(pid, port, &is_over)
         });
 
         let next = Arc::new(AtomicI64::new(0));
@@ -88,17 +108,7 @@ on_each_server_and_runtime! {
                     if n >= INVOCATIONS {
                         return;
                     }
-                    let how = how(n);
-                    let answer = sandbox.invoke(Event::get(&format!("/?how={how}&n={n}"))).await;
-                    match (how, &answer.outcome) {
-                        ("fail" | "panic", Outcome::Failed(error)) => {
-                            assert!(error.message.contains("the handler"), "{how} {n}: {error:?}");
-                        }
-                        _ => {
-                            let json = answer.ok().json();
-                            assert_eq!((&json["n"], &json["value"]), (&n.into(), &n.into()), "{how}: {json}");
-                        }
-                    }
+                    invoke(&sandbox, n).await;
                 }
             })
         });
@@ -106,9 +116,10 @@ on_each_server_and_runtime! {
             client.await.expect("every answer is right");
         }
         is_over.store(true, Ordering::Relaxed);
-        let most = watch.join().expect("it only looks");
-        assert!((AT_ONCE..=MOST).contains(&most), "{most} connections at once");
-        until("the end of all but those that are kept", async || server.sessions().await.len() <= KEEP).await;
+        let most = watch.join().expect("the thread that counts connections");
+        assert!((AT_ONCE..=MAX_CONNECTIONS).contains(&most), "{most} connections at once");
+        let closed = async || server.sessions().await.len() <= KEEP;
+        until("the end of excess connections", closed).await;
         assert_eq!(server.sessions().await.len(), KEEP);
         let json = sandbox.invoke(Event::get("/?how=plain&n=1")).await.ok().json();
         println!("most at once: {most}; {json}");

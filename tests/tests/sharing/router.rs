@@ -1,18 +1,17 @@
-//! Many handlers in one function: a router of twenty, and two of which one calls the other.
+//! Many handlers in one function: a router with twenty, and two handlers of which one calls the
+//! other.
 
-mod function;
-
-use function::Function;
-use function::server::Server;
 use lambda_bench::lambda::Event;
 use lambda_bench::servers::Postgres;
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, program};
 
-/// A request, its answer, and what the handler has to say to the server.
+/// A request, its answer, and its cost.
 struct Case {
     event: Event,
     status: u16,
     body: &'static str,
-    /// Statements, BEGIN and COMMIT, and what a failure or a refusal is followed by.
+    /// Statements, BEGIN, COMMIT or ROLLBACK, and a health check after a failure.
     round_trips: u64,
 }
 
@@ -41,7 +40,7 @@ fn case(
     }
 }
 
-/// All twenty, from an empty table back to an empty table.
+/// Returns a request for each handler. They leave the table as empty as they find it.
 fn cases() -> [Case; 20] {
     [
         get("/one", "one", 1),
@@ -59,7 +58,7 @@ fn cases() -> [Case; 20] {
         case("GET", "/missing", "", (404, "missing"), 1),
         // BEGIN, INSERT, ROLLBACK.
         case("POST", "/conflict", "c", (409, "c"), 3),
-        // And a check.
+        // The same, and a health check.
         case("POST", "/failure", "d", (500, "d"), 4),
         case("DELETE", "/notes/a/end", "", (204, ""), 3),
         get("/request", "/REQUEST", 1),
@@ -72,7 +71,7 @@ fn cases() -> [Case; 20] {
 #[tokio::test]
 async fn twenty_handlers_share_one_connection_and_add_nothing_to_the_wire() {
     let server = <Postgres as Server>::launch().await;
-    let function = Function::start_program(env!("CARGO_BIN_EXE_router"), &server, &[]).await;
+    let function = Function::start_program(program("router"), &server, &[]).await;
     for round in 0..3 {
         for case in cases() {
             let before = function.proxy.counts();
@@ -84,7 +83,7 @@ async fn twenty_handlers_share_one_connection_and_add_nothing_to_the_wire() {
                 "{answer:?}"
             );
             let round_trips = (function.proxy.counts() - before).round_trips;
-            // In the first round each statement is prepared as well.
+            // The first round also prepares each statement.
             if round > 0 {
                 assert_eq!(round_trips, case.round_trips, "{answer:?}");
             }
@@ -94,38 +93,35 @@ async fn twenty_handlers_share_one_connection_and_add_nothing_to_the_wire() {
     }
 }
 
-/// The sessions of the outer handler and the inner one.
+/// Returns the sessions of the outer and of the inner handler.
 async fn sessions(function: &Function, path: &str) -> [i64; 2] {
     let json = function.invoke(path).await.json();
     [0, 1].map(|n| json[n].as_i64().unwrap_or_default())
 }
 
 #[tokio::test]
-async fn a_handler_that_calls_another_has_a_connection_and_so_has_the_other() {
+async fn a_handler_and_a_handler_that_it_calls_have_a_connection_each() {
     let server = <Postgres as Server>::launch().await;
-    let function = Function::start_program(env!("CARGO_BIN_EXE_nested"), &server, &[]).await;
+    let function = Function::start_program(program("nested_handlers"), &server, &[]).await;
     for _ in 0..3 {
         let [outer, inner] = sessions(&function, "/read").await;
         assert_ne!(outer, inner);
-        assert_eq!(function.proxy.connections(), 2, "both are kept");
+        assert_eq!(function.proxy.connections(), 2, "both connections are kept");
         assert_eq!(server.sessions().await.len(), 2);
     }
 }
 
 #[tokio::test]
-async fn a_transaction_around_another_is_one_of_its_own() {
+async fn a_transaction_is_not_part_of_the_transaction_around_it() {
     let server = <Postgres as Server>::launch().await;
-    let function = Function::start_program(env!("CARGO_BIN_EXE_nested"), &server, &[]).await;
+    let function = Function::start_program(program("nested_handlers"), &server, &[]).await;
     for written in 1..=3 {
         let [outer, inner] = sessions(&function, "/write").await;
         assert_ne!(outer, inner);
         let notes = server.number("select count(*) from notes").await;
-        assert_eq!(
-            notes, written,
-            "the inner one is committed, the outer one rolled back"
-        );
+        assert_eq!(notes, written, "only the inner transaction is committed");
         let left = server.sessions().await;
-        let is_at_rest = left.iter().all(|session| !session.in_transaction);
-        assert!(left.len() == 2 && is_at_rest, "{left:?}");
+        let is_open = left.iter().any(|session| session.in_transaction);
+        assert!(left.len() == 2 && !is_open, "{left:?}");
     }
 }

@@ -1,38 +1,40 @@
-//! What the server is told of a session: whose it is, and when to end it.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod function;
+//! The sessions of a sandbox at the server: their name, their idle limit, their lifetime and their
+//! number.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use function::Function;
-use function::server::Server;
 use lambda_bench::servers::{Mariadb, Postgres};
 use lambda_bench::wait::{until, within};
-use reuse_db::{Connect, Exclusive, FromConnection, Lease, Outcome, Shared, SharedLease, Source};
-use sqlx::{AnyConnection, MySqlConnection, MySqlPool, PgConnection, PgPool, Transaction};
+use reuse_db::{Connect, FromConnection, Lease, Outcome, SharedLease, Source};
+use reuse_db_tests::function::Function;
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::on_each_server_and_runtime;
+use reuse_db_tests::statics::{exclusive, shared, source};
+use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool, Transaction};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+/// Returns the `application_name` of the only session after an invocation.
 async fn name(server: &Postgres, env: &[(&str, &str)], path: &str) -> String {
     let function = Function::start_with(server, env).await;
     function.invoke(path).await.ok();
     let sessions = server.sessions().await;
     assert_eq!(sessions.len(), 1, "{sessions:?}");
+    drop(function);
+    until("the end of the session", async || {
+        server.sessions().await.is_empty()
+    })
+    .await;
     sessions[0].application_name.clone()
 }
 
 #[tokio::test]
 async fn a_session_is_named_after_its_function_and_sandbox() {
     let server = <Postgres as Server>::launch().await;
-    for path in ["/add?n=1", "/own-pool?n=1", "/write-to-any"] {
+    for path in ["/add?n=1", "/own-pool?n=1"] {
         // The emulator's log stream is `2026/01/01/[$LATEST]bench`.
         assert_eq!(name(&server, &[], path).await, "bench/bench", "{path}");
     }
@@ -58,32 +60,25 @@ async fn each_sandbox_has_a_name_of_its_own() {
 }
 
 #[tokio::test]
-async fn unless_it_has_a_name_of_the_users_own() {
+async fn a_name_from_the_url_or_the_environment_is_kept() {
     let server = <Postgres as Server>::launch().await;
     let url = format!("{}?application_name=mine", server.url());
-    assert_eq!(
-        name(&server, &[("DATABASE_URL", &url)], "/add?n=1").await,
-        "mine"
-    );
-    assert_eq!(
-        name(&server, &[("DATABASE_URL", &url)], "/write-to-any").await,
-        "mine"
-    );
-    assert_eq!(
-        name(&server, &[("PGAPPNAME", "ours")], "/add?n=1").await,
-        "ours"
-    );
+    let from_url = name(&server, &[("DATABASE_URL", &url)], "/add?n=1").await;
+    assert_eq!(from_url, "mine");
+    let from_environment = name(&server, &[("PGAPPNAME", "ours")], "/add?n=1").await;
+    assert_eq!(from_environment, "ours");
 }
 
-/// A proxy that knows no `wait_timeout`: MariaDB is asked for another variable in its place, of which it
-/// says that there is none (1193). Yields its port, and how often it was asked.
+/// Starts a proxy to a MariaDB without `wait_timeout`: it replaces the variable in each statement
+/// by an unknown one, which the server rejects (1193). Returns the proxy's port, and the number of
+/// such statements.
 async fn without_wait_timeout(upstream: SocketAddr) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&asked);
+    let statements = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&statements);
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let counted = Arc::clone(&counted);
@@ -112,7 +107,7 @@ async fn without_wait_timeout(upstream: SocketAddr) -> (u16, Arc<AtomicUsize>) {
             });
         }
     });
-    (port, asked)
+    (port, statements)
 }
 
 async fn opens<C: Connect>(source: &Source) -> C {
@@ -123,19 +118,23 @@ async fn opens<C: Connect>(source: &Source) -> C {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_wait_timeout_is_connected_to_without() {
+async fn a_server_that_rejects_wait_timeout_is_used_without() {
     async fn check<C: Connect>(server: &Mariadb) {
-        let (port, asked) = without_wait_timeout(server.addr()).await;
-        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(server.url_at(port).leak());
-        // In the statement with which it is set up, and alone, to see who was the culprit.
+        let (port, statements) = without_wait_timeout(server.addr()).await;
+        let source = source(server.url_at(port));
+        // Once together with `on_connect`, and once alone to find the culprit.
         let mut first = opens::<C>(&source.on_connect("do 1")).await;
-        assert_eq!(asked.load(Relaxed), 2);
+        assert_eq!(statements.load(Relaxed), 2);
         let mut second = opens::<C>(&source).await;
-        assert_eq!(asked.load(Relaxed), 2, "it is remembered");
+        assert_eq!(statements.load(Relaxed), 2, "the rejection is remembered");
         for connection in [&mut first, &mut second] {
             connection.check(&source).await.expect("a sound connection");
         }
-        assert_eq!(asked.load(Relaxed), 2, "a health check does not ask");
+        assert_eq!(
+            statements.load(Relaxed),
+            2,
+            "a health check sets no variable"
+        );
     }
     let server = Mariadb::start().await;
     check::<MySqlConnection>(&server).await;
@@ -143,14 +142,12 @@ async fn a_server_that_refuses_wait_timeout_is_connected_to_without() {
 }
 
 #[tokio::test]
-async fn a_wrong_on_connect_is_not_taken_for_it() {
+async fn a_wrong_on_connect_is_an_error_and_keeps_the_idle_limit() {
     let server = Mariadb::start().await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(server.url().leak())
-        .idle_session_timeout(Duration::from_secs(77));
+    let source = source(server.url()).idle_session_timeout(Duration::from_secs(77));
     let wrong = source.on_connect("set no_such_variable = 1");
     let result = within("an answer", MySqlConnection::connect(&wrong)).await;
-    let error = result.expect_err("it is wrong").to_string();
+    let error = result.expect_err("no such variable").to_string();
     assert!(error.contains("no_such_variable"), "{error}");
     let mut connection = opens::<MySqlConnection>(&source).await;
     let limit: i64 = sqlx::query_scalar("select cast(@@session.wait_timeout as signed)")
@@ -161,11 +158,9 @@ async fn a_wrong_on_connect_is_not_taken_for_it() {
 }
 
 #[tokio::test]
-async fn postgres_is_told_when_to_end_an_idle_session() {
+async fn postgres_ends_a_session_after_the_idle_limit_of_the_source() {
     let server = Postgres::start().await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(server.url().leak())
-        .idle_session_timeout(Duration::from_secs(77));
+    let source = source(server.url()).idle_session_timeout(Duration::from_secs(77));
     macro_rules! limit_of {
         ($handle:expr) => {
             sqlx::query_scalar::<_, String>("show idle_session_timeout")
@@ -177,14 +172,15 @@ async fn postgres_is_told_when_to_end_an_idle_session() {
     let mut connection = opens::<PgConnection>(&source).await;
     assert_eq!(limit_of!(&mut connection), "77s");
     assert_eq!(limit_of!(&opens::<PgPool>(&source).await), "77s");
-    let mut left_alone = opens::<PgConnection>(&source.idle_session_timeout(Duration::ZERO)).await;
-    assert_eq!(limit_of!(&mut left_alone), "0");
+    let unlimited = source.idle_session_timeout(Duration::ZERO);
+    let mut connection = opens::<PgConnection>(&unlimited).await;
+    assert_eq!(limit_of!(&mut connection), "0");
 }
 
-/// What the connections of a source may become, and have become when it has passed.
+/// The lifetime of connections.
 const AGE: Duration = Duration::from_secs(1);
 
-/// The server's number for the session that `db` has now.
+/// Returns the server's number for the session of `db`.
 async fn pid(db: impl sqlx::Executor<'_, Database = sqlx::Postgres>) -> i64 {
     sqlx::query_scalar("select pg_backend_pid()::int8")
         .fetch_one(db)
@@ -195,53 +191,53 @@ async fn pid(db: impl sqlx::Executor<'_, Database = sqlx::Postgres>) -> i64 {
 #[tokio::test]
 async fn a_connection_past_its_lifetime_is_replaced() {
     let server = Postgres::start().await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(server.url().leak())
-        .verify_after(Duration::MAX);
-    let db: &Exclusive<PgConnection> =
-        Box::leak(Box::new(Exclusive::new(source.max_lifetime(AGE))));
-    let ask = async |thinks: Duration| {
+    let source = source(server.url())
+        .verify_after(Duration::MAX)
+        .max_lifetime(AGE);
+    let db = exclusive::<PgConnection>(source);
+    let session = async |in_use: Duration| {
         let mut lease = db.lease().await.expect("a connection");
-        let pid = pid(Lease::open(&mut lease).await.expect("it is open")).await;
-        tokio::time::sleep(thinks).await;
+        let pid = pid(Lease::open(&mut lease).await.expect("an open lease")).await;
+        tokio::time::sleep(in_use).await;
         Lease::settle(lease, Outcome::Success);
         pid
     };
-    let first = ask(Duration::ZERO).await;
-    assert_eq!(ask(Duration::ZERO).await, first);
+    let first = session(Duration::ZERO).await;
+    assert_eq!(session(Duration::ZERO).await, first);
+    // The first connection reaches its age while idle, and the second while in use.
     tokio::time::sleep(AGE).await;
-    // It was idle past that, and the next one is in use past that.
-    let second = ask(AGE).await;
+    let second = session(AGE).await;
     assert_ne!(second, first);
-    until("its end, after the response", async || {
-        server.sessions().await.is_empty()
-    })
+    until(
+        "the end of the second session, after the response",
+        async || server.sessions().await.is_empty(),
+    )
     .await;
-    assert_ne!(ask(Duration::ZERO).await, second);
+    assert_ne!(session(Duration::ZERO).await, second);
     let stats = db.stats();
     assert_eq!((stats.opened, stats.unavailable), (3, 0), "{stats:?}");
 }
 
 #[tokio::test]
-async fn so_is_one_of_a_pool() {
+async fn a_pools_connection_past_its_lifetime_is_replaced() {
     let server = Postgres::start().await;
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(server.url().leak())
+    let source = source(server.url())
         .max_connections(1)
-        .verify_after(Duration::MAX);
-    let db: &Shared<PgPool> = Box::leak(Box::new(Shared::new(source.max_lifetime(AGE))));
-    let ask = async || {
+        .verify_after(Duration::MAX)
+        .max_lifetime(AGE);
+    let db = shared::<PgPool>(source);
+    let session = async || {
         let lease = db.lease().await.expect("a pool");
         let pid = pid(SharedLease::get(&lease)).await;
         SharedLease::settle(lease, Outcome::Success);
         pid
     };
-    let first = ask().await;
-    assert_eq!(ask().await, first);
+    let first = session().await;
+    assert_eq!(session().await, first);
     tokio::time::sleep(AGE).await;
-    let second = ask().await;
+    let second = session().await;
     assert_ne!(second, first);
-    until("the end of the first", async || {
+    until("the end of the first session", async || {
         let left = server.sessions().await;
         left.len() == 1 && left[0].pid == second
     })
@@ -249,11 +245,19 @@ async fn so_is_one_of_a_pool() {
     assert_eq!(db.stats().unavailable, 0);
 }
 
+on_each_server_and_runtime! {
+    async fn the_server_ends_idle_sessions_after_300_s_by_default(server: &impl Server) {
+        let function = Function::start(server).await;
+        let limit = function.invoke("/idle-limit").await;
+        assert!(["5min", "300"].contains(&limit.text()), "{limit:?}");
+        assert_eq!(function.proxy.connections(), 1);
+    }
+}
+
 #[tokio::test]
 async fn with_keep_0_no_session_outlives_its_invocation() {
     async fn check<H: FromConnection + 'static>(url: String, is_idle: impl AsyncFn() -> bool) {
-        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
-        let db: &Exclusive<H> = Box::leak(Box::new(Exclusive::new(source.keep(0))));
+        let db = exclusive::<H>(source(url).keep(0));
         for _ in 0..2 {
             let lease = db.lease().await.expect("a connection");
             assert!(!is_idle().await);
@@ -269,65 +273,4 @@ async fn with_keep_0_no_session_outlives_its_invocation() {
     let mariadb = Mariadb::start().await;
     let is_idle = async || mariadb.sessions().await.is_empty();
     check::<MySqlConnection>(mariadb.url(), is_idle).await;
-}
-
-/// A session outlives its role, and then has nobody's rights, whoever takes the name.
-#[tokio::test]
-async fn a_session_whose_role_is_another_by_now_is_given_up() {
-    async fn serves_after<T>(
-        server: &Postgres,
-        write: impl AsyncFn() -> Result<T, sqlx::Error>,
-        what: &str,
-    ) {
-        write().await.expect("the right to");
-        server.execute("drop role app").await;
-        server
-            .execute("create role app login password 's3cret' in role writers")
-            .await;
-        let written = write().await;
-        assert!(written.is_ok(), "{what}: {:?}", written.err());
-    }
-    let server = Postgres::start().await;
-    for sql in [
-        "alter database app owner to postgres",
-        "create role writers",
-        "grant writers to app",
-        "create table notes (text text)",
-        "grant select, insert on notes to writers",
-    ] {
-        server.execute(sql).await;
-    }
-    // In the administrator's database, where the right is granted.
-    let url = server.url();
-    let own = format!("{}postgres", url.strip_suffix("app").expect("its database")).leak();
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or(own)
-        .verify_after(Duration::ZERO);
-    let note = "insert into notes values ('a note')";
-
-    macro_rules! serves_after {
-        ($connection:ty) => {
-            let db: &Exclusive<$connection> = Box::leak(Box::new(Exclusive::new(source)));
-            let write = async || {
-                let mut lease = db.lease().await?;
-                let open = Lease::open(&mut lease).await?;
-                let written = sqlx::raw_sql(note).fetch_all(open).await;
-                Lease::settle(lease, Outcome::Success);
-                written
-            };
-            serves_after(&server, write, stringify!($connection)).await;
-        };
-    }
-    serves_after!(PgConnection);
-    serves_after!(AnyConnection);
-    let db: &Shared<PgPool> = Box::leak(Box::new(Shared::new(source)));
-    let pool = async || {
-        let lease = db.lease().await?;
-        let written = sqlx::raw_sql(note)
-            .fetch_all(SharedLease::get(&lease))
-            .await;
-        SharedLease::settle(lease, Outcome::Success);
-        written
-    };
-    serves_after(&server, pool, "a pool").await;
 }

@@ -1,4 +1,4 @@
-//! cargo, and how long it takes.
+//! Timed runs of cargo.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::package::Package;
 
-/// What is timed.
+/// A command that is timed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     Check,
@@ -41,7 +41,7 @@ impl Cargo {
         self.folder.join("target")
     }
 
-    /// How long one package takes, or all of them with what they depend on.
+    /// Returns the time for a package, or for all packages and their dependencies.
     pub(crate) fn run(
         &self,
         command: Command,
@@ -74,7 +74,7 @@ impl Cargo {
         Ok(took)
     }
 
-    /// The size of the stripped release binary, in bytes.
+    /// Returns the size of the stripped release binary, in bytes.
     pub(crate) fn binary_size(&self, package: Package) -> Result<u64, Box<dyn Error>> {
         let binary = self.target().join("release").join(package.name());
         let metadata = fs::metadata(&binary)

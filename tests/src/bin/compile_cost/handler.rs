@@ -1,16 +1,16 @@
-//! The handlers' bodies: the same in each package.
+//! The bodies of the handlers, which are equal in each package.
 
-/// How many handlers a package has.
+/// The number of handlers in a package.
 pub(crate) const COUNT: usize = 200;
 
-/// How many of them share a module.
+/// The number of handlers in a module.
 pub(crate) const IN_A_MODULE: usize = 20;
 
-/// One of the handlers.
+/// A handler.
 #[derive(Clone, Copy)]
 pub(crate) struct Handler(pub(crate) usize);
 
-/// What a handler works with.
+/// The parameter of a handler.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     Connection,
@@ -18,13 +18,13 @@ pub(crate) enum Database {
 }
 
 impl Handler {
-    /// Those of one module.
+    /// Returns the handlers of a module.
     pub(crate) fn of_module(module: usize) -> impl Iterator<Item = Self> {
         let first = module * IN_A_MODULE;
         (first..first + IN_A_MODULE).map(Self)
     }
 
-    /// Of 20 handlers 16 take a connection and 4 a transaction.
+    /// Returns a connection for 16 of 20 handlers, and a transaction for 4.
     pub(crate) fn database(self) -> Database {
         match self.0 % 20 {
             0..16 => Database::Connection,
@@ -32,7 +32,7 @@ impl Handler {
         }
     }
 
-    /// The statements, given what sqlx executes them on.
+    /// Returns the statements, which sqlx executes on `on`.
     pub(crate) fn statements(self, on: &str) -> String {
         let n = self.0;
         let key = "let key = request.uri().query().unwrap_or_default().to_owned();";
@@ -60,7 +60,7 @@ impl Handler {
         format!("{key}\n    {query}")
     }
 
-    /// What follows the statements, and whatever ends them.
+    /// Returns the code after the statements.
     pub(crate) fn response(self) -> String {
         format!(
             "Ok(Response::new(Body::from(format!(\"{}: {{answer}}\"))))",

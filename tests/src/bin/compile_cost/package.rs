@@ -1,15 +1,15 @@
-//! What differs between the packages: how a handler comes to its database.
+//! The packages, which differ in the way of a handler to its database.
 
 use crate::handler::{COUNT, Database, Handler, IN_A_MODULE};
 
-/// One of the packages.
+/// A package.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Package {
-    /// As tutorials have it: a static pool, of which each handler acquires a connection.
+    /// A static pool, from which each handler acquires a connection, as in tutorials.
     ByHand,
-    /// With the attribute.
+    /// The attribute.
     Annotated,
-    /// Without the attribute, over its runtime: what is left is what the attribute itself costs.
+    /// The runtime without the attribute. The difference is the cost of the attribute itself.
     ByHandKept,
 }
 
@@ -24,7 +24,7 @@ impl Package {
         }
     }
 
-    /// Its source files, by name.
+    /// Returns the source files, by name.
     pub(crate) fn sources(self) -> Vec<(String, String)> {
         let modules = 0..COUNT / IN_A_MODULE;
         let module = |m| (format!("routes_{m}.rs"), self.module(m));
@@ -108,7 +108,7 @@ async fn main() -> Result<(), Error> {{
         )
     }
 
-    /// What comes before the statements, on what they are executed, and what comes after.
+    /// Returns the code before the statements, their executor, and the code after.
     fn around(self, database: Database) -> (&'static str, &'static str, &'static str) {
         match (self, database) {
             (Self::Annotated, Database::Connection) => ("", "&mut *db", ""),
@@ -139,7 +139,7 @@ async fn main() -> Result<(), Error> {{
         }
     }
 
-    /// Where the statics are, if not beside each handler.
+    /// Returns the statics of a module, or `None` if each handler has its own.
     fn statics(self) -> Option<&'static str> {
         match self {
             Self::Annotated => None,

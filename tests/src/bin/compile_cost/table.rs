@@ -1,4 +1,4 @@
-//! What was measured, in plain text.
+//! The measurements, in plain text.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cargo::Command;
 use crate::package::Package;
 
-/// What was measured of one package.
+/// The measurements of a package.
 pub(crate) struct Row {
     pub(crate) package: Package,
     checks: Vec<Duration>,
@@ -31,7 +31,7 @@ impl Row {
         }
     }
 
-    /// The least and the median time of each command in seconds, and the size in bytes.
+    /// Returns the least and the median time of each command in seconds, and the size in bytes.
     fn figures(&self) -> [f64; 5] {
         let [check, build] = [&self.checks, &self.builds].map(|times| {
             let mut seconds: Vec<_> = times.iter().map(Duration::as_secs_f64).collect();
@@ -44,7 +44,7 @@ impl Row {
     }
 }
 
-/// The figures of each package, then those of the annotated one in proportion to the others'.
+/// Returns the values of each package, and the ratio of the annotated package to the others.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut table = format!(
         "{:26}{:>17}{:>17}{:>14}\n{:26}{:>8}{:>9}{:>8}{:>9}{:>14}\n",

@@ -1,4 +1,4 @@
-//! The generated workspace, on the disk.
+//! The files of the generated workspace.
 
 use std::error::Error;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::{fs, time::SystemTime};
 
 use crate::package::Package;
 
-/// As reuse-db itself has them: each is built once for all packages.
+/// The dependencies of reuse-db itself: each is built once for all packages.
 const DEPENDENCIES: &str = r#"
 lambda_http = { version = "1.3", default-features = false, features = ["apigw_http", "concurrency-tokio"] }
 sqlx = { version = "0.9", default-features = false, features = ["postgres", "runtime-tokio"] }
 tokio = { version = "1.44", features = ["macros", "rt-multi-thread", "sync"] }
 "#;
 
-/// Writes it anew.
+/// Writes the workspace.
 pub(crate) fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -51,7 +51,7 @@ fn manifest(package: Package, reuse_db: &Path) -> String {
     )
 }
 
-/// Makes a package's sources newer than what was built of them.
+/// Makes a package's sources newer than its last build.
 pub(crate) fn touch(folder: &Path, package: Package) -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now();
     for (name, _) in package.sources() {

@@ -1,4 +1,4 @@
-//! What the handlers answer.
+//! The answers of the handlers.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -25,7 +25,7 @@ fn json_response(status: u16, body: &Value) -> Result<Response<Body>, Error> {
     Ok(response.body(body.to_string().into())?)
 }
 
-/// The handler's end, in milliseconds of the Unix epoch.
+/// Returns the time of the handler's end, in milliseconds of the Unix epoch.
 fn now() -> u64 {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -37,7 +37,7 @@ pub(crate) fn failure() -> Error {
     format!("the handler failed at {}", now()).into()
 }
 
-/// The error of a handler, as its author may have it.
+/// Wraps the error of a lease in one of the errors that a handler may return.
 pub(crate) fn wrapped(how: &str, error: sqlx::Error) -> Error {
     match how {
         "text" => error.to_string().into(),
@@ -72,7 +72,9 @@ impl StdError for Failure {
 fn stats() -> Value {
     let stats = reuse_db::stats();
     json!({
-        "opened": stats.opened, "reused": stats.reused, "checked": stats.checked, "stale": stats.stale,
-        "discarded": stats.discarded, "closed": stats.closed, "unavailable": stats.unavailable, "retried": stats.retried,
+        "opened": stats.opened, "reused": stats.reused,
+        "checked": stats.checked, "stale": stats.stale,
+        "discarded": stats.discarded, "closed": stats.closed,
+        "unavailable": stats.unavailable, "retried": stats.retried,
     })
 }

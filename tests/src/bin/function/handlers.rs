@@ -1,10 +1,11 @@
-//! What a handler can do, a route for each.
+//! A route for each kind of handler.
 
-/// The handlers, once for each database: they differ in SQL only.
+/// Defines the handlers for a database. The databases differ in SQL only.
 macro_rules! handlers {
     (
         $module:ident, $database:ident, $connection:ident,
-        session: $session:literal, add: $add:literal, nap: $nap:literal, long_nap: $long_nap:literal, idle_limit: $idle_limit:literal
+        session: $session:literal, add: $add:literal, nap: $nap:literal,
+        long_nap: $long_nap:literal, idle_limit: $idle_limit:literal
     ) => {
         pub(crate) mod $module {
             use std::time::Duration;
@@ -17,7 +18,7 @@ macro_rules! handlers {
 
             use crate::answer::{self, answer};
 
-            /// Two statements, whose answers tell whether they are this invocation's.
+            /// Runs two statements. The first answer depends on this invocation.
             #[reuse_db]
             pub(crate) async fn add(
                 request: Request,
@@ -31,7 +32,7 @@ macro_rules! handlers {
                 answer(200, sum, session)
             }
 
-            /// One statement, then what the parameter `how` says.
+            /// Runs a statement, and ends in the way of the parameter `how`.
             #[reuse_db]
             pub(crate) async fn end(
                 request: Request,
@@ -98,7 +99,7 @@ macro_rules! handlers {
                 }
             }
 
-            /// A note, written in a transaction, then what the parameter `how` says.
+            /// Writes a note in a transaction, and ends in the way of the parameter `how`.
             #[reuse_db]
             pub(crate) async fn note(
                 request: Request,
@@ -125,7 +126,7 @@ macro_rules! handlers {
                 }
             }
 
-            /// After how much idle time the server ends the session.
+            /// Returns the idle time after which the server ends the session.
             #[reuse_db]
             pub(crate) async fn idle_limit(db: &mut $connection) -> Result<Response<Body>, Error> {
                 let limit: String = sqlx::query_scalar($idle_limit).fetch_one(db).await?;
@@ -134,8 +135,8 @@ macro_rules! handlers {
 
             const POOL: Source = Source::env("DATABASE_URL").max_connections(1);
 
-            /// Statements on a pool of one connection, the last in a transaction that is dropped if
-            /// `how` says so.
+            /// Runs statements on a pool of one connection. The last transaction is dropped with
+            /// `how=drop-transaction`.
             #[reuse_db(source = POOL)]
             pub(crate) async fn pool(
                 request: Request,
@@ -158,7 +159,7 @@ macro_rules! handlers {
                 answer(200, sum, session)
             }
 
-            /// A pool by value, with one more query if `how` says so.
+            /// Uses a pool by value, with one more query for `how=last-words`.
             #[reuse_db(source = POOL)]
             pub(crate) async fn own_pool(
                 request: Request,
@@ -176,7 +177,7 @@ macro_rules! handlers {
 
             const WRITER: Source = Source::env("DATABASE_URL").read_write();
 
-            /// What it needs of the server is known to its source.
+            /// Needs a server that accepts writes.
             #[reuse_db(source = WRITER)]
             pub(crate) async fn write(db: &mut $connection) -> Result<Response<Body>, Error> {
                 sqlx::query("insert into notes (text) values ('written')")
@@ -185,7 +186,7 @@ macro_rules! handlers {
                 answer(200, 0, sqlx::query_scalar($session).fetch_one(db).await?)
             }
 
-            /// It keeps an error to itself.
+            /// Answers a 500 in place of an error.
             #[reuse_db(source = WRITER)]
             pub(crate) async fn write_and_answer(
                 db: &mut $connection,
@@ -217,13 +218,13 @@ macro_rules! handlers {
                     .interval(Duration::ZERO),
             );
 
-            /// Closes its connections above half of the server's limit.
+            /// Closes its connection above half of the server's limit.
             #[reuse_db(source = SHEDDING)]
             pub(crate) async fn shedding(db: &mut $connection) -> Result<Response<Body>, Error> {
                 answer(200, 0, sqlx::query_scalar($session).fetch_one(db).await?)
             }
 
-            /// Three handlers in two modules, of the same connection and source.
+            /// Two of three handlers with the same connection type and source, in two modules.
             pub(crate) mod first {
                 use super::*;
 

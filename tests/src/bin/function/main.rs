@@ -1,10 +1,10 @@
-//! The function under test: what a user would deploy, with a route for each thing that a handler
-//! can do.
+//! The function under test, as a user would deploy it, with a route for each kind of handler.
 //!
-//! `DATABASE_URL` picks PostgreSQL or MySQL by its scheme; `RUN` says how it is run: by
-//! `reuse_db::run`, or `composed` of the same parts, with other settings of a `Runner` (`errors`,
-//! `own-response`, `metrics`, `own-shutdown`), or by `lambda_http` alone. `INIT` says what it does
-//! before: it may `warm` a connection, `lease` one, `fail` with one, or only `log` from then on.
+//! | variable | selects |
+//! |---|---|
+//! | `DATABASE_URL` | PostgreSQL or MySQL, by its scheme |
+//! | `RUN` | the runtime: `reuse_db::run` by default; `composed` of the public parts; a `Runner` with settings (`errors`, `own-response`, `metrics`, `own-shutdown`); or `lambda_http` |
+//! | `INIT` | the work in the initialization: `warm` a connection, `lease` one, `fail` with one, or `log` to stdout |
 
 mod answer;
 mod handlers;
@@ -23,7 +23,7 @@ use sqlx::AnyConnection;
 
 const WRITER: Source = Source::env("DATABASE_URL").read_write();
 
-/// For both databases.
+/// Writes to either database.
 #[reuse_db(source = WRITER)]
 async fn write_to_any(db: &mut AnyConnection) -> Result<Response<Body>, Error> {
     sqlx::query("insert into notes (text) values ('written')")
@@ -51,7 +51,7 @@ async fn main() -> Result<(), Error> {
             postgres::OWN_POOL_POOL.warm().await;
         }
         Ok("log") => lambda_http::tracing::init_default_subscriber(),
-        // Behind our back: it is in a snapshot, unless that is prevented.
+        // A snapshot would contain this connection if nothing closed it.
         Ok("lease") => drop(postgres::ADD_DB.lease().await?),
         Ok("fail") => {
             let mut lease = postgres::ADD_DB.lease().await?;

@@ -1,4 +1,4 @@
-//! A `Router` of twenty handlers, each with its own static, and all of one database.
+//! A `Router` of twenty handlers. Each has its own static, and all have an equal source.
 
 mod other;
 mod read;
@@ -13,7 +13,7 @@ use axum::{Extension, Router};
 use lambda_http::Error;
 use reuse_db::Source;
 
-/// What went wrong, as the client is told.
+/// An error that the client gets as text.
 #[derive(Debug)]
 struct Failure(Error);
 
@@ -32,8 +32,8 @@ impl IntoResponse for Failure {
 #[derive(Clone)]
 struct Greeting(&'static str);
 
-/// Always trusted: on a busy machine a freeze may last for longer than a second, and the test counts
-/// round trips.
+/// Connections are always trusted: the test counts round trips, and on a busy machine a freeze may
+/// last for longer than a second.
 const DATABASE: Source = Source::env("DATABASE_URL").verify_after(Duration::MAX);
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! Handlers of other shapes.
+//! Handlers with other parameters and results.
 
 use axum::Extension;
 use axum::body::Body;

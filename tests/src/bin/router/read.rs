@@ -1,4 +1,4 @@
-//! Handlers that read, on a connection to themselves.
+//! Handlers that read, with a connection.
 
 use std::collections::HashMap;
 

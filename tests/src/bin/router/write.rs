@@ -1,4 +1,4 @@
-//! Handlers that write, in a transaction.
+//! Handlers that write, with a transaction.
 
 use axum::Json;
 use axum::extract::Path;

@@ -41,7 +41,7 @@ const HANDLES: [(&str, &str); 3] = [
 ///
 /// If a promise is broken, with the tables and all broken promises.
 pub async fn run(programs: &Programs, length: Length) -> String {
-    let program = programs.path("faulty");
+    let program = programs.path("faults_function");
     let plan = Plan {
         program: &program,
         length,

@@ -119,7 +119,7 @@ async fn sandboxes<S: Scarce>(
 ) -> Vec<Sandbox> {
     let mut sandboxes = Vec::new();
     for nth in 0..count {
-        let sandbox = Sandbox::builder(programs.path("fleet"))
+        let sandbox = Sandbox::builder(programs.path("fleet_function"))
             .env("DATABASE_URL", server.url_of(nth).await)
             .env(
                 "AWS_LAMBDA_LOG_STREAM_NAME",

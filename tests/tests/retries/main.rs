@@ -1,0 +1,27 @@
+//! A full or restarting server is waited for, until shortly before the deadline. The error names
+//! the cause, and the client gets a 503.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, with a message"
+)]
+
+mod addresses;
+mod broken_handshakes;
+mod error_kinds;
+mod service_unavailable;
+mod unreachable;
+
+use std::net::Ipv4Addr;
+
+use tokio::net::TcpListener;
+
+/// Returns a listener on a free port of 127.0.0.1, and the port.
+async fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    (listener, port)
+}

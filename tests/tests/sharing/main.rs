@@ -1,0 +1,13 @@
+//! One connection per sandbox, or as many as the sandbox uses at once.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, with a message"
+)]
+
+mod concurrent_function;
+mod handlers;
+mod router;
+mod sessions;
+mod user_tests;
