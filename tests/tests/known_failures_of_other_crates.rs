@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use lambda_bench::servers::{Mariadb, Postgres};
 use lambda_bench::wait::until;
-use reuse_db::{Connect, Exclusive, Lease, Outcome};
+use reuse_db::{Exclusive, Lease, Outcome};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::on_each_server;
 use reuse_db_tests::statics::{exclusive, source};
@@ -83,7 +83,7 @@ on_each_database! {
     }
 }
 
-async fn has_attempts_of_its_own<C: Connect>(server: &impl Server) {
+async fn has_attempts_of_its_own<C: reuse_db::Connect>(server: &impl Server) {
     let source = source(server.url()).connect_timeout(Duration::from_millis(700));
     let db: &Exclusive<C> = exclusive(source);
     server.stop().await;
