@@ -76,7 +76,7 @@ async fn a_sandbox_that_could_not_be_warmed_serves_the_next_invocation() {
     function.sandbox.frozen().await;
     assert!(function.proxy.connections() > 0, "warming tries to connect");
     let output = function.sandbox.output();
-    assert!(output.contains("not warmed"), "{output}");
+    assert!(output.contains("unavailable"), "{output}");
     server.start_again().await;
     assert_eq!(function.add(7).await.stat("opened"), 1);
     assert_eq!(function.sandbox.starts(), 1);
