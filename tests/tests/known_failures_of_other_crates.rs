@@ -1,7 +1,7 @@
 //! Known failures of other crates and modules, and the promise of reuse-db for each.
 //!
 //! The failures were found in the sources of serverless-mysql 2.1, serverless-postgres 2.1, middy's
-//! rds middlewares and sqlx, and most of them were seen on MariaDB 10.11 and PostgreSQL 15. The last
+//! rds middlewares and sqlx. Most of them were seen on MariaDB 10.11 and PostgreSQL 15. The last
 //! column names the test file that holds the promise.
 //!
 //! | peer | its failure | promise of reuse-db | tests |
