@@ -5,7 +5,7 @@ use syn::Error;
 
 use super::Level;
 
-/// One argument.
+/// An argument of the attribute.
 pub(super) struct Key {
     pub(super) name: &'static str,
     /// The level that accepts it. `None` for both levels.

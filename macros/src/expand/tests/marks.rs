@@ -12,72 +12,38 @@ fn a_mark_can_be_on_any_parameter() {
     assert_has_not(&expansion, "#[db]");
 }
 
+/// The snapshot `two_databases` shows a whole expansion.
 #[test]
-fn all_databases_are_leased_before_one_is_opened_and_finished_before_one_is_settled() {
-    assert_eq!(
-        pretty(
-            "env = \"A\"",
-            "async fn h(#[db] w: &mut Tx<'_>, id: u8, \
-             #[db(env = \"B\", name = READER)] #[allow(x)] r: &P, \
-             #[db(source = S)] o: P) -> Out { body }",
-        ),
-        r#"/// The kept connections of [`h`](fn@h).
-static H_W: ::reuse_db::Exclusive<Tx<'static>> = ::reuse_db::Exclusive::new(
-    ::reuse_db::Source::env("A"),
-);
-/// The kept database of [`h`](fn@h).
-static READER: ::reuse_db::Shared<P> = ::reuse_db::Shared::new(
-    ::reuse_db::Source::env("B"),
-);
-/// The kept database of [`h`](fn@h).
-static H_O: ::reuse_db::Shared<P> = ::reuse_db::Shared::new(S);
-async fn h(id: u8) -> Out {
-    let mut lease = ::core::option::Option::None;
-    if let ::core::result::Result::Err(error) = ::reuse_db::__private::lease(
-            &H_W,
-            &mut lease,
-        )
-        .await
-    {
-        return ::reuse_db::FromError::from_error(error);
-    }
-    let lease1 = match ::reuse_db::__private::lease_shared(&READER).await {
-        ::core::result::Result::Ok(lease1) => lease1,
-        ::core::result::Result::Err(error) => {
-            return ::reuse_db::FromError::from_error(error);
-        }
-    };
-    let (open2, lease2) = match ::reuse_db::__private::lease_owned(&H_O).await {
-        ::core::result::Result::Ok(lease2) => lease2,
-        ::core::result::Result::Err(error) => {
-            return ::reuse_db::FromError::from_error(error);
-        }
-    };
-    let mut open = match ::reuse_db::__private::open(&H_W, &mut lease).await {
-        ::core::result::Result::Ok(open) => open,
-        ::core::result::Result::Err(error) => {
-            return ::reuse_db::FromError::from_error(error);
-        }
-    };
-    let output = h_with(&mut open, id, ::reuse_db::SharedLease::get(&lease1), open2)
-        .await;
-    let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
-    if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
-        .await
-    {
-        return ::reuse_db::FromError::from_error(error);
-    }
-    ::reuse_db::__private::settle(lease, outcome);
-    ::reuse_db::SharedLease::settle(lease1, outcome);
-    ::reuse_db::__private::settle_owned(lease2, outcome);
-    output
-}
-/// The body of [`h`](fn@h), for callers with a database of their own.
-async fn h_with(w: &mut Tx<'_>, id: u8, #[allow(x)] r: &P, o: P) -> Out {
-    body
-}
-"#
+fn each_stage_is_complete_for_all_databases_before_the_next_begins() {
+    let expansion = pretty(
+        "env = \"A\"",
+        "async fn h(#[db] w: &mut Tx<'_>, id: u8, \
+         #[db(env = \"B\", name = READER)] #[allow(x)] r: &P, \
+         #[db(source = S)] o: P) -> Out { body }",
     );
+    let expansion: String = expansion.split_whitespace().collect();
+    let mut rest = expansion.as_str();
+    for step in [
+        "staticH_W:::reuse_db::Exclusive<Tx<'static>>",
+        "staticREADER:::reuse_db::Shared<P>",
+        "staticH_O:::reuse_db::Shared<P>=::reuse_db::Shared::new(S);",
+        "asyncfnh(id:u8)->Out{",
+        "::lease(&H_W,&mutlease,)",
+        "letlease1=match::reuse_db::__private::lease_shared(&READER)",
+        "let(open2,lease2)=match::reuse_db::__private::lease_owned(&H_O)",
+        "letmutopen=match::reuse_db::__private::open(&H_W,&mutlease)",
+        "h_with(&mutopen,id,::reuse_db::SharedLease::get(&lease1),open2)",
+        "::finish(open,outcome)",
+        "::settle(lease,outcome);",
+        "::settle(lease1,outcome);",
+        "::settle_owned(lease2,outcome);",
+        "asyncfnh_with(w:&mutTx<'_>,id:u8,#[allow(x)]r:&P,o:P)->Out{body}",
+    ] {
+        let at = rest
+            .find(step)
+            .unwrap_or_else(|| panic!("no `{step}` in: {rest}"));
+        rest = &rest[at + step.len()..];
+    }
 }
 
 #[test]
