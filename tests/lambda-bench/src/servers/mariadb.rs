@@ -159,9 +159,11 @@ impl Mariadb {
         format!("mysql://{user}:{PASSWORD}@127.0.0.1:{port}/{database}")
     }
 
+    /// Connects without TLS, which takes a fraction of the time.
     async fn admin(&self) -> Result<MySqlConnection, sqlx::Error> {
         let options: sqlx::mysql::MySqlConnectOptions =
             Self::url_of("admin", self.port, "").parse()?;
+        let options = options.ssl_mode(sqlx::mysql::MySqlSslMode::Disabled);
         options.disable_statement_logging().connect().await
     }
 }

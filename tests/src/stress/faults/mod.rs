@@ -89,22 +89,24 @@ impl Plan<'_> {
 /// Runs the cells of a database.
 ///
 /// Each handle has its own server, so the three run side by side. They take turns with one spare
-/// server, which is the target of a failover.
+/// server, which is the target of a failover. Each handle therefore begins with another fault.
 async fn of_server<S: Server>(plan: Plan<'_>) -> Vec<Cell> {
     let spare = OnceCell::new();
-    let [one, two, three] = HANDLES.map(|handle| of_handle::<S>(plan, handle, &spare));
+    let [one, two, three] = [0, 1, 2].map(|nth| of_handle::<S>(plan, nth, &spare));
     let (one, two, three) = tokio::join!(Box::pin(one), Box::pin(two), Box::pin(three));
     [one, two, three].concat()
 }
 
 async fn of_handle<S: Server>(
     plan: Plan<'_>,
-    handle: (&'static str, &'static str),
+    nth_handle: usize,
     spare: &OnceCell<Mutex<S>>,
 ) -> Vec<Cell> {
     let server = S::launch().await;
     let mut cells = Vec::new();
-    for fault in Fault::ALL {
+    let mut faults = Fault::ALL;
+    faults.rotate_left(nth_handle * Fault::ALL.len() / HANDLES.len());
+    for fault in faults {
         let other = match fault {
             Fault::FailedOver => {
                 let launch = async || Mutex::new(S::launch().await);
@@ -112,7 +114,8 @@ async fn of_handle<S: Server>(
             }
             _ => None,
         };
-        let mut stage = Stage::start(plan, &server, other.as_deref(), fault, handle).await;
+        let mut stage =
+            Stage::start(plan, &server, other.as_deref(), fault, HANDLES[nth_handle]).await;
         let rounds = plan.rounds(fault.variants());
         for nth in 0..rounds {
             rounds::round(fault, &mut stage, nth).await;

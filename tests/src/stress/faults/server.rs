@@ -43,7 +43,7 @@ pub(super) trait Server: Sized {
 macro_rules! server {
     (
         $server:ident, $connection:ident, $name:literal, administrator: $administrator:literal,
-        running: $running:literal, connections: $connections:literal,
+        without_tls: $without_tls:literal,        running: $running:literal, connections: $connections:literal,
         handshake: $handshake:literal, ended: $ended:literal, set_up: [$($set_up:literal),+],
         read_only: [$($set_read_only:literal),+], writable: [$($set_writable:literal),+],
         is_read_only: $is_read_only:literal, password: $password:literal, drop: $drop:literal,
@@ -95,7 +95,9 @@ macro_rules! server {
                 }
                 // Once a new session has the setting, the existing ones have been notified.
                 until("the new setting", async || {
-                    let mut app = $connection::connect(&self.url()).await.expect("a connection");
+                    let mut app = $connection::connect(&(self.url() + $without_tls))
+                        .await
+                        .expect("a connection");
                     let now: Result<i64, _> =
                         sqlx::query_scalar($is_read_only).fetch_one(&mut app).await;
                     app.close().await.expect("an orderly end");
@@ -117,12 +119,13 @@ macro_rules! server {
             }
 
             async fn administrator(&self) -> $connection {
-                let url = with_user(&self.url(), $administrator);
+                let url = with_user(&self.url(), $administrator) + $without_tls;
                 $connection::connect(&url).await.expect("the administrator can connect")
             }
 
             async fn another(&self) -> Option<$connection> {
-                $connection::connect(&with_user(&self.url(), "others")).await.ok()
+                let url = with_user(&self.url(), "others") + $without_tls;
+                $connection::connect(&url).await.ok()
             }
 
             async fn runs_query(administrator: &mut $connection) -> bool {
@@ -143,6 +146,7 @@ macro_rules! server {
 
 server! {
     Postgres, PgConnection, "PostgreSQL", administrator: "postgres",
+    without_tls: "?sslmode=disable",
     running: "select count(*) from pg_stat_activity \
               where usename = 'app' and wait_event = 'PgSleep'",
     connections: "max_connections", handshake: "S",
@@ -165,6 +169,7 @@ server! {
 
 server! {
     Mariadb, MySqlConnection, "MariaDB", administrator: "admin",
+    without_tls: "?ssl-mode=disabled",
     running: "select count(*) from information_schema.processlist \
               where user = 'app' and state = 'User sleep'",
     connections: "max-connections", handshake: "mysql_native_password",
