@@ -118,12 +118,13 @@ on_each_server_and_runtime! {
                 let took = left.elapsed();
                 println!("{over}: the query ended after {took:?}");
                 assert!(took < AT_ONCE, "{over}: {took:?}");
-                function.sandbox.frozen().await;
+                // lambda_runtime may end the process, if it writes to the client that has left.
                 let answer = function.invoke(&format!("/?over={over}&rows=1000")).await;
                 assert_rows(&answer, 1_000);
             }
         }
-        assert!(server.sessions().await.len() <= 2);
+        let closed = async || server.sessions().await.len() <= 2;
+        until("the end of the abandoned sessions", closed).await;
     }
 
     async fn a_stream_without_a_connection_is_a_503(server: &impl Server) {

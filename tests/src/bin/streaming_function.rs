@@ -13,13 +13,17 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use lambda_http::tower::ServiceBuilder;
 use lambda_http::{Error, Request, Response, service_fn};
 use lambda_runtime::layers::TracingLayer;
-use reuse_db::{AfterResponse, ServiceUnavailable, SnapStart, Streaming, until_shutdown};
+use reuse_db::{AfterResponse, Runner, ServiceUnavailable, SnapStart, Streaming, until_shutdown};
 use reuse_db_tests::query::number;
 use serde_json::json;
 use tokio::time::sleep;
 use tokio_stream::{Stream, StreamExt as _};
 
 type Rows = UnsyncBoxBody<Bytes, Error>;
+
+/// The longest wait for the end of an abandoned query before the freeze. The default may be too
+/// short for a busy machine, which then freezes the function in the middle of the query.
+const AFTER_RESPONSE: Duration = Duration::from_secs(8);
 
 /// The smallest size of a chunk in bytes. A chunk per row would cost more than the row.
 const CHUNK: usize = 8 * 1024;
@@ -37,9 +41,11 @@ macro_rules! handlers {
             use sqlx::{Pool, $connection, $database};
             use tokio_stream::StreamExt as _;
 
-            use super::{Rows, stats, streamed};
+            use super::{AFTER_RESPONSE, Rows, stats, streamed};
 
-            const POOL: Source = Source::env("DATABASE_URL").max_connections(1);
+            const POOL: Source = Source::env("DATABASE_URL")
+                .max_connections(1)
+                .check_timeout(AFTER_RESPONSE);
 
             #[reuse_db(source = POOL)]
             async fn pool(
@@ -171,6 +177,7 @@ async fn route(request: Request) -> Result<Response<Rows>, Error> {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let handler = service_fn(route);
+    let after = AfterResponse::new().limit(AFTER_RESPONSE);
     match std::env::var("RUN").as_deref() {
         Ok("composed") => {
             let service = ServiceBuilder::new()
@@ -179,10 +186,13 @@ async fn main() -> Result<(), Error> {
                 .service(handler);
             let runtime = lambda_http::streaming_runtime_concurrent(service)
                 .layer(TracingLayer::new())
-                .layer(AfterResponse::new())
+                .layer(after)
                 .register_snapstart_resource(Arc::new(SnapStart));
             until_shutdown(runtime.run_concurrent()).await
         }
-        _ => reuse_db::run_with_streaming_response(handler).await,
+        _ => {
+            let runner = Runner::new().after_response(after);
+            runner.run_with_streaming_response(handler).await
+        }
     }
 }

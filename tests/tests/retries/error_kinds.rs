@@ -80,7 +80,7 @@ async fn a_port_that_refuses_resets_or_hangs_up_is_unavailable() {
 
     let (listener, port) = listener().await;
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    is::<PgConnection>(&source(&server.url_at(port)), ErrorKind::Unavailable, "").await;
+    is::<PgConnection>(&source(server.url_at(port)), ErrorKind::Unavailable, "").await;
 }
 
 #[tokio::test]

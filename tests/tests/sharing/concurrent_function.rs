@@ -55,6 +55,7 @@ fn most_at_once(pid: i32, port: u16, is_over: &AtomicBool) -> usize {
         let now = connections(pid, port);
         most = most.max(last.intersection(&now).count());
         last = now;
+        std::thread::sleep(Duration::from_millis(1));
     }
     most
 }
