@@ -147,7 +147,10 @@ async fn a_begin_cut_off_by_the_deadline_is_an_error_and_costs_no_process() {
 
 /// Runs `leak` in a failed invocation. `is_clean` is a query that yields true in a clean session.
 macro_rules! is_reset {
-    ($server:ident, $connection:ty, $set_up:literal, leak: $leak:literal, is_clean: $is_clean:literal) => {
+    (
+        $server:ident, $connection:ty, $set_up:literal,
+        leak: $leak:literal, is_clean: $is_clean:literal
+    ) => {
         let source = source(Server::url(&$server)).on_connect($set_up);
         let db: &Exclusive<$connection> = exclusive(source);
         for _ in 0..2 {

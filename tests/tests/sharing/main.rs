@@ -1,4 +1,4 @@
-//! One connection per sandbox, or as many as the sandbox uses at once.
+//! A sandbox keeps one connection, or as many as it uses at once.
 
 #![expect(
     clippy::expect_used,
