@@ -1,4 +1,4 @@
-//! What a warm invocation costs on top of the handler: leasing and settling a parked connection.
+//! The cost of a warm invocation on top of the handler: leasing and settling a kept connection.
 //!
 //! `cargo bench -p reuse-db`: the time, and the allocations (none).
 
@@ -47,7 +47,7 @@ fn lease_open_settle(bencher: divan::Bencher<'_, '_>) {
     bencher.bench_local(once);
 }
 
-/// Runs a future that is ready at its first poll, as all of this is for a parked connection.
+/// Runs a future that is ready at its first poll, as everything here is for a kept connection.
 fn ready(future: impl Future<Output = ()>) {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(std::pin::pin!(future).poll(&mut cx).is_ready());
