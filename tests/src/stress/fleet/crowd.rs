@@ -28,11 +28,12 @@ struct Life {
 /// Returns a row of figures, and a row with the time to the first success of each sandbox.
 pub(super) async fn run<S: Scarce>(
     programs: &Programs,
+    server: &S,
+    watcher: &mut S::Connection,
     scale: Scale,
     path: &'static str,
 ) -> (String, String) {
-    let (server, mut watcher) = S::with(scale.slots).await;
-    let sandboxes = sandboxes(programs, &server, scale.sandboxes, TIMEOUT).await;
+    let sandboxes = sandboxes(programs, server, scale.sandboxes, TIMEOUT).await;
     let watch = Watch::start(sandboxes.iter().map(Sandbox::pid).collect(), server.port());
     let lives: Vec<_> = sandboxes
         .into_iter()
@@ -45,7 +46,7 @@ pub(super) async fn run<S: Scarce>(
         }
         met
     };
-    let (met, of_server) = most_during::<S, _>(&mut watcher, ends).await;
+    let (met, of_server) = most_during::<S, _>(watcher, ends).await;
     let most = [watch.most(), of_server];
     assert_eq!(most, [1, 1], "most connections of a process");
     let mut first: Vec<Duration> = met.iter().filter_map(|life| life.first_success).collect();

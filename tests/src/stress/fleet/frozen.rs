@@ -10,19 +10,21 @@ use lambda_bench::wait::until;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Returns a row of figures.
 pub(super) async fn run<S: Scarce>(
     programs: &Programs,
+    server: &S,
+    watcher: &mut S::Connection,
     scale: Scale,
     path: &'static str,
 ) -> String {
-    let (server, mut watcher) = S::with(scale.slots).await;
-    let mut frozen = sandboxes(programs, &server, scale.slots + scale.new, TIMEOUT).await;
+    let mut frozen = sandboxes(programs, server, scale.slots + scale.new, TIMEOUT).await;
     let new = frozen.split_off(scale.slots);
     let frozen: Vec<_> = frozen.into_iter().map(Arc::new).collect();
     // The server may end the first session before the last one begins.
     until("a connection of each sandbox", async || {
         take_one_each(&frozen, path).await;
-        S::sessions(&mut watcher).await.len() == scale.slots
+        S::sessions(watcher).await.len() == scale.slots
     })
     .await;
     let arrivals: Vec<_> = new

@@ -59,38 +59,44 @@ impl Scale {
 /// the kernel's or the server's count. If a sandbox that should get a connection gets none.
 pub async fn run(programs: &Programs, length: Length) -> String {
     let scale = Scale::of(length);
-    let mut report = String::from(
+    let of_path = |path| {
+        let postgres = of_server::<Postgres>(programs, scale, path);
+        both(
+            length,
+            postgres,
+            of_server::<Mariadb>(programs, scale, path),
+        )
+    };
+    let rows = both(length, of_path("/default"), of_path("/short")).await;
+    let mut tables = [
         "| server | sessions end after | sandboxes / connections | invocations | 503 | longest \
          | first success: least, median, most | never \
          | most a process: kernel's, server's count |\n\
          |---|---|---|---|---|---|---|---|---|\n",
-    );
-    let mut times = String::from(
-        "\n| server | sessions end after | first success of each sandbox, in seconds |\n\
+        "| server | sessions end after | first success of each sandbox, in seconds |\n\
          |---|---|---|\n",
-    );
-    for path in ["/default", "/short"] {
-        let postgres = crowd::run::<Postgres>(programs, scale, path);
-        let mariadb = crowd::run::<Mariadb>(programs, scale, path);
-        for (row, first) in both(length, postgres, mariadb).await {
-            report += &row;
-            times += &first;
+        "| server | sessions end after | frozen | new | answered | 503 | longest |\n\
+         |---|---|---|---|---|---|---|\n",
+    ]
+    .map(String::from);
+    for rows in rows.as_flattened() {
+        for (table, row) in tables.iter_mut().zip(rows) {
+            table.push_str(row);
         }
     }
-    report += &times;
-    report += "\n| server | sessions end after | frozen | new | answered | 503 | longest |\n\
-               |---|---|---|---|---|---|---|\n";
-    let frozen = |path| {
-        let postgres = frozen::run::<Postgres>(programs, scale, path);
-        both(
-            length,
-            postgres,
-            frozen::run::<Mariadb>(programs, scale, path),
-        )
-    };
-    let rows = both(length, frozen("/default"), frozen("/short")).await;
-    report += &rows.concat().concat();
-    report
+    tables.join("\n")
+}
+
+/// Runs both fleets on one server, and returns a row for each of the three tables.
+async fn of_server<S: Scarce>(
+    programs: &Programs,
+    scale: Scale,
+    path: &'static str,
+) -> [String; 3] {
+    let (server, mut watcher) = S::with(scale.slots).await;
+    let (row, times) = crowd::run(programs, &server, &mut watcher, scale, path).await;
+    let frozen = frozen::run(programs, &server, &mut watcher, scale, path).await;
+    [row, times, frozen]
 }
 
 /// Runs two parts: side by side in short, one after the other for the figures of a long run.

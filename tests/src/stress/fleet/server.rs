@@ -65,7 +65,7 @@ impl Scarce for Mariadb {
     /// A session in MariaDB has no name, so each sandbox has its own user.
     async fn url_of(&self, sandbox: usize) -> String {
         let user = format!("app{sandbox}");
-        let create = format!("create user {user}@'%' identified by '{PASSWORD}'");
+        let create = format!("create user if not exists {user}@'%' identified by '{PASSWORD}'");
         self.execute(&create).await;
         self.execute(&format!("grant all on app.* to {user}@'%'"))
             .await;
