@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Length, Programs};
 use lambda_bench::lambda::{Event, Sandbox};
+
+use super::{Length, Programs};
 
 /// The width of a row of the report.
 const BIN: Duration = Duration::from_millis(500);
@@ -111,7 +112,8 @@ fn report(count: usize, most: f64, attempts: &[Instant]) -> String {
 
     let mut text = format!(
         "{count} sandboxes, refused at the same moment; {} attempts, \
-         {} of them after {SPREAD_AFTER:?}. Most within {AT_ONCE:?}: {beginning} before {SPREAD_AFTER:?}, {crowd} after it.\n\n\
+         {} of them after {SPREAD_AFTER:?}. Most within {AT_ONCE:?}: \
+         {beginning} before {SPREAD_AFTER:?}, {crowd} after it.\n\n\
          | after | attempts | |\n|---|---|---|\n",
         times.len(),
         later.len(),

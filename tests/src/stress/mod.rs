@@ -1,4 +1,4 @@
-//! Stress tests: spikes, full servers, faults, and long lives of sandboxes.
+//! Stress tests: spikes, full servers, faults, and long-running sandboxes.
 //!
 //! `cargo run --release -p reuse-db-tests --bin stress` runs the long form of each part. The tests
 //! run the short form of the same code. Each part panics if a promise is broken, and returns its

@@ -20,7 +20,7 @@ pub(super) enum Direction {
     Down,
 }
 
-/// One direction of a connection.
+/// A direction of a connection, from its reader to its writer.
 pub(super) struct Pump<'a> {
     pub(super) direction: Direction,
     pub(super) flow: &'a Flow,

@@ -132,8 +132,8 @@ database_server! {
 impl Mariadb {
     /// Returns the sessions of the user `app`, the oldest first. Takes 0.12 s.
     pub async fn sessions(&self) -> Vec<Session> {
-        // The server lists transactions from a copy. It renews the copy only when nobody has read
-        // it for 0.1 s.
+        // The server lists transactions from a copy. It renews the copy only when no client
+        // has read it for 0.1 s.
         let sql = "do sleep(0.12); \
                    select p.id, p.command, coalesce(p.info, ''), t.trx_id is not null \
                    from information_schema.processlist p \

@@ -116,9 +116,9 @@ async fn the_end_of_a_client_can_be_hidden_from_the_server() {
 
 #[tokio::test]
 async fn a_server_that_does_not_run_resets_its_clients() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let addr = nobody.local_addr().expect("bound");
-    drop(nobody);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("bound");
+    drop(listener);
     let proxy = Proxy::start(addr).await;
     let mut client = TcpStream::connect(proxy.addr())
         .await

@@ -19,6 +19,7 @@ mod table;
 
 use std::path::Path;
 
+use lambda_bench::servers::{Mariadb, Postgres};
 use tokio::sync::{Mutex, OnceCell};
 
 use self::cell::Cell;
@@ -26,7 +27,6 @@ use self::fault::Fault;
 use self::server::Server;
 use self::stage::Stage;
 use super::{Length, Programs};
-use lambda_bench::servers::{Mariadb, Postgres};
 
 /// The handles that a handler can have, and the function's path for each.
 const HANDLES: [(&str, &str); 3] = [

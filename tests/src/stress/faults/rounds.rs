@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lambda_bench::servers::PASSWORD;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cell::{NEW_PASSWORD, Wanted};
@@ -9,13 +10,12 @@ use super::fault::Fault;
 use super::process::Stopped;
 use super::server::Server;
 use super::stage::{FREEZE, Stage};
-use lambda_bench::servers::PASSWORD;
 
 /// The time for which a server is stopped.
 const STOPPED_FOR: Duration = Duration::from_secs(3);
 /// The time that a handler waits for its query, which takes 1 s without a fault.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The same where the end of the connection ends the wait first.
+/// A time longer than any query. The end of the connection ends the wait first.
 const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Runs one round. It begins and ends with a frozen sandbox that has a working connection.
@@ -143,7 +143,7 @@ async fn replaced_role<S: Server>(stage: &mut Stage<'_, S>) {
     passed(stage).await;
 }
 
-/// Takes every connection of the server, also the function's.
+/// Lets the user `others` take every connection of the server, also the function's.
 async fn full<S: Server>(stage: &mut Stage<'_, S>) {
     stage.writer.end_sessions().await;
     let mut others = Vec::new();

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
+use lambda_bench::servers::{Mariadb, Postgres, Session};
+use lambda_bench::wait::until;
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 use super::super::with_user;
-use lambda_bench::servers::{Mariadb, Postgres, Session};
-use lambda_bench::wait::until;
 
 /// A server of the matrix, with the table `notes` and 12 connections.
 ///
@@ -43,7 +43,8 @@ pub(super) trait Server: Sized {
 macro_rules! server {
     (
         $server:ident, $connection:ident, $name:literal, administrator: $administrator:literal,
-        without_tls: $without_tls:literal,        running: $running:literal, connections: $connections:literal,
+        without_tls: $without_tls:literal, running: $running:literal,
+        connections: $connections:literal,
         handshake: $handshake:literal, ended: $ended:literal, set_up: [$($set_up:literal),+],
         read_only: [$($set_read_only:literal),+], writable: [$($set_writable:literal),+],
         is_read_only: $is_read_only:literal, password: $password:literal, drop: $drop:literal,

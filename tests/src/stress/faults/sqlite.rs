@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lambda_bench::lambda::{Event, Outcome, Sandbox};
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::cell::{Cell, Wanted};
@@ -10,7 +11,6 @@ use super::process::files_below;
 use super::stage::FREEZE;
 use super::{HANDLES, Plan};
 use crate::stress::Length;
-use lambda_bench::lambda::{Event, Outcome, Sandbox};
 
 /// The limit of the worst latency, a cold start included.
 const BOUND: Duration = Duration::from_secs(1);

@@ -3,6 +3,9 @@
 use std::cell::Cell as Flag;
 use std::time::Duration;
 
+use lambda_bench::lambda::{Answer, Event, Outcome, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::wait::{LIMIT, until, within};
 use tokio::time::{Instant, sleep};
 
 use super::Plan;
@@ -11,9 +14,6 @@ use super::fault::Fault;
 use super::process::sockets_to;
 use super::server::Server;
 use crate::stress::Length;
-use lambda_bench::lambda::{Answer, Event, Outcome, Sandbox};
-use lambda_bench::proxy::Proxy;
-use lambda_bench::wait::{LIMIT, until, within};
 
 /// A freeze longer than the function's `verify_after` of 50 ms.
 pub(super) const FREEZE: Duration = Duration::from_millis(60);

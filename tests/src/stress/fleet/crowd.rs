@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lambda_bench::lambda::{Event, Sandbox};
 use tokio::time::{Instant, sleep};
 
 use super::server::Scarce;
@@ -9,7 +10,6 @@ use super::sessions::most_during;
 use super::sockets::Watch;
 use super::{Programs, Scale, ends_after, sandboxes};
 use crate::stress::random;
-use lambda_bench::lambda::{Event, Sandbox};
 
 /// The default time-out of Lambda.
 const TIMEOUT: Duration = Duration::from_secs(3);

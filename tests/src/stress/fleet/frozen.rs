@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::server::Scarce;
-use super::{Programs, Scale, ends_after, sandboxes};
 use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::wait::until;
+
+use super::server::Scarce;
+use super::{Programs, Scale, ends_after, sandboxes};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -8,10 +8,11 @@ mod sockets;
 
 use std::time::Duration;
 
-use self::server::Scarce;
-use super::{Length, Programs};
 use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::servers::{Mariadb, Postgres};
+
+use self::server::Scarce;
+use super::{Length, Programs};
 
 /// The size of the fleets.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +50,9 @@ impl Scale {
     }
 }
 
-/// Runs a fleet larger than the server's limit, and a fleet that meets frozen sandboxes.
+/// Runs a fleet larger than the server's limit, and a fleet besides frozen sandboxes.
 ///
-/// The frozen sandboxes hold all connections. Each server runs both fleets.
+/// The frozen sandboxes hold all connections of the server. Each server runs both fleets.
 ///
 /// # Panics
 ///

@@ -1,7 +1,7 @@
+use lambda_bench::servers::{Mariadb, PASSWORD, Postgres};
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 use super::super::with_user;
-use lambda_bench::servers::{Mariadb, PASSWORD, Postgres};
 
 /// A server with few connections.
 pub(super) trait Scarce: Sized {

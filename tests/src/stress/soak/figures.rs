@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
-use super::PATHS;
 use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::proxy::Proxy;
 use lambda_bench::wait::until;
+use tokio::time::sleep;
+
+use super::PATHS;
 
 /// The time in which a process notices that a connection has ended.
 const REST: Duration = Duration::from_millis(200);

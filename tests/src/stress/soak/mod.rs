@@ -1,4 +1,4 @@
-//! A long life of a process: memory and file descriptors do not grow.
+//! A long-running process: memory and file descriptors do not grow.
 
 mod figures;
 mod server;
@@ -6,14 +6,14 @@ mod server;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use lambda_bench::lambda::{Event, Outcome, Sandbox};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::{Mariadb, Postgres};
 use tokio::time::{Instant, sleep};
 
 use self::figures::Figures;
 use self::server::Server;
 use super::{Length, Programs};
-use lambda_bench::lambda::{Event, Outcome, Sandbox};
-use lambda_bench::proxy::Proxy;
-use lambda_bench::servers::{Mariadb, Postgres};
 
 /// A pause longer than `verify_after`, so that a check finds the fault before a handler does.
 const PAUSE: Duration = Duration::from_millis(1_100);

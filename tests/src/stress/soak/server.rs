@@ -1,8 +1,7 @@
 use std::net::SocketAddr;
 
-use sqlx::{Connection as _, MySqlConnection, PgConnection};
-
 use lambda_bench::servers::{Mariadb, Postgres};
+use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 /// A server with the table that the function writes to.
 pub(super) trait Server: Sized {
