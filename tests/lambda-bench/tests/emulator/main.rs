@@ -1,14 +1,14 @@
 //! The promises of the Lambda emulator, on a function without a database.
 
-use std::os::unix::process::ExitStatusExt as _;
+mod endings;
+mod freezing;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_bench::lambda::{Builder, Event, Sandbox};
 use lambda_bench::wait::until;
 use serde_json::json;
-
-const SIGKILL: Option<i32> = Some(9);
 
 fn function() -> Builder {
     Sandbox::builder(env!("CARGO_BIN_EXE_test_function"))
@@ -70,85 +70,12 @@ async fn the_function_has_lambdas_environment_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_freeze_waits_until_the_function_asks_for_the_next_event() {
-    let sandbox = function().start().await;
-    sandbox.frozen().await;
-    assert_eq!(sandbox.freezes(), 1, "after its initialization");
-
-    let answer = sandbox.invoke(Event::get("/after?ms=300")).await;
-    assert_eq!(answer.ok().json(), "work is pending");
-    assert!(
-        !sandbox.output().contains("worked after the response"),
-        "the answer waited for the work after it"
-    );
-    sandbox.frozen().await;
-    // A process that was frozen too early could not write this.
-    until("the work after the response", async || {
-        sandbox.output().contains("worked after the response")
-    })
-    .await;
-    assert_eq!(sandbox.freezes(), 2);
-}
-
-#[tokio::test]
-async fn an_invocation_or_the_test_thaws_a_frozen_process() {
-    let sandbox = function().start().await;
-    sandbox.frozen().await;
-    let pid = sandbox.pid();
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    assert_eq!(sandbox.pid(), pid);
-
-    sandbox.frozen().await;
-    sandbox.thaw();
-    until("the thaw", async || sandbox.process_state() != Some('T')).await;
-    assert!(!sandbox.is_frozen());
-    sandbox.freeze();
-    sandbox.frozen().await;
-}
-
-#[tokio::test]
-async fn freezing_can_be_disabled() {
-    let sandbox = function().freezing(false).start().await;
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    sandbox.idle().await;
-    assert_eq!((sandbox.freezes(), sandbox.is_frozen()), (0, false));
-    assert_ne!(sandbox.process_state(), Some('T'));
-}
-
-#[tokio::test]
 async fn an_event_has_its_deadline() {
     let sandbox = function().timeout(Duration::from_secs(7)).start().await;
     let answer = sandbox.invoke(Event::get("/deadline")).await.json();
     let left =
         answer["deadline"].as_u64().expect("a number") - answer["now"].as_u64().expect("a number");
     assert!((4_000..=7_000).contains(&left), "{left} ms left of 7 s");
-}
-
-#[tokio::test]
-async fn a_process_past_its_deadline_is_killed_and_replaced() {
-    let sandbox = function().timeout(Duration::from_millis(500)).start().await;
-    let pid = sandbox.pid();
-    let answer = sandbox.invoke(Event::get("/sleep?ms=60000")).await;
-    assert!(answer.timed_out(), "{answer:?}");
-    assert!(answer.took >= Duration::from_millis(500));
-    assert_eq!(
-        sandbox.invoke(Event::get("/hello")).await.ok().json()["visits"],
-        1
-    );
-    assert_ne!(sandbox.pid(), pid);
-    assert_eq!(sandbox.starts(), 2);
-}
-
-#[tokio::test]
-async fn work_after_the_response_counts_towards_the_deadline() {
-    let sandbox = function().timeout(Duration::from_millis(500)).start().await;
-    sandbox.invoke(Event::get("/after?ms=60000")).await.ok();
-    until("the end of the process", async || {
-        sandbox.process_state().is_none_or(|state| state == 'Z')
-    })
-    .await;
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    assert_eq!(sandbox.starts(), 2);
 }
 
 #[tokio::test]
@@ -163,60 +90,6 @@ async fn errors_and_panics_are_function_errors() {
         .await;
     assert!(!answer.error().error_type.is_empty());
     assert_eq!(sandbox.starts(), 1, "lambda_runtime ended after an error");
-}
-
-#[tokio::test]
-async fn an_exit_or_abort_is_a_crash() {
-    let sandbox = function().start().await;
-    let answer = sandbox.invoke(Event::get("/exit")).await;
-    assert_eq!(answer.crash().code(), Some(3));
-    let answer = sandbox.invoke(Event::get("/abort")).await;
-    assert_eq!(answer.crash().signal(), Some(6));
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    assert_eq!(sandbox.starts(), 3);
-}
-
-#[tokio::test]
-async fn a_failed_initialization_fails_the_invocation() {
-    let sandbox = function().env("TEST_INIT", "exit").start().await;
-    assert_eq!(
-        sandbox.invoke(Event::get("/hello")).await.crash().code(),
-        Some(7)
-    );
-
-    let sandbox = function()
-        .env("TEST_INIT", "error")
-        .snap_start()
-        .start()
-        .await;
-    assert_eq!(
-        sandbox.invoke(Event::get("/hello")).await.error().message,
-        "not today"
-    );
-}
-
-#[tokio::test]
-async fn an_initialization_past_its_limit_is_killed() {
-    let limit = Duration::from_millis(500);
-    let builder = function().env("TEST_INIT", "hang").init_timeout(limit);
-    let sandbox = builder.start().await;
-    let start = Instant::now();
-    let answer = sandbox.invoke(Event::get("/hello")).await;
-    assert!(answer.timed_out(), "{answer:?}");
-    // The limit began with the process, slightly before `start`.
-    assert!(start.elapsed() >= limit / 2, "{answer:?}");
-}
-
-#[tokio::test]
-async fn a_snapshot_is_taken_before_the_first_invocation() {
-    let sandbox = function().snap_start().start().await;
-    sandbox.frozen().await;
-    assert!(sandbox.output().contains("before the snapshot"));
-    assert!(!sandbox.output().contains("after the restore"));
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    assert!(sandbox.output().contains("after the restore"));
-    sandbox.frozen().await;
-    assert_eq!(sandbox.freezes(), 2);
 }
 
 #[tokio::test]
@@ -254,65 +127,6 @@ async fn a_single_worker_serves_invocations_one_after_another() {
     );
     let visits = [one, two, three].map(|answer| answer.ok().json()["visits"].clone());
     assert_eq!(visits, [1, 2, 3]);
-}
-
-#[tokio::test]
-async fn the_freeze_waits_until_an_extension_asks_for_the_next_event() {
-    let sandbox = function().env("TEST_EXTENSION", "300").start().await;
-    sandbox.frozen().await;
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    sandbox.frozen().await;
-    until("the extension's work", async || {
-        sandbox.output().contains("the extension has worked")
-    })
-    .await;
-    assert_eq!(sandbox.freezes(), 2);
-}
-
-#[tokio::test]
-async fn only_a_function_with_an_extension_gets_sigterm() {
-    let with = function().env("TEST_EXTENSION", "shutdown").start().await;
-    with.frozen().await;
-    assert_eq!(with.shutdown().await.code(), Some(0));
-    assert!(
-        with.output().contains("goodbye"),
-        "the frozen function did not handle SIGTERM"
-    );
-
-    let without = function().start().await;
-    without.frozen().await;
-    assert_eq!(without.shutdown().await.signal(), SIGKILL);
-}
-
-#[tokio::test]
-async fn a_process_can_be_terminated_killed_or_dropped() {
-    let sandbox = function().start().await;
-    sandbox.frozen().await;
-    assert_eq!(
-        sandbox.terminate().await.signal(),
-        Some(15),
-        "the function does not handle SIGTERM"
-    );
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    sandbox.frozen().await;
-    sandbox.thaw();
-    assert_eq!(
-        sandbox.kill().await.signal(),
-        SIGKILL,
-        "SIGTERM was sent first"
-    );
-    sandbox.invoke(Event::get("/hello")).await.ok();
-    assert_eq!(sandbox.starts(), 3);
-
-    sandbox.frozen().await;
-    let process = format!("/proc/{}/stat", sandbox.pid());
-    drop(sandbox);
-    let gone = async || !std::fs::read_to_string(&process).is_ok_and(|stat| stat.contains(") T "));
-    until(
-        "the end of a frozen process whose sandbox was dropped",
-        gone,
-    )
-    .await;
 }
 
 #[tokio::test]
