@@ -80,7 +80,7 @@ impl Fault {
             Self::Stopped => Duration::from_secs(6),
             // The 503 is sent before the deadline.
             Self::Full | Self::SilencedInConnecting => self.timeout(),
-            // The handler waits for 3 s.
+            // The handler waits for 2 s.
             Self::SilencedInQuery => Duration::from_secs(6),
             // Without the fault, the query would take 1 s.
             Self::ResetInQuery | Self::EndedInQuery => Duration::from_millis(900),

@@ -14,7 +14,7 @@ use super::stage::{FREEZE, Stage};
 /// The time for which a server is stopped.
 const STOPPED_FOR: Duration = Duration::from_secs(3);
 /// The time that a handler waits for its query, which takes 1 s without a fault.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A time longer than any query. The end of the connection ends the wait first.
 const LONG_PATIENCE: Duration = Duration::from_secs(8);
 
