@@ -106,3 +106,15 @@ impl Builder {
         Sandbox::start(self).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_limits_are_lambdas() {
+        let settings = Builder::new(PathBuf::new()).settings;
+        assert_eq!(settings.timeout, Duration::from_secs(3));
+        assert_eq!(settings.init_timeout, Duration::from_secs(10));
+    }
+}

@@ -76,7 +76,10 @@ async fn an_initialization_past_its_limit_is_killed() {
     let answer = sandbox.invoke(Event::get("/hello")).await;
     assert!(answer.timed_out(), "{answer:?}");
     // The limit began with the process, slightly before `start`.
-    assert!(start.elapsed() >= limit / 2, "{answer:?}");
+    assert!(
+        (limit / 2..limit * 10).contains(&start.elapsed()),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
