@@ -13,7 +13,7 @@ use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{RUN, program};
 use reuse_db_tests::on_each_server_and_runtime;
 
-const INVOCATIONS: i64 = 1_500;
+const INVOCATIONS: i64 = 900;
 const AT_ONCE: usize = 32;
 /// The limits in the function's `Source`.
 const MAX_CONNECTIONS: usize = 40;
