@@ -99,6 +99,21 @@ fn have_opened_one(stats: &[reuse_db::Stats]) {
     );
 }
 
+async fn raw_on_a_connection(db: &'static Exclusive<PgConnection>) {
+    let mut lease = db.lease().await.expect("a connection");
+    let connection = Lease::open(&mut lease).await.expect("an open lease");
+    let result = sqlx::raw_sql("select 1").execute(connection).await;
+    result.expect("an answer");
+    Lease::settle(lease, Outcome::Success);
+}
+
+async fn raw_on_a_pool(db: &'static Shared<PgPool>) {
+    let lease = db.lease().await.expect("a pool");
+    let result = sqlx::raw_sql("select 1").execute(SharedLease::get(&lease));
+    result.await.expect("an answer");
+    SharedLease::settle(lease, Outcome::Success);
+}
+
 #[tokio::test]
 async fn raw_statements_work_on_each_parameter_type() {
     let postgres = Postgres::start().await;
@@ -116,19 +131,8 @@ async fn raw_statements_work_on_each_parameter_type() {
             .expect("an answer");
         db.commit().await.expect("a commit");
         Lease::settle(lease, Outcome::Success);
-        let mut lease = connection.lease().await.expect("a connection");
-        let db = Lease::open(&mut lease).await.expect("an open lease");
-        sqlx::raw_sql("select 1")
-            .execute(db)
-            .await
-            .expect("an answer");
-        Lease::settle(lease, Outcome::Success);
-        let lease = pool.lease().await.expect("a pool");
-        sqlx::raw_sql("select 1")
-            .execute(SharedLease::get(&lease))
-            .await
-            .expect("an answer");
-        SharedLease::settle(lease, Outcome::Success);
+        raw_on_a_connection(connection).await;
+        raw_on_a_pool(pool).await;
     }
     have_opened_one(&[connection.stats(), transaction.stats()]);
 }
@@ -313,20 +317,9 @@ async fn connections_of_a_restarted_pooler_are_replaced() {
     let db = exclusive::<PgConnection>(source);
     let pool = shared::<PgPool>(source);
     for n in 1..=3 {
-        let mut lease = db.lease().await.expect("a connection");
-        let connection = Lease::open(&mut lease).await.expect("an open lease");
-        sqlx::raw_sql("select 1")
-            .execute(connection)
-            .await
-            .expect("an answer");
-        Lease::settle(lease, Outcome::Success);
+        raw_on_a_connection(db).await;
         assert_eq!(db.stats().opened, n);
-        let lease = pool.lease().await.expect("a pool");
-        sqlx::raw_sql("select 1")
-            .execute(SharedLease::get(&lease))
-            .await
-            .expect("an answer");
-        SharedLease::settle(lease, Outcome::Success);
+        raw_on_a_pool(pool).await;
         bouncer.stop().await;
         bouncer.start_again().await;
     }

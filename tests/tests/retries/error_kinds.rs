@@ -12,7 +12,7 @@ use sqlx::{Connection as _, MySqlConnection, PgConnection};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::listener;
+use super::{fill, listener};
 
 /// Connects as a lease does, in one attempt.
 async fn connect<C: reuse_db::Connect>(source: &Source) -> Result<C, Error> {
@@ -49,15 +49,6 @@ fn pooler(url: &str) -> Source {
 
 async fn pgbouncer_is(url: &str, kind: ErrorKind, text: &str) {
     is::<PgConnection>(&pooler(url), kind, text).await;
-}
-
-/// Opens connections until the server is full.
-async fn fill<C: sqlx::Connection>(url: &str) -> Vec<C> {
-    let mut held = Vec::new();
-    while let Ok(connection) = C::connect(url).await {
-        held.push(connection);
-    }
-    held
 }
 
 #[tokio::test]

@@ -25,3 +25,12 @@ async fn listener() -> (TcpListener, u16) {
     let port = listener.local_addr().expect("an address").port();
     (listener, port)
 }
+
+/// Opens connections until the server is full.
+async fn fill<C: sqlx::Connection>(url: &str) -> Vec<C> {
+    let mut held = Vec::new();
+    while let Ok(connection) = C::connect(url).await {
+        held.push(connection);
+    }
+    held
+}

@@ -8,7 +8,9 @@ use lambda_bench::wait::until;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, Reply, program};
 use reuse_db_tests::on_each_server;
-use sqlx::{Connection as _, MySqlConnection, PgConnection};
+use sqlx::{MySqlConnection, PgConnection};
+
+use super::fill;
 
 /// The default `connect_timeout` (5 s), and the delay of a busy machine.
 const IN_TIME: Duration = Duration::from_secs(9);
@@ -182,10 +184,7 @@ async fn a_full_postgres_is_waited_for() {
         .setting("max_connections", "5")
         .start()
         .await;
-    let mut held = Vec::new();
-    while let Ok(connection) = PgConnection::connect(&server.url()).await {
-        held.push(connection);
-    }
+    let held = fill::<PgConnection>(&server.url()).await;
     assert_eq!(held.len(), 2);
     waits_for_a_connection(&server, held).await;
 }
@@ -196,10 +195,7 @@ async fn a_full_mariadb_is_waited_for() {
         .setting("max-connections", "10")
         .start()
         .await;
-    let mut held = Vec::new();
-    while let Ok(connection) = MySqlConnection::connect(&server.url()).await {
-        held.push(connection);
-    }
+    let held = fill::<MySqlConnection>(&server.url()).await;
     assert_eq!(held.len(), 10);
     waits_for_a_connection(&server, held).await;
 }
