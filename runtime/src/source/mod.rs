@@ -195,8 +195,9 @@ impl Source {
     ///
     /// For a pool, the function is called when the pool is opened, when a dead connection is
     /// replaced, when the credentials are older than 5 min, and after a failed invocation (at most
-    /// once a second). Connections that sqlx opens by itself use the latest credentials. Only the
-    /// invocation that triggered the call waits for it, for at most `attempt_timeout`.
+    /// once a second). Connections that sqlx opens by itself use the credentials of the opening or
+    /// the last renewal, not those of a replacement. Only the invocation that triggered the call
+    /// waits for it, for at most `attempt_timeout`.
     ///
     /// On MySQL, RDS requires an IAM token in clear text. It is sent only if the URL has
     /// `ssl-mode=REQUIRED` or stricter. `AnyConnection` does not support credentials.
