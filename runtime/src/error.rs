@@ -29,11 +29,7 @@ pub enum Error {
     },
 
     /// No connection was available.
-    #[error(
-        "{}{kind}: {source} ({attempts} {} in {elapsed:.1?})",
-        Target(.target),
-        if *.attempts == 1 { "attempt" } else { "attempts" }
-    )]
+    #[error("{}{kind}: {source}{}", Target(.target), Attempts(*.attempts, *.elapsed))]
     #[non_exhaustive]
     Connect {
         /// The meaning of the failure for the caller.
@@ -148,6 +144,21 @@ impl LivenessToken {
     }
 }
 
+/// The number of attempts and their time, empty for the error of a single attempt in the middle of
+/// others.
+struct Attempts(u32, Duration);
+
+impl fmt::Display for Attempts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(attempts, elapsed) = self;
+        match attempts {
+            _ if elapsed.is_zero() => Ok(()),
+            1 => write!(f, " (1 attempt in {elapsed:.1?})"),
+            _ => write!(f, " ({attempts} attempts in {elapsed:.1?})"),
+        }
+    }
+}
+
 impl Error {
     /// Creates the error of a server that cannot be reached now. Connecting is retried.
     pub fn unavailable(cause: impl Into<BoxError>) -> Self {
@@ -258,9 +269,6 @@ mod tests {
             error.to_string(),
             "127.0.0.1:5432/app: unavailable: connection refused (3 attempts in 1.2s)"
         );
-        assert_eq!(
-            Error::rejected("no").to_string(),
-            "connection rejected: no (1 attempt in 0.0ns)"
-        );
+        assert_eq!(Error::rejected("no").to_string(), "connection rejected: no");
     }
 }

@@ -3,7 +3,9 @@
 use std::error::Error as StdError;
 
 use super::error_kind::error_kind;
-use crate::error::{Error, ErrorKind};
+use url::Url;
+
+use crate::error::{BoxError, Error, ErrorKind};
 use crate::source::Source;
 
 /// Converts an error in the set-up of a new connection.
@@ -47,12 +49,12 @@ pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Res
                 && url.contains("://") =>
         {
             Err(source.problem(format!(
-                "is a `{scheme}:` URL, but the handler's parameter needs one of {}",
+                "is a `{scheme}:` URL, but the handler's parameter needs {}",
                 list(schemes)
             )))
         }
         _ => Err(source.problem(format!(
-            "is not a database URL: it must begin with {}",
+            "is not a database URL: it must begin with {}, without white space or quotes before it",
             list(schemes)
         ))),
     }
@@ -67,8 +69,18 @@ fn list(schemes: &[&str]) -> String {
 }
 
 /// Returns the error of a URL that the driver cannot parse.
-pub(super) fn malformed(error: &sqlx::Error, source: &Source) -> Error {
-    source.problem(format!("is not a usable database URL: {error}; percent-encode special characters in its user and password"))
+pub(super) fn malformed(error: sqlx::Error, source: &Source) -> Error {
+    let cause: BoxError = match error {
+        sqlx::Error::Configuration(cause) => cause,
+        error => error.into(),
+    };
+    let is_url = source.url().is_ok_and(|url| Url::parse(&url).is_ok());
+    let advice = if is_url {
+        ""
+    } else {
+        "; percent-encode special characters in its user and password"
+    };
+    source.problem(format!("is not a usable database URL: {cause}{advice}"))
 }
 
 /// Classifies an error of connecting as transient or permanent.

@@ -35,7 +35,7 @@ const LOAD: &str = include_str!("sql/mysql_load.sql");
 impl Driver for MySql {
     fn options(url: &str, source: &Source) -> Result<MySqlConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
-        MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(&error, source))
+        MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))
     }
 
     /// RDS requires an IAM token in clear text, which is for an encrypted connection only.

@@ -42,7 +42,7 @@ impl Driver for Postgres {
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
         let mut options =
-            PgConnectOptions::from_str(url).map_err(|error| error::malformed(&error, source))?;
+            PgConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))?;
         if options.get_application_name().is_none()
             && let Some(name) = session_name()
         {

@@ -14,7 +14,7 @@ driver!(Sqlite, SqliteConnection);
 impl Driver for Sqlite {
     fn options(url: &str, source: &Source) -> Result<SqliteConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
-        SqliteConnectOptions::from_str(url).map_err(|error| error::malformed(&error, source))
+        SqliteConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))
     }
 
     async fn execute(connection: &mut SqliteConnection, sql: String) -> Result<(), sqlx::Error> {

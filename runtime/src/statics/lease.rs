@@ -10,8 +10,9 @@ use crate::response::Outcome;
 
 /// The hold of one invocation on a connection.
 ///
-/// [`settle`](Self::settle) releases the connection. An opened lease that is dropped instead, by a
-/// panic or a cancelled future, drops its connection, because the connection's state is unknown.
+/// [`settle`](Self::settle) releases the connection. An opened lease that is dropped instead drops
+/// its connection, because the connection's state is unknown. That happens after a panic, a
+/// cancelled future, or a failed BEGIN or COMMIT.
 /// A lease that was not opened releases its connection.
 ///
 /// A handler that takes a lease by value can move it into the body of a streamed response, which
@@ -70,7 +71,7 @@ impl<H: FromConnection> Drop for Lease<H> {
         match self.checked_out.take() {
             Some(checked_out) if self.is_opened => {
                 checked_out
-                    .discard("the invocation panicked, was cancelled, or could not be opened");
+                    .discard("the handler panicked or was cancelled, or BEGIN or COMMIT failed");
             }
             Some(checked_out) => checked_out.release(Outcome::Success),
             None => {}
