@@ -53,7 +53,7 @@ impl<B: From<String>> FromError for Response<B> {
     #[inline(never)]
     fn from_error(error: Error) -> Self {
         if let Error::Broken { source } = &error {
-            events::transaction_failed("the end of the database's use", source);
+            events::transaction_failed("finish", source);
         }
         let response = match error {
             Error::Transaction { step: "COMMIT", .. } => not_confirmed(),

@@ -1,5 +1,5 @@
 //! Managed concurrency: 32 invocations at once in one process, with nested and parallel leases.
-//! One invocation in ten fails, panics or is cancelled.
+//! Every tenth invocation fails, panics or is cancelled.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -41,6 +41,18 @@ impl Bench {
         self.lease().await.expect("a connection")
     }
 
+    /// Makes three connections idle for a minute.
+    async fn three_in_doubt(&self) {
+        let all = [
+            self.leased().await,
+            self.leased().await,
+            self.leased().await,
+        ];
+        all.into_iter()
+            .for_each(|leased| leased.release(Outcome::Success));
+        mock::advance_wall(Duration::from_secs(60));
+    }
+
     /// Asserts that `idle` connections are alive, all of them idle, and all permits are free.
     #[track_caller]
     fn assert_quiet(&self, idle: usize) {
@@ -161,15 +173,7 @@ async fn a_connection_that_fails_its_check_is_replaced_at_once() {
 #[tokio::test(start_paused = true)]
 async fn one_time_out_drops_the_older_connections() {
     let bench = Bench::new(SOURCE.keep(3));
-    let (one, two, three) = (
-        bench.leased().await,
-        bench.leased().await,
-        bench.leased().await,
-    );
-    [one, two, three]
-        .into_iter()
-        .for_each(|leased| leased.release(Outcome::Success));
-    mock::advance_wall(Duration::from_secs(60));
+    bench.three_in_doubt().await;
     set(|fake| fake.check = Gate::Never);
     let begun = Instant::now();
     bench.leased().await.release(Outcome::Success);
@@ -182,15 +186,7 @@ async fn one_time_out_drops_the_older_connections() {
 async fn a_check_that_was_cut_short_drops_no_other_connection() {
     for (left, idle, stale) in [(Duration::from_millis(10), 2, 1), (Duration::ZERO, 3, 0)] {
         let bench = Bench::new(SOURCE.keep(3));
-        let (one, two, three) = (
-            bench.leased().await,
-            bench.leased().await,
-            bench.leased().await,
-        );
-        [one, two, three]
-            .into_iter()
-            .for_each(|leased| leased.release(Outcome::Success));
-        mock::advance_wall(Duration::from_secs(60));
+        bench.three_in_doubt().await;
         set(|fake| (fake.connect, fake.check) = (Gate::Never, Gate::Slow));
         let deadline = Some(Instant::now() + Duration::from_millis(250) + left);
         let lease = INVOCATION
