@@ -1,5 +1,6 @@
 //! A function under test, as its client sees the function.
 
+pub mod script;
 pub mod server;
 
 use std::cell::Cell;

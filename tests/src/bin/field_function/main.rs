@@ -1,0 +1,115 @@
+//! A function that runs the statements in the body of its request, for the reports from the field.
+//!
+//! The path selects the form of the parameter: `/conn`, `/tx` or `/pool`. Each line of the body is
+//! a statement. A line that begins with `raw ` is not prepared.
+//!
+//! | parameter | selects |
+//! |---|---|
+//! | `error` | the treatment of an error: returned (default), wrapped in an `enum` or `anyhow`, kept as `text`, a `response` with status 500, or `swallow` |
+//! | `end` | the end after the statements: a response (default), `fail`, `not-found` as an error, or a status |
+//! | `persistent` | `no` runs prepared statements without keeping them |
+//!
+//! | variable | selects |
+//! |---|---|
+//! | `DATABASE_URL` | PostgreSQL or MySQL, by its scheme |
+//! | `SOURCE` | the settings of the source, see `sources!` |
+
+mod script;
+
+use lambda_http::{Body, Error, Request, Response, service_fn};
+
+/// Defines the three forms of a parameter for a database, as a module for each source.
+macro_rules! forms {
+    ($module:ident, $database:ident, $connection:ident, $($source:ident = $value:expr;)+) => {
+        mod $module {
+            $(
+                pub(crate) mod $source {
+                    use lambda_http::{Body, Error, Request, Response};
+                    use reuse_db::{Source, reuse_db};
+                    use sqlx::{$connection, $database, Pool, Transaction};
+
+                    use crate::script::{Script, run};
+
+                    const SOURCE: Source = $value;
+
+                    #[reuse_db(source = SOURCE)]
+                    async fn conn(
+                        request: Request,
+                        db: &mut $connection,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        let result = run!(script, &mut *db);
+                        script.conclude(result)
+                    }
+
+                    #[reuse_db(source = SOURCE)]
+                    async fn tx(
+                        request: Request,
+                        db: &mut Transaction<'_, $database>,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        let result = run!(script, &mut **db);
+                        script.conclude(result)
+                    }
+
+                    #[reuse_db(source = SOURCE)]
+                    async fn pool(
+                        request: Request,
+                        db: &Pool<$database>,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        let result = run!(script, db);
+                        script.conclude(result)
+                    }
+
+                    pub(crate) async fn route(request: Request) -> Result<Response<Body>, Error> {
+                        match request.uri().path() {
+                            "/conn" => conn(request).await,
+                            "/tx" => tx(request).await,
+                            "/pool" => pool(request).await,
+                            path => Err(format!("no route {path}").into()),
+                        }
+                    }
+                }
+            )+
+
+            pub(crate) async fn route(
+                source: &str,
+                request: lambda_http::Request,
+            ) -> Result<lambda_http::Response<lambda_http::Body>, lambda_http::Error> {
+                match source {
+                    $(stringify!($source) => $source::route(request).await,)+
+                    _ => Err(format!("no source {source}").into()),
+                }
+            }
+        }
+    };
+}
+
+/// Defines the sources for both databases.
+macro_rules! sources {
+    ($($source:ident = $value:expr;)+) => {
+        forms! { postgres, Postgres, PgConnection, $($source = $value;)+ }
+        forms! { mysql, MySql, MySqlConnection, $($source = $value;)+ }
+    };
+}
+
+sources! {
+    plain = Source::env("DATABASE_URL");
+}
+
+async fn route(request: Request) -> Result<Response<Body>, Error> {
+    let source = std::env::var("SOURCE").unwrap_or_else(|_| "plain".to_owned());
+    match std::env::var("DATABASE_URL") {
+        Ok(url) if url.starts_with("mysql") => mysql::route(&source, request).await,
+        _ => postgres::route(&source, request).await,
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    if std::env::var_os("INIT").is_some() {
+        lambda_http::tracing::init_default_subscriber();
+    }
+    reuse_db::run(service_fn(route)).await
+}
