@@ -4,8 +4,9 @@ use sqlx::PgConnection;
 #[cfg(not(target_os = "none"))]
 #[allow(clippy::cast_possible_truncation, reason = "ids are small")]
 pub static END_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-    ::reuse_db::Source::env("DATABASE_URL"),
-);
+        ::reuse_db::Source::env("DATABASE_URL"),
+    )
+    .of_handler(::core::concat!(::core::module_path!(), "::", "end"));
 /// Ends a session.
 ///
 /// # Errors

@@ -3,8 +3,9 @@ use lambda_http::{Body, Error, Request, Response};
 use sqlx::PgConnection;
 /// The kept connections of [`handler`](fn@handler).
 pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-    ::reuse_db::Source::env("DATABASE_URL"),
-);
+        ::reuse_db::Source::env("DATABASE_URL"),
+    )
+    .of_handler(::core::concat!(::core::module_path!(), "::", "handler"));
 /// Counts the users.
 ///
 /// # Errors

@@ -3,8 +3,9 @@ use reuse_db::Source;
 use sqlx::PgPool;
 /// The kept database of [`ask`](fn@ask).
 pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
-    Source::env("READER_URL").max_connections(2),
-);
+        Source::env("READER_URL").max_connections(2),
+    )
+    .of_handler(::core::concat!(::core::module_path!(), "::", "ask"));
 /// Asks twice, once in the background.
 ///
 /// # Errors

@@ -3,8 +3,9 @@ use lambda_http::{IntoResponse, Request};
 use sqlx::PgConnection;
 /// The kept connections of [`match`](fn@match).
 pub static MATCH_IN: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-    ::reuse_db::Source::env("DATABASE_URL"),
-);
+        ::reuse_db::Source::env("DATABASE_URL"),
+    )
+    .of_handler(::core::concat!(::core::module_path!(), "::", "match"));
 /// Finds a row.
 ///
 /// # Errors

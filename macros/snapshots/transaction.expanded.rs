@@ -2,8 +2,9 @@
 use sqlx::{Postgres, Transaction};
 /// The kept connections of [`add`](fn@add).
 pub static ADD_TX: ::reuse_db::Exclusive<Transaction<'static, Postgres>> = ::reuse_db::Exclusive::new(
-    ::reuse_db::Source::env("DATABASE_URL"),
-);
+        ::reuse_db::Source::env("DATABASE_URL"),
+    )
+    .of_handler(::core::concat!(::core::module_path!(), "::", "add"));
 /// Adds a user.
 ///
 /// # Errors

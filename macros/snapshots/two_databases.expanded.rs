@@ -4,12 +4,14 @@ use sqlx::{PgConnection, PgPool};
 const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to app");
 /// The kept connections of [`copy`](fn@copy).
 pub static COPY_WRITER: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-    WRITER,
-);
+        WRITER,
+    )
+    .of_handler(::core::concat!(::core::module_path!(), "::", "copy"));
 /// The kept database of [`copy`](fn@copy).
 pub static READER: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
-    ::reuse_db::Source::env("READER_URL"),
-);
+        ::reuse_db::Source::env("READER_URL"),
+    )
+    .of_handler(::core::concat!(::core::module_path!(), "::", "copy"));
 /// Copies a name.
 ///
 /// # Errors

@@ -144,7 +144,10 @@ impl DriverConnect for Fake {
     }
 
     /// Reports a full server.
-    fn server_load(&mut self) -> BoxFuture<'_, Result<Option<ServerLoad>, Error>> {
+    fn server_load<'a>(
+        &'a mut self,
+        _: &'a Source,
+    ) -> BoxFuture<'a, Result<Option<ServerLoad>, Error>> {
         Box::pin(async {
             behavior().load.pass().await?;
             Ok(Some(ServerLoad {
@@ -169,7 +172,7 @@ impl FromConnection for FakeTransaction {
     type Connection = Fake;
     type Open<'c> = &'c mut Fake;
 
-    async fn open(connection: &mut Fake) -> Result<&mut Fake, Error> {
+    async fn open<'c>(connection: &'c mut Fake, _: &Source) -> Result<&'c mut Fake, Error> {
         let (last, old, new) = behavior().begin;
         let gate = if connection.number <= last { old } else { new };
         gate.pass().await?;

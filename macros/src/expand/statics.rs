@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
 
 use super::Expansion;
 use crate::args::ConnectTo;
@@ -13,11 +14,14 @@ impl Expansion {
     //
     // Output:
     //     pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> =
-    //         ::reuse_db::Exclusive::new(::reuse_db::Source::env("DATABASE_URL"));
+    //         ::reuse_db::Exclusive::new(::reuse_db::Source::env("DATABASE_URL")).of_handler(
+    //             ::core::concat!(::core::module_path!(), "::", "handler"),
+    //         );
     pub(super) fn static_item(&self, database: &Database) -> Option<TokenStream> {
         let held = database.held.as_ref()?;
         let (name, attributes) = (&database.name, &self.attributes.on_static);
         let visibility = &self.handler.visibility;
+        let handler = self.handler.signature.ident.unraw().to_string();
         let what = match database.form {
             Form::Exclusive => "The kept connections",
             Form::Borrowed | Form::Owned => "The kept database",
@@ -34,7 +38,9 @@ impl Expansion {
         Some(quote_spanned! {Span::mixed_site()=>
             #[doc = #doc]
             #attributes
-            #visibility static #name: #static_type<#held> = #new(#source);
+            #visibility static #name: #static_type<#held> = #new(#source).of_handler(
+                ::core::concat!(::core::module_path!(), "::", #handler),
+            );
         })
     }
 

@@ -16,13 +16,23 @@ pub(crate) trait DriverConnect: Connect {
     /// Opens a connection, with the attempt's credentials and address.
     fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, Self>;
 
-    /// Performs a health check after a failed invocation, and resets the session.
-    fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, ()> {
-        Box::pin(self.check(source))
+    /// Performs a health check after an invocation, and resets the session.
+    fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, Reset> {
+        Box::pin(async { self.check(source).await.map(|()| Reset::Partial) })
+    }
+
+    /// Ends what a handler left behind that succeeded. Returns `true` if that was a transaction.
+    fn inspect<'a>(&'a mut self, _source: &'a Source) -> Answer<'a, bool> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
+    /// Returns an error if the connection must not be used outside a transaction.
+    fn expect_own_session(_source: &Source) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Returns the server's number of connections, or `None` if the server does not report it.
-    fn server_load(&mut self) -> Answer<'_, Option<ServerLoad>> {
+    fn server_load<'a>(&'a mut self, _source: &'a Source) -> Answer<'a, Option<ServerLoad>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 
@@ -33,6 +43,15 @@ pub(crate) trait DriverConnect: Connect {
     }
 }
 
+/// The extent of a reset.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Reset {
+    /// The session equals a new one.
+    Complete,
+    /// Some of the session's state stays, such as variables.
+    Partial,
+}
+
 /// The methods of a driver as function pointers.
 ///
 /// The pool is generic over [`Connect`]. Stable Rust has no specialization, so the pool finds a
@@ -41,8 +60,10 @@ pub(crate) trait DriverConnect: Connect {
 pub struct Driver<C> {
     pub(crate) is_exclusive: bool,
     pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
-    pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, ()>,
-    pub(crate) server_load: fn(&mut C) -> Answer<'_, Option<ServerLoad>>,
+    pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
+    pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
+    pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
+    pub(crate) server_load: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Option<ServerLoad>>,
     pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> Answer<'a, ()>,
 }
 
@@ -59,6 +80,8 @@ impl<C> Driver<C> {
             is_exclusive: C::IS_EXCLUSIVE,
             connect: C::connect_attempt,
             reset: C::reset,
+            inspect: C::inspect,
+            expect_own_session: C::expect_own_session,
             server_load: C::server_load,
             renew: C::renew,
         }

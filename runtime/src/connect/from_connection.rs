@@ -4,6 +4,7 @@ use super::Connect;
 use super::diagnostics::database_trait;
 use crate::error::Error;
 use crate::response::Outcome;
+use crate::source::Source;
 
 database_trait! {
     {
@@ -20,14 +21,19 @@ database_trait! {
         /// The value for one invocation. The handler's argument is a reference to it.
         type Open<'c>: Finish + Send;
 
-        /// Makes the value from a kept connection.
+        /// `true` if the value runs statements outside a transaction.
+        #[doc(hidden)]
+        const NEEDS_OWN_SESSION: bool = false;
+
+        /// Makes the value from a kept connection of the source.
         ///
         /// # Errors
         ///
         /// [`Error::Transaction`] if a transaction could not be begun.
-        fn open(
-            connection: &mut Self::Connection,
-        ) -> impl Future<Output = Result<Self::Open<'_>, Error>> + Send;
+        fn open<'c>(
+            connection: &'c mut Self::Connection,
+            source: &Source,
+        ) -> impl Future<Output = Result<Self::Open<'c>, Error>> + Send;
     }
 }
 
@@ -46,8 +52,12 @@ pub trait Finish {
 impl<C: Connect> FromConnection for C {
     type Connection = C;
     type Open<'c> = &'c mut C;
+    const NEEDS_OWN_SESSION: bool = true;
 
-    fn open(connection: &mut C) -> impl Future<Output = Result<&mut C, Error>> + Send {
+    fn open<'c>(
+        connection: &'c mut C,
+        _: &Source,
+    ) -> impl Future<Output = Result<&'c mut C, Error>> + Send {
         std::future::ready(Ok(connection))
     }
 }

@@ -13,6 +13,7 @@ pub(crate) use attempt::{Attempt, catch_panic};
 pub use driver::Driver;
 #[cfg(any(feature = "_sqlx", test))]
 pub(crate) use driver::DriverConnect;
+pub(crate) use driver::Reset;
 pub use from_connection::{Finish, FromConnection};
 
 use crate::error::Error;

@@ -8,9 +8,10 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use sqlx::any::AnyConnectOptions;
-use sqlx::{Any, AnyConnection, AssertSqlSafe};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Transaction};
 
 use super::{Driver, driver, error};
+use crate::connect::Reset;
 use crate::error::Error;
 use crate::source::Source;
 
@@ -49,23 +50,109 @@ impl Driver for Any {
         sql.execute(connection).await.map(drop)
     }
 
-    async fn check(connection: &mut AnyConnection, source: &Source) -> Result<(), sqlx::Error> {
+    async fn set_up_shared(
+        connection: &mut AnyConnection,
+        source: &Source,
+    ) -> Result<(), sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
-                let check = super::postgres::CHECK;
-                super::postgres::probe_session::<Self>(connection, source, check).await
-            }
-            #[cfg(feature = "mysql")]
-            "MySQL" => super::mysql::probe_session::<Self>(connection, source, None).await,
-            #[cfg(feature = "sqlite")]
-            "SQLite" => {
-                super::sqlite::rolled_back(sqlx::raw_sql("rollback").execute(connection).await)
+                super::postgres::detect_passed_names::<Self>(connection, source).await?;
+                // sqlx cannot make an `AnyConnection` forget its statements.
+                Ok(super::target::expect_renamed_statements(source)?)
             }
             _ => {
                 let _ = source;
-                sqlx::Connection::ping(connection).await
+                Ok(())
             }
+        }
+    }
+
+    async fn text(
+        connection: &mut AnyConnection,
+        sql: &'static str,
+    ) -> Result<Option<String>, sqlx::Error> {
+        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
+        let text = |row: &sqlx::any::AnyRow| sqlx::Row::try_get(row, 0);
+        rows.first().map_or(Ok(None), text)
+    }
+
+    async fn check(connection: &mut AnyConnection, source: &Source) -> Result<(), sqlx::Error> {
+        match connection.backend_name() {
+            #[cfg(feature = "postgres")]
+            "PostgreSQL" => super::postgres::check::<Self>(connection, source).await,
+            #[cfg(feature = "mysql")]
+            "MySQL" => super::mysql::probe_session::<Self>(connection, source, None).await,
+            #[cfg(feature = "sqlite")]
+            "SQLite" => rolled_back(connection).await.map(drop),
+            _ => {
+                let _ = source;
+                connection.ping().await
+            }
+        }
+    }
+
+    async fn reset(connection: &mut AnyConnection, source: &Source) -> Result<Reset, sqlx::Error> {
+        match connection.backend_name() {
+            #[cfg(feature = "postgres")]
+            "PostgreSQL" => super::postgres::reset::<Self>(connection, source).await,
+            #[cfg(feature = "mysql")]
+            "MySQL" => {
+                let set_up = super::session::set_up_sql::<Self>(source);
+                super::mysql::reset::<Self>(connection, source, set_up).await
+            }
+            _ => {
+                Self::check(connection, source).await?;
+                Ok(Reset::Partial)
+            }
+        }
+    }
+
+    async fn inspect(connection: &mut AnyConnection, source: &Source) -> Result<bool, sqlx::Error> {
+        match connection.backend_name() {
+            #[cfg(feature = "postgres")]
+            "PostgreSQL" => super::postgres::inspect::<Self>(connection, source).await,
+            #[cfg(feature = "mysql")]
+            "MySQL" => super::mysql::inspect::<Self>(connection).await,
+            #[cfg(feature = "sqlite")]
+            "SQLite" => rolled_back(connection).await,
+            _ => {
+                let _ = source;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn begin<'c>(
+        connection: &'c mut AnyConnection,
+        source: &Source,
+    ) -> Result<Transaction<'c, Self>, sqlx::Error> {
+        match connection.backend_name() {
+            #[cfg(feature = "postgres")]
+            "PostgreSQL" => {
+                super::target::expect_renamed_statements(source)?;
+                connection.begin().await
+            }
+            #[cfg(feature = "mysql")]
+            "MySQL" => {
+                connection
+                    .begin_with(AssertSqlSafe(super::mysql::BEGIN.to_owned()))
+                    .await
+            }
+            _ => {
+                let _ = source;
+                connection.begin().await
+            }
+        }
+    }
+
+    async fn commit(mut transaction: Transaction<'_, Self>) -> Result<(), sqlx::Error> {
+        match transaction.backend_name() {
+            #[cfg(feature = "postgres")]
+            "PostgreSQL" => super::postgres::commit_checked::<Self>(transaction).await,
+            #[cfg(feature = "mysql")]
+            "MySQL" => Self::execute(&mut transaction, super::mysql::COMMIT.to_owned()).await,
+            _ => transaction.commit().await,
         }
     }
 
@@ -75,6 +162,12 @@ impl Driver for Any {
             _ => super::session::quiesce::<Self>(connection, source).await,
         }
     }
+}
+
+#[cfg(feature = "sqlite")]
+async fn rolled_back(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    let rollback = sqlx::raw_sql("rollback").execute(connection).await;
+    super::sqlite::rolled_back(rollback)
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! Conversions between sqlx's errors and ours.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::fmt;
+
+use sqlx::error::DatabaseError;
 
 use super::error_kind::error_kind;
 use url::Url;
@@ -14,9 +18,26 @@ pub(super) fn set_up(error: sqlx::Error, source: &Source) -> Error {
         Some(_) => "setting up the connection (`Source::on_connect`)",
         None => "setting up the connection",
     };
-    match Error::from(error) {
-        Error::Connect { kind, source, .. } => Error::connect(kind, format!("{what}: {source}")),
-        other => other,
+    match ours(error) {
+        Ok(error) => *error,
+        Err(error) => Error::connect(error_kind(&error), Explained::new(what, error)),
+    }
+}
+
+/// An error of sqlx, with an explanation ahead of its text.
+#[derive(Debug, thiserror::Error)]
+#[error("{explanation}: {source}")]
+pub(super) struct Explained {
+    explanation: &'static str,
+    source: sqlx::Error,
+}
+
+impl Explained {
+    pub(super) fn new(explanation: &'static str, source: sqlx::Error) -> Self {
+        Self {
+            explanation,
+            source,
+        }
     }
 }
 
@@ -106,7 +127,7 @@ pub(super) fn expect_writes(is_read_only: bool) -> Result<(), sqlx::Error> {
 
 /// Unwraps an error of ours that was converted into one of sqlx. Otherwise a permanent error would
 /// look like a transient one of the network.
-fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {
+pub(super) fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {
     match error {
         sqlx::Error::Io(error)
             if error
@@ -120,13 +141,110 @@ fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {
     }
 }
 
-/// Makes `?` and the attribute work in handlers that return `sqlx::Error`.
+/// Makes `?` and the attribute work in handlers that return `sqlx::Error`. An error of the server
+/// stays one: `as_database_error` returns it, with its code.
 impl From<Error> for sqlx::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Variable { .. } => Self::Configuration(error.into()),
-            _ => Self::Io(std::io::Error::other(error)),
+            error => match Reported::new(error) {
+                Ok(reported) => Self::Database(Box::new(reported)),
+                Err(error) => Self::Io(std::io::Error::other(error)),
+            },
         }
+    }
+}
+
+/// An error of the server, with ours around it. Ours adds the text, and keeps the 503 of the
+/// invocation.
+#[derive(Debug)]
+struct Reported {
+    ours: Error,
+    server: Box<dyn DatabaseError>,
+}
+
+impl Reported {
+    /// Takes the server's error out of ours, where its text stays. Returns an error without one
+    /// unchanged.
+    fn new(mut ours: Error) -> Result<Self, Error> {
+        let source = match &mut ours {
+            Error::Connect { source, .. } | Error::Transaction { source, .. } => source,
+            _ => return Err(ours),
+        };
+        let text = source.to_string();
+        match taken(std::mem::replace(source, text.into())) {
+            Ok(server) => Ok(Self { ours, server }),
+            Err(cause) => {
+                *source = cause;
+                Err(ours)
+            }
+        }
+    }
+}
+
+/// Takes the server's error out of a cause.
+fn taken(cause: BoxError) -> Result<Box<dyn DatabaseError>, BoxError> {
+    let error = match cause.downcast::<sqlx::Error>() {
+        Ok(error) => *error,
+        Err(cause) => match cause.downcast::<Explained>() {
+            Ok(explained) if explained.source.as_database_error().is_some() => explained.source,
+            Ok(explained) => return Err(explained),
+            Err(cause) => return Err(cause),
+        },
+    };
+    match error {
+        sqlx::Error::Database(error) => Ok(error),
+        error => Err(error.into()),
+    }
+}
+
+impl fmt::Display for Reported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ours.fmt(f)
+    }
+}
+
+impl StdError for Reported {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.server.as_error())
+    }
+}
+
+impl DatabaseError for Reported {
+    fn message(&self) -> &str {
+        self.server.message()
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        self.server.code()
+    }
+
+    fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        self.server.as_error()
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn StdError + Send + Sync + 'static) {
+        self.server.as_error_mut()
+    }
+
+    fn into_error(self: Box<Self>) -> BoxError {
+        self.server.into_error()
+    }
+
+    fn is_transient_in_connect_phase(&self) -> bool {
+        self.server.is_transient_in_connect_phase()
+    }
+
+    fn constraint(&self) -> Option<&str> {
+        self.server.constraint()
+    }
+
+    fn table(&self) -> Option<&str> {
+        self.server.table()
+    }
+
+    fn kind(&self) -> sqlx::error::ErrorKind {
+        self.server.kind()
     }
 }
 

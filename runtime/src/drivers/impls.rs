@@ -58,22 +58,41 @@ macro_rules! driver {
             fn reset<'a>(
                 &'a mut self,
                 source: &'a $crate::source::Source,
-            ) -> lambda_http::BoxFuture<'a, Result<(), $crate::error::Error>> {
+            ) -> lambda_http::BoxFuture<'a, Result<$crate::connect::Reset, $crate::error::Error>>
+            {
                 Box::pin(async {
                     let result = <$database as $crate::drivers::Driver>::reset(self, source).await;
                     $crate::drivers::session::without_transaction(self, result)
                 })
             }
 
-            fn server_load(
-                &mut self,
+            fn inspect<'a>(
+                &'a mut self,
+                source: &'a $crate::source::Source,
+            ) -> lambda_http::BoxFuture<'a, Result<bool, $crate::error::Error>> {
+                Box::pin(async {
+                    let result =
+                        <$database as $crate::drivers::Driver>::inspect(self, source).await;
+                    $crate::drivers::session::without_transaction(self, result)
+                })
+            }
+
+            fn expect_own_session(
+                source: &$crate::source::Source,
+            ) -> Result<(), $crate::error::Error> {
+                $crate::drivers::target::expect_own_session(source)
+            }
+
+            fn server_load<'a>(
+                &'a mut self,
+                source: &'a $crate::source::Source,
             ) -> lambda_http::BoxFuture<
-                '_,
+                'a,
                 Result<Option<$crate::source::ServerLoad>, $crate::error::Error>,
             > {
                 Box::pin(async {
-                    let load = <$database as $crate::drivers::Driver>::server_load(self).await;
-                    load.map_err($crate::error::Error::broken)
+                    let load = <$database as $crate::drivers::Driver>::server_load(self, source);
+                    load.await.map_err($crate::error::Error::broken)
                 })
             }
         }
@@ -140,10 +159,11 @@ macro_rules! driver {
             type Connection = $connection;
             type Open<'c> = sqlx::Transaction<'c, $database>;
 
-            async fn open(
-                connection: &mut $connection,
-            ) -> Result<sqlx::Transaction<'_, $database>, $crate::error::Error> {
-                $crate::drivers::transaction::begin(connection).await
+            async fn open<'c>(
+                connection: &'c mut $connection,
+                source: &$crate::source::Source,
+            ) -> Result<sqlx::Transaction<'c, $database>, $crate::error::Error> {
+                $crate::drivers::transaction::begin(connection, source).await
             }
         }
 

@@ -6,8 +6,8 @@ mod error_kind;
 mod impls;
 mod session;
 mod sqlx_pool;
+mod target;
 mod transaction;
-mod unsupported;
 
 #[cfg(feature = "any")]
 mod any;
@@ -20,9 +20,10 @@ mod sqlite;
 
 use std::net::IpAddr;
 
-use sqlx::{Connection, Database};
+use sqlx::database::HasStatementCache;
+use sqlx::{Connection, Database, Transaction};
 
-use crate::connect::DriverConnect;
+use crate::connect::{DriverConnect, Reset};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
@@ -32,7 +33,7 @@ use impls::driver;
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// The differences between sqlx's databases.
-trait Driver: Database<Connection: DriverConnect> {
+trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     /// Returns the options of the source's URL, with what can be added to them without a round
     /// trip.
     fn options(url: &str, source: &Source) -> Result<Options<Self>, Error>;
@@ -88,17 +89,61 @@ trait Driver: Database<Connection: DriverConnect> {
         source: &Source,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Performs a health check after a failed invocation, and resets the session.
+    /// Returns the first column of the answer's first row, which is text.
+    fn text(
+        _connection: &mut Self::Connection,
+        _sql: &'static str,
+    ) -> impl Future<Output = Result<Option<String>, sqlx::Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Sets up a connection behind a pooler whose sessions clients share.
+    fn set_up_shared(
+        _connection: &mut Self::Connection,
+        _source: &Source,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Performs a health check after an invocation, and resets the session.
     fn reset(
         connection: &mut Self::Connection,
         source: &Source,
+    ) -> impl Future<Output = Result<Reset, sqlx::Error>> + Send {
+        async {
+            Self::check(connection, source)
+                .await
+                .map(|()| Reset::Partial)
+        }
+    }
+
+    /// Ends what a handler left behind that succeeded: a transaction begun in SQL, and locks of the
+    /// session. Returns `true` if there was a transaction.
+    fn inspect(
+        connection: &mut Self::Connection,
+        source: &Source,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Begins the transaction of an invocation.
+    fn begin<'c>(
+        connection: &'c mut Self::Connection,
+        _source: &Source,
+    ) -> impl Future<Output = Result<Transaction<'c, Self>, sqlx::Error>> + Send {
+        connection.begin()
+    }
+
+    /// Commits the transaction of an invocation. Fails if it has ended before, or if a statement in
+    /// it has failed and the server will roll it back.
+    fn commit(
+        transaction: Transaction<'_, Self>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        Self::check(connection, source)
+        transaction.commit()
     }
 
     /// Returns the server's number of connections, if it reports that.
     fn server_load(
         _connection: &mut Self::Connection,
+        _source: &Source,
     ) -> impl Future<Output = Result<Option<ServerLoad>, sqlx::Error>> + Send {
         std::future::ready(Ok(None))
     }

@@ -5,10 +5,13 @@ use std::str::FromStr;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{
-    AssertSqlSafe, ColumnIndex, Database, Decode, Executor, MySql, MySqlConnection, Row as _, Type,
+    AssertSqlSafe, ColumnIndex, Connection as _, Database, Decode, Executor, MySql,
+    MySqlConnection, Row as _, Transaction, Type,
 };
 
-use super::{Driver, driver, error, session};
+use super::session::{self, outside_transaction};
+use super::{Driver, driver, error};
+use crate::connect::Reset;
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
@@ -25,6 +28,18 @@ const CHECK_WRITER: &str = "rollback; \
 
 /// Resets a session as far as SQL can. Variables and temporary tables stay.
 const RESET: &str = "unlock tables; do release_all_locks()";
+
+/// Releases the named locks of a session. A handler that succeeded may have left some.
+const RELEASE_LOCKS: &str = "do release_all_locks()";
+
+/// Begins a transaction, and marks it with a savepoint.
+///
+/// A deadlock rolls back the whole transaction, and the statements after it run outside of any. A
+/// statement such as CREATE TABLE commits it. Either removes the savepoint.
+pub(super) const BEGIN: &str = "begin; savepoint reuse_db";
+
+/// Commits a transaction that has not ended before. Otherwise it fails with 1305.
+pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
 
 /// Returns the server's connections, its limit, the user's limit, and the user's connections.
 ///
@@ -81,17 +96,32 @@ impl Driver for MySql {
         probe_session::<Self>(connection, source, None).await
     }
 
-    async fn reset(connection: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
-        let mut reset = RESET.to_owned();
-        if let Some(set_up) = session::set_up_sql::<Self>(source) {
-            reset.push_str("; ");
-            reset.push_str(&set_up);
-        }
-        probe_session::<Self>(connection, source, Some(reset)).await
+    async fn reset(
+        connection: &mut MySqlConnection,
+        source: &Source,
+    ) -> Result<Reset, sqlx::Error> {
+        let set_up = session::set_up_sql::<Self>(source);
+        reset::<Self>(connection, source, set_up).await
+    }
+
+    async fn inspect(connection: &mut MySqlConnection, _: &Source) -> Result<bool, sqlx::Error> {
+        inspect::<Self>(connection).await
+    }
+
+    async fn begin<'c>(
+        connection: &'c mut MySqlConnection,
+        _: &Source,
+    ) -> Result<Transaction<'c, Self>, sqlx::Error> {
+        connection.begin_with(BEGIN).await
+    }
+
+    async fn commit(mut transaction: Transaction<'_, Self>) -> Result<(), sqlx::Error> {
+        Self::execute(&mut transaction, COMMIT.to_owned()).await
     }
 
     async fn server_load(
         connection: &mut MySqlConnection,
+        _: &Source,
     ) -> Result<Option<ServerLoad>, sqlx::Error> {
         let answer = sqlx::raw_sql(LOAD).fetch_all(connection).await?;
         let [status, row] = answer.as_slice() else {
@@ -117,6 +147,40 @@ impl Driver for MySql {
             && u128::from(user.connections) * u128::from(server.limit)
                 > u128::from(server.connections) * u128::from(user.limit);
         Ok(Some(if is_user_fuller { user } else { server }))
+    }
+}
+
+/// Resets a session as far as SQL can, for this driver and for `AnyConnection`.
+pub(super) async fn reset<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    set_up: Option<String>,
+) -> Result<Reset, sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let mut reset = RESET.to_owned();
+    if let Some(set_up) = set_up {
+        reset.push_str("; ");
+        reset.push_str(&set_up);
+    }
+    probe_session::<DB>(connection, source, Some(reset)).await?;
+    Ok(Reset::Partial)
+}
+
+/// Ends what a handler left behind that succeeded, for this driver and for `AnyConnection`.
+pub(super) async fn inspect<DB: Driver>(
+    connection: &mut DB::Connection,
+) -> Result<bool, sqlx::Error> {
+    match outside_transaction::<DB>(connection, RELEASE_LOCKS).await {
+        // MariaDB before 10.5 does not know the function.
+        Err(error) if error::is_rejection(&error) => {
+            outside_transaction::<DB>(connection, "do 0").await
+        }
+        result => result,
     }
 }
 

@@ -3,30 +3,59 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{
-    AssertSqlSafe, ColumnIndex, Database, Decode, Executor, PgConnection, Postgres, Row as _, Type,
+    AssertSqlSafe, ColumnIndex, Connection as _, Database as _, Decode, Encode, Executor,
+    IntoArguments, PgConnection, Postgres, Row as _, Transaction, Type,
 };
 
-use super::{Driver, driver, error, unsupported};
+use super::session::{self, end_transaction, outside_transaction};
+use super::target::{self, Rejection};
+use super::{Driver, driver, error};
+use crate::connect::Reset;
 use crate::environment;
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
 driver!(Postgres, PgConnection);
 
-/// A health check. Its first column is `true` outside a transaction, its second if the server is
-/// read-only: a standby, or set to read-only.
+/// A health check. A session whose role was dropped fails it: such a session has no rights, even if
+/// the role is created again.
 ///
-/// Outside a transaction, the transaction's time is the statement's own. So the check finds a
-/// transaction that a handler began with SQL of its own, which sqlx does not know. The check of
-/// `current_user` is for a session whose role was dropped: it has no rights, even if the role is
-/// created again.
-pub(super) const CHECK: &str = include_str!("sql/postgres_check.sql");
+/// The check names nothing that a `search_path` can replace.
+const CHECK: &str = "select current_user";
+
+/// A health check for a session that other clients share.
+const CHECK_SHARED: &str = "select 1";
+
+/// Fails with 22012, "division by zero", on a read-only server or in a read-only transaction.
+const EXPECT_WRITES: &str = include_str!("sql/postgres_expect_writes.sql");
 
 /// Does what DISCARD ALL does, but as statements beside others, and without deallocating the
 /// statements that sqlx has prepared.
 const RESET: &str = include_str!("sql/postgres_reset.sql");
+
+/// Fails with 22012, "division by zero", if a handler has prepared a statement in SQL.
+const EXPECT_NOTHING_PREPARED: &str = "select pg_catalog.int4div(1, case \
+    when exists (select from pg_catalog.pg_prepared_statements where from_sql) then 0 else 1 end)";
+
+/// Returns SQL that deallocates the statements that handlers have prepared in SQL.
+const DEALLOCATE: &str = "select pg_catalog.string_agg( \
+        pg_catalog.format('deallocate %I', name), '; ') \
+    from pg_catalog.pg_prepared_statements where from_sql";
+
+/// Releases the advisory locks of a session. A handler that succeeded may have left some.
+const RELEASE_LOCKS: &str = "select pg_catalog.pg_advisory_unlock_all()";
+
+/// Returns the limit for idle sessions that RESET restores: the start-up parameter, unless a pooler
+/// dropped it.
+const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings \
+    where name operator(pg_catalog.=) 'idle_session_timeout'";
+
+/// Fails in an aborted transaction, where a COMMIT alone reports a success. The empty transaction
+/// that follows ends with the queued ROLLBACK.
+const COMMIT_AND_CHAIN: &str = "select 1; commit and chain";
 
 /// Returns the server's connections, its limit, and this function's own connections.
 ///
@@ -51,12 +80,8 @@ impl Driver for Postgres {
         if omits_startup_parameters(source) {
             return Ok(options.extra_float_digits(None));
         }
-        let is_set = |options: &PgConnectOptions| {
-            let set = options.get_options();
-            set.is_some_and(|set| set.contains(IDLE_LIMIT))
-        };
         Ok(match idle_limit_millis(source) {
-            Some(millis) if !is_set(&options) => {
+            Some(millis) if !sets_idle_limit(&options) => {
                 options.options([(IDLE_LIMIT, format!("{millis}ms"))])
             }
             _ => options,
@@ -90,16 +115,14 @@ impl Driver for Postgres {
         let Some(cause) = error.as_database_error() else {
             return false;
         };
-        let is_rejected = match cause.code().as_deref() {
-            Some("42704") => cause.message().contains(IDLE_LIMIT),
-            Some("0A000") => source.idle_session_timeout.is_some(),
-            Some("08P01") => cause.message().contains("startup parameter"),
-            _ => false,
+        let rejection = match cause.code().as_deref() {
+            Some("42704") if cause.message().contains(IDLE_LIMIT) => Rejection::Server,
+            Some("0A000") if source.idle_session_timeout.is_some() => Rejection::Proxy,
+            Some("08P01") if cause.message().contains("startup parameter") => Rejection::Pooler,
+            _ => return false,
         };
-        if is_rejected {
-            unsupported::remember(source, error);
-        }
-        is_rejected
+        target::remember_rejection(source, rejection, error);
+        true
     }
 
     async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -107,21 +130,64 @@ impl Driver for Postgres {
         sql.execute(connection).await.map(drop)
     }
 
+    async fn set_up_shared(
+        connection: &mut PgConnection,
+        source: &Source,
+    ) -> Result<(), sqlx::Error> {
+        detect_passed_names::<Self>(connection, source).await
+    }
+
+    async fn text(
+        connection: &mut PgConnection,
+        sql: &'static str,
+    ) -> Result<Option<String>, sqlx::Error> {
+        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
+        rows.first().map_or(Ok(None), |row| row.try_get(0))
+    }
+
     async fn check(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
-        probe_session::<Self>(connection, source, CHECK).await
+        check::<Self>(connection, source).await
     }
 
-    async fn reset(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
-        if source.transaction_pooler {
-            // The session is shared with other clients.
-            return probe_session::<Self>(connection, source, CHECK).await;
+    async fn reset(connection: &mut PgConnection, source: &Source) -> Result<Reset, sqlx::Error> {
+        reset::<Self>(connection, source).await
+    }
+
+    async fn inspect(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
+        let found = inspect::<Self>(connection, source).await?;
+        if target::is_first_inspection(source) {
+            detect_dropped_parameter(connection, source).await?;
         }
-        let on_connect = source.on_connect.unwrap_or_default();
-        let sql = format!("{CHECK}; {RESET}; {on_connect}");
-        probe_session::<Self>(connection, source, &sql).await
+        Ok(found)
     }
 
-    async fn server_load(connection: &mut PgConnection) -> Result<Option<ServerLoad>, sqlx::Error> {
+    async fn quiesce(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
+        session::quiesce::<Self>(connection, source).await?;
+        forget_passed_names::<Self>(connection, source).await
+    }
+
+    async fn begin<'c>(
+        connection: &'c mut PgConnection,
+        source: &Source,
+    ) -> Result<Transaction<'c, Self>, sqlx::Error> {
+        begin::<Self>(connection, source).await
+    }
+
+    async fn commit(mut transaction: Transaction<'_, Self>) -> Result<(), sqlx::Error> {
+        if !can_chain(&transaction) {
+            return commit_checked::<Self>(transaction).await;
+        }
+        let commit = sqlx::raw_sql(COMMIT_AND_CHAIN).execute(&mut *transaction);
+        commit.await.map(drop)
+    }
+
+    async fn server_load(
+        connection: &mut PgConnection,
+        source: &Source,
+    ) -> Result<Option<ServerLoad>, sqlx::Error> {
+        if target::is_proxy(source) {
+            return Ok(None);
+        }
         // Reads the answer to its end, which fetching one row would not.
         let answer = sqlx::raw_sql(LOAD).fetch_all(connection).await?;
         let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
@@ -137,42 +203,184 @@ impl Driver for Postgres {
     }
 }
 
-/// Performs the health check in `sql`. If a transaction is open, rolls it back and checks again,
-/// because the transaction may be a read-only one.
-pub(super) async fn probe_session<DB>(
+/// Performs a health check, for this driver and for `AnyConnection`.
+pub(super) async fn check<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    let sql = if target::is_proxy(source) {
+        CHECK_SHARED
+    } else {
+        CHECK
+    };
+    check_and::<DB>(connection, source, sql).await
+}
+
+/// Performs a health check, and resets the session unless other clients share it.
+pub(super) async fn reset<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<Reset, sqlx::Error> {
+    if target::is_proxy(source) {
+        check::<DB>(connection, source).await?;
+    } else {
+        let on_connect = source.on_connect.unwrap_or_default();
+        // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
+        let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {on_connect}");
+        check_and::<DB>(connection, source, &sql).await?;
+    }
+    forget_passed_names::<DB>(connection, source).await?;
+    Ok(Reset::Complete)
+}
+
+/// Ends what a handler left behind that succeeded, unless other clients share the session.
+pub(super) async fn inspect<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<bool, sqlx::Error> {
+    if target::is_proxy(source) {
+        return Ok(false);
+    }
+    outside_transaction::<DB>(connection, RELEASE_LOCKS).await
+}
+
+/// Runs the SQL of a health check, of which some statements fail with 22012: if the server is
+/// read-only and must not be, and if statements must be deallocated.
+async fn check_and<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
     sql: &str,
-) -> Result<(), sqlx::Error>
-where
-    DB: Database,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> bool: Decode<'r, DB> + Type<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    loop {
-        // Reads the answer to its end, which fetching one row would not.
-        let answer = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(&mut *connection)
-            .await
-            .and_then(|rows| rows.into_iter().next().ok_or(sqlx::Error::RowNotFound));
-        let is_read_only = answer
-            .as_ref()
-            .is_ok_and(|row| row.try_get(1).unwrap_or(false));
-        if !is_transaction_open(answer.and_then(|row| row.try_get(0)))? {
-            return error::expect_writes(is_read_only && source.read_write);
+) -> Result<(), sqlx::Error> {
+    let expect_writes = if source.read_write { EXPECT_WRITES } else { "" };
+    let sql = format!("{expect_writes} {sql}");
+    let is_unexpected = |error: &sqlx::Error| has_code(error, "22012");
+    let mut result = outside_transaction::<DB>(connection, &sql).await;
+    if result.as_ref().is_err_and(is_unexpected) {
+        // A read-only transaction may be open.
+        end_transaction::<DB>(connection).await?;
+        if let Some(deallocate) = DB::text(connection, DEALLOCATE).await? {
+            DB::execute(connection, deallocate).await?;
         }
-        sqlx::raw_sql("rollback").execute(&mut *connection).await?;
+        result = outside_transaction::<DB>(connection, &sql).await;
+    }
+    match result {
+        Err(error) if is_unexpected(&error) => error::expect_writes(true),
+        result => result.map(drop),
     }
 }
 
-/// Reads the answer of a health check. A transaction that has failed answers with 25P02.
-fn is_transaction_open(is_outside: Result<bool, sqlx::Error>) -> Result<bool, sqlx::Error> {
-    match is_outside {
-        Ok(is_outside) => Ok(!is_outside),
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => Ok(true),
-        Err(error) => Err(error),
+fn has_code(error: &sqlx::Error, expected: &str) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.as_deref() == Some(expected)
+}
+
+/// Begins a transaction. If sessions are shared and know the names of statements, they may know
+/// those of another client: BEGIN removes them in its own round trip, and sqlx prepares anew.
+pub(super) async fn begin<'c, DB: Driver>(
+    connection: &'c mut DB::Connection,
+    source: &Source,
+) -> Result<Transaction<'c, DB>, sqlx::Error> {
+    if !target::passes_names(source) {
+        return connection.begin().await;
     }
+    forget_passed_names::<DB>(connection, source).await?;
+    let begin = "begin; deallocate all".to_owned();
+    connection.begin_with(AssertSqlSafe(begin)).await
+}
+
+/// Makes sqlx forget the statements that it has prepared in a shared session.
+pub(super) async fn forget_passed_names<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    if target::passes_names(source) && connection.cached_statements_size() > 0 {
+        connection.clear_cached_statements().await?;
+    }
+    Ok(())
+}
+
+/// Commits, with a statement ahead that fails in an aborted transaction.
+pub(super) async fn commit_checked<DB: Driver>(
+    mut transaction: Transaction<'_, DB>,
+) -> Result<(), sqlx::Error> {
+    DB::execute(&mut transaction, "select 1".to_owned()).await?;
+    transaction.commit().await
+}
+
+/// Returns `true` if the server knows COMMIT AND CHAIN: PostgreSQL 12 and later.
+///
+/// CockroachDB reports 13.0.0, and its older versions do not know it.
+fn can_chain(connection: &PgConnection) -> bool {
+    let version = connection.server_version_num();
+    version.is_some_and(|version| version >= 120_000 && version != 130_000)
+}
+
+/// Finds out whether the sessions behind a pooler know prepared statements by the names that
+/// clients gave them. If the pooler renames them, they are safe.
+pub(super) async fn detect_passed_names<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    // Unique, so that the statement is found in no other client's session.
+    let id = getrandom::u64().unwrap_or_default();
+    let sql = format!(
+        "select pg_catalog.count(*) from pg_catalog.pg_prepared_statements \
+         where name operator(pg_catalog.~~) 'sqlx%' \
+             and statement operator(pg_catalog.~~) '%reuse-db {id}%'"
+    );
+    let mut transaction = connection.begin().await?;
+    let count = sqlx::query_scalar::<DB, i64>(AssertSqlSafe(sql));
+    let passed = match count.fetch_one(&mut *transaction).await {
+        Ok(count) => count > 0,
+        // Another client has prepared a statement with this name.
+        Err(error) if has_code(&error, "42P05") => true,
+        Err(error) => return Err(error),
+    };
+    transaction.rollback().await?;
+    if passed {
+        target::remember_passed_names(source);
+    }
+    forget_passed_names::<DB>(connection, source).await
+}
+
+/// Finds out whether a pooler has dropped the start-up parameter of the connection without a word.
+async fn detect_dropped_parameter(
+    connection: &mut PgConnection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    let Some(millis) = idle_limit_millis(source) else {
+        return Ok(());
+    };
+    let is_known = connection.server_version_num() >= Some(140_000);
+    let is_ours = |url: &str| {
+        let options = PgConnectOptions::from_str(url);
+        options.is_ok_and(|options| !sets_idle_limit(&options))
+    };
+    if !is_known
+        || target::rejects_idle_limit(source)
+        || !source.url().is_ok_and(|url| is_ours(&url))
+    {
+        return Ok(());
+    }
+    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
+    if at_start.is_some_and(|at_start| at_start != millis.to_string()) {
+        target::remember_dropped(source);
+        detect_passed_names::<Postgres>(connection, source).await?;
+    }
+    Ok(())
+}
+
+/// Returns `true` if the URL sets the limit for idle sessions.
+fn sets_idle_limit(options: &PgConnectOptions) -> bool {
+    let set = options.get_options();
+    set.is_some_and(|set| set.contains(IDLE_LIMIT))
 }
 
 /// Returns a session's name, unless the environment sets one for libpq and sqlx.
@@ -186,7 +394,7 @@ fn session_name() -> Option<String> {
 /// Returns `true` if start-up parameters that a pooler rejects are omitted: ours, and
 /// `extra_float_digits`, which sqlx sends for servers before PostgreSQL 12.
 fn omits_startup_parameters(source: &Source) -> bool {
-    source.transaction_pooler || unsupported::is_known(source)
+    source.pooler.is_some() || target::rejects_idle_limit(source)
 }
 
 /// Returns the limit for idle sessions in milliseconds, clamped to what PostgreSQL accepts.
@@ -204,13 +412,13 @@ mod tests {
     use tokio::sync::Barrier;
 
     use super::*;
-    use crate::connect::Connect as _;
+    use crate::connect::Connect;
 
-    const REJECTION: &[u8] = b"SFATAL\0VFATAL\0C08P01\0Munsupported startup parameter: options\0\0";
+    const REJECTION: &[u8] = b"SFATAL\0VFATAL\0C0A000\0MUnsupported startup parameter: options\0\0";
     /// The messages "authenticated" and "ready for a query".
     const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
 
-    /// Rejects the parameter as PgBouncer does, once `both` connections have sent it.
+    /// Rejects the parameter as RDS Proxy does, once `both` connections have sent it.
     async fn serve(mut client: TcpStream, both: Arc<Barrier>) -> std::io::Result<()> {
         let length = client.read_i32().await?;
         let mut start_up = Vec::new();
@@ -257,8 +465,8 @@ mod tests {
         let url = format!("postgres://app@127.0.0.1:{port}/app?sslmode=disable");
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
         let (one, two) = tokio::join!(
-            PgConnection::connect(&source),
-            PgConnection::connect(&source)
+            <PgConnection as Connect>::connect(&source),
+            <PgConnection as Connect>::connect(&source)
         );
         assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
     }

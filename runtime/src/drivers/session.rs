@@ -3,9 +3,10 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
 
-use super::{Driver, endpoint::Endpoint, error, unsupported};
+use super::target::{self, Rejection};
+use super::{Driver, endpoint::Endpoint, error};
 use crate::connect::Attempt;
 use crate::error::Error;
 use crate::source::Source;
@@ -45,6 +46,10 @@ pub(super) async fn open_at<DB: Driver>(
     set_up::<DB>(&mut connection, source)
         .await
         .map_err(|error| error::set_up(error, source))?;
+    if target::shares_sessions(source) {
+        let set_up = Box::pin(DB::set_up_shared(&mut connection, source));
+        set_up.await.map_err(|error| error::set_up(error, source))?;
+    }
     Ok(connection)
 }
 
@@ -80,7 +85,7 @@ async fn set_up_without<DB: Driver>(
     match DB::execute(connection, idle_limit).await {
         Ok(()) => return Err(error),
         Err(rejection) if error::is_rejection(&rejection) => {
-            unsupported::remember(source, &rejection);
+            target::remember_rejection(source, Rejection::Server, &rejection);
         }
         Err(error) => return Err(error),
     }
@@ -100,7 +105,7 @@ pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
 }
 
 fn idle_limit_sql<DB: Driver>(source: &Source) -> Option<String> {
-    DB::idle_limit_sql(source).filter(|_| !unsupported::is_known(source))
+    DB::idle_limit_sql(source).filter(|_| !target::rejects_idle_limit(source))
 }
 
 /// Sends what is queued, such as the ROLLBACK of a dropped transaction, and reads what is unread.
@@ -129,14 +134,53 @@ pub(super) async fn quiesce<DB: Driver>(
     Ok(())
 }
 
+/// Runs SQL outside a transaction, in one round trip.
+///
+/// A handler may have begun a transaction with SQL of its own, which sqlx does not know. Then the
+/// transaction is rolled back, and the SQL runs again. Returns `true` if there was one.
+///
+/// sqlx keeps the transaction's status to itself. But after the statement of a `begin_with`, it
+/// requires that a transaction is open. So a failed `begin_with` is the usual answer.
+pub(super) async fn outside_transaction<DB: Driver>(
+    connection: &mut DB::Connection,
+    sql: &str,
+) -> Result<bool, sqlx::Error> {
+    let mut has_ended = false;
+    loop {
+        let begun = connection.begin_with(AssertSqlSafe(sql.to_owned())).await;
+        let begun = begun.map(drop);
+        match begun {
+            Err(sqlx::Error::BeginFailed) => return Ok(has_ended),
+            // The end of sqlx's transaction has queued a ROLLBACK.
+            Ok(()) => connection.flush().await?,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("25P02") => {
+                end_transaction::<DB>(connection).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        if has_ended {
+            let message = "a transaction is open again after a ROLLBACK";
+            return Err(sqlx::Error::Protocol(message.into()));
+        }
+        has_ended = true;
+    }
+}
+
+/// Ends a transaction that sqlx does not know.
+pub(super) async fn end_transaction<DB: Driver>(
+    connection: &mut DB::Connection,
+) -> Result<(), sqlx::Error> {
+    DB::execute(connection, "rollback".to_owned()).await
+}
+
 /// Fails if a transaction is open according to sqlx.
-pub(super) fn without_transaction<C: Connection>(
+pub(super) fn without_transaction<C: Connection, T>(
     connection: &C,
-    result: Result<(), sqlx::Error>,
-) -> Result<(), Error> {
-    result.map_err(Error::broken)?;
+    result: Result<T, sqlx::Error>,
+) -> Result<T, Error> {
+    let result = result.map_err(Error::broken)?;
     if connection.is_in_transaction() {
         return Err(Error::broken("a transaction is still open on it"));
     }
-    Ok(())
+    Ok(result)
 }

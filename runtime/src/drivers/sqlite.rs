@@ -22,7 +22,11 @@ impl Driver for Sqlite {
         sql.execute(connection).await.map(drop)
     }
 
-    async fn check(connection: &mut SqliteConnection, _: &Source) -> Result<(), sqlx::Error> {
+    async fn check(connection: &mut SqliteConnection, source: &Source) -> Result<(), sqlx::Error> {
+        Self::inspect(connection, source).await.map(drop)
+    }
+
+    async fn inspect(connection: &mut SqliteConnection, _: &Source) -> Result<bool, sqlx::Error> {
         rolled_back(sqlx::raw_sql("rollback").execute(connection).await)
     }
 
@@ -36,10 +40,10 @@ impl Driver for Sqlite {
     }
 }
 
-/// Ignores SQLite's error (code 1) for a ROLLBACK without a transaction.
-pub(super) fn rolled_back<T>(result: Result<T, sqlx::Error>) -> Result<(), sqlx::Error> {
+/// Returns `false` for SQLite's error (code 1) of a ROLLBACK without a transaction.
+pub(super) fn rolled_back<T>(result: Result<T, sqlx::Error>) -> Result<bool, sqlx::Error> {
     match result {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("1") => Ok(()),
-        result => result.map(drop),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("1") => Ok(false),
+        result => result.map(|_| true),
     }
 }

@@ -2,22 +2,30 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, Transaction};
+use sqlx::Transaction;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Driver, error_kind::error_kind};
+use super::Driver;
+use super::error::{Explained, ours};
+use super::error_kind::{error_kind, number};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::invocation::deadline;
 use crate::response::Outcome;
+use crate::source::Source;
 use crate::telemetry::events;
 
 /// The limit of a COMMIT if the invocation's deadline is unknown. API Gateway waits as long.
 const COMMIT_LIMIT: Duration = Duration::from_secs(29);
 
-pub(super) async fn begin<DB: Driver>(
-    connection: &mut DB::Connection,
-) -> Result<Transaction<'_, DB>, Error> {
-    connection.begin().await.map_err(|error| {
+pub(super) async fn begin<'c, DB: Driver>(
+    connection: &'c mut DB::Connection,
+    source: &Source,
+) -> Result<Transaction<'c, DB>, Error> {
+    DB::begin(connection, source).await.map_err(|error| {
+        let error = match ours(error) {
+            Ok(error) => return *error,
+            Err(error) => error,
+        };
         // The connection may be dead, or a pooler may have no session left.
         match error_kind(&error) {
             // Logged by the pool, unless it replaces the connection.
@@ -25,7 +33,7 @@ pub(super) async fn begin<DB: Driver>(
                 step: "BEGIN",
                 source: error.into(),
             },
-            kind => Error::connect(kind, format!("BEGIN: {error}")),
+            kind => Error::connect(kind, Explained::new("BEGIN", error)),
         }
     })
 }
@@ -42,11 +50,31 @@ pub(super) async fn finish<DB: Driver>(
     if Instant::now() >= end {
         return Err(commit_failed("no time is left for it: rolled back"));
     }
-    match timeout_at(end, transaction.commit()).await {
-        Ok(result) => result.map_err(commit_failed),
+    match timeout_at(end, DB::commit(transaction)).await {
+        Ok(result) => result.map_err(|error| match explanation(&error) {
+            Some(explanation) => commit_failed(Explained::new(explanation, error)),
+            None => commit_failed(error),
+        }),
         Err(_) => Err(commit_failed(
             "no answer in time: it may or may not have happened",
         )),
+    }
+}
+
+/// Returns the explanation of an error of COMMIT that a statement before it has caused.
+fn explanation(error: &sqlx::Error) -> Option<&'static str> {
+    let code = error.as_database_error()?.code()?;
+    match (&*code, number(error)) {
+        ("25P02", _) => Some(
+            "a statement in the transaction failed, and the handler did not return its error: \
+             return the error, or run the statement in a savepoint (`tx.begin()`); rolled back",
+        ),
+        ("25P01", _) | (_, Some(1305)) => Some(
+            "a statement of the handler ended the transaction: a deadlock rolled it back, or SQL \
+             such as COMMIT, ROLLBACK or MySQL's CREATE TABLE ended it; each later statement was \
+             committed alone",
+        ),
+        _ => None,
     }
 }
 
@@ -59,7 +87,7 @@ fn commit_failed(cause: impl Into<BoxError>) -> Error {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use sqlx::{Sqlite, SqliteConnection};
+    use sqlx::{Connection as _, Sqlite, SqliteConnection};
 
     use super::*;
     use crate::invocation::{INVOCATION, Invocation};
@@ -70,7 +98,8 @@ mod tests {
             .await
             .expect("a connection");
         let mut run = async |sql: &'static str, left: u64| {
-            let mut transaction = begin::<Sqlite>(&mut connection)
+            let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE");
+            let mut transaction = begin::<Sqlite>(&mut connection, &source)
                 .await
                 .expect("a transaction");
             sqlx::raw_sql(sql)

@@ -50,14 +50,20 @@ impl<C: Connect> CheckedOut<C> {
         }
         let may_be_replaced = std::mem::take(is_reused);
         let begun = Instant::now();
+        if H::NEEDS_OWN_SESSION
+            && let Some(driver) = C::DRIVER
+        {
+            let expected = (driver.expect_own_session)(&pool.source);
+            expected.map_err(|error| pool.begin_failed(error, begun, counters))?;
+        }
         let end = deadline::before_deadline(pool.source.connect_timeout);
-        let end_of_begin = if may_be_replaced && !pool.source.transaction_pooler {
+        let end_of_begin = if may_be_replaced && pool.source.pooler.is_none() {
             end.min(deadline::after(pool.source.check_timeout))
         } else {
             // A pooler may need longer until it has a free session.
             end
         };
-        let error = match timeout_at(end_of_begin, H::open(connection)).await {
+        let error = match timeout_at(end_of_begin, H::open(connection, &pool.source)).await {
             Ok(Ok(open)) => return Ok(open),
             Ok(Err(error)) => error,
             Err(_) => begin_timed_out(),
@@ -75,7 +81,7 @@ impl<C: Connect> CheckedOut<C> {
                 return Err(retry::report_unavailable(error, begun.elapsed(), counters));
             }
         };
-        timeout_at(end, H::open(connection))
+        timeout_at(end, H::open(connection, &pool.source))
             .await
             .unwrap_or_else(|_| Err(begin_timed_out()))
             .map_err(|error| pool.begin_failed(error, begun, counters))

@@ -56,7 +56,7 @@ impl<C: Connect> Pool<C> {
             counters,
         };
         let begun = Instant::now();
-        let question = (driver.server_load)(&mut asking.connection);
+        let question = (driver.server_load)(&mut asking.connection, &self.source);
         let load = match deadline::timeout_by_both_clocks(limit, question).await {
             Some(Ok(Some(load))) => load,
             Some(Ok(None)) => return asking.make_idle(since),

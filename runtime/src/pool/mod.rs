@@ -3,6 +3,7 @@
 mod acquire;
 mod checked_out;
 mod close;
+mod inspect;
 mod load_shedding;
 pub(crate) mod registry;
 mod release;
@@ -49,6 +50,8 @@ struct State<C> {
     returning: usize,
     /// The time of the next question for the server's load.
     poll_schedule: PollSchedule,
+    /// The time of the last inspection after a success.
+    inspected: Option<Timestamp>,
     /// `true` after the runtime has ended. Then no connection becomes idle.
     has_ended: bool,
 }
@@ -70,6 +73,7 @@ impl<C: Connect> Pool<C> {
                 keep,
                 returning: 0,
                 poll_schedule: PollSchedule::default(),
+                inspected: None,
                 has_ended: false,
             }),
             returned: Notify::new(),

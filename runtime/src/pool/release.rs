@@ -6,10 +6,12 @@ use std::task::{Context, Waker};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
+use super::close::close;
 use super::{CheckedOut, Idle, Pool, is_too_old, report_discarded};
 use crate::clock::Timestamp;
-use crate::connect::Connect;
-use crate::invocation::background;
+use crate::connect::{Connect, Reset, retry};
+use crate::error::Error;
+use crate::invocation::{background, deadline};
 use crate::response::Outcome;
 use crate::telemetry::{Count, events};
 
@@ -33,15 +35,17 @@ impl<C: Connect> CheckedOut<C> {
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
         }
-        if outcome != Outcome::Failure && !self.connection.needs_quiesce() {
+        let resets = outcome == Outcome::Failure || self.pool.source.reset_session;
+        let inspects = !resets && self.pool.takes_inspection(self.counters);
+        if !resets && !inspects && !self.connection.needs_quiesce() {
             return self.make_idle(Timestamp::now());
         }
         let returning = Returning::new(&self.pool);
-        if outcome == Outcome::Failure {
+        if resets {
             return background::spawn(self.reset(returning));
         }
         // Usually nothing is left to do, and the first poll finishes.
-        let mut work = Box::pin(self.quiesce(returning));
+        let mut work = Box::pin(self.quiesce(returning, inspects));
         if work
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()))
@@ -56,7 +60,8 @@ impl<C: Connect> CheckedOut<C> {
         report_discarded(reason, self.counters);
     }
 
-    /// Resets the session after a failed invocation.
+    /// Resets the session, after a failed invocation or for
+    /// [`reset_session`](crate::Source::reset_session).
     async fn reset(mut self, returning: Returning<C>) {
         self.counters.add(Count::Checked);
         let begun = Instant::now();
@@ -64,22 +69,66 @@ impl<C: Connect> CheckedOut<C> {
         let reset = async {
             match C::DRIVER {
                 Some(driver) => (driver.reset)(&mut self.connection, source).await,
-                None => self.connection.check(source).await,
+                None => {
+                    let check = self.connection.check(source).await;
+                    check.map(|()| Reset::Partial)
+                }
             }
         };
         match timeout(source.check_timeout, reset).await {
-            Ok(Ok(())) => {
+            Ok(Ok(reset)) => {
                 events::checked(begun.elapsed(), None);
+                if reset == Reset::Partial && source.reset_session {
+                    return self.renew().await;
+                }
                 self.make_idle(returning.since);
             }
             Ok(Err(error)) => self.discard(&error.to_string()),
-            Err(_) => self.discard("no answer to the health check after a failure"),
+            Err(_) => self.discard("no answer to the health check after an invocation"),
         }
     }
 
-    async fn quiesce(mut self, returning: Returning<C>) {
-        let source = &self.pool.source;
-        match timeout(source.check_timeout, self.connection.quiesce(source)).await {
+    /// Replaces a connection whose session no SQL can reset.
+    ///
+    /// The old connection is closed first, so that the server has room for the new one. If the
+    /// server has none, the next invocation connects.
+    async fn renew(self) {
+        let Self {
+            connection,
+            pool,
+            permit,
+            counters,
+            ..
+        } = self;
+        close(connection, pool.source.check_timeout, counters).await;
+        let end = deadline::after(pool.source.attempt_timeout);
+        let Ok(connection) = retry::open(&pool.source, end, counters).await else {
+            return;
+        };
+        let now = Timestamp::now();
+        let renewed = Self {
+            connection,
+            replacement: None,
+            is_reused: false,
+            opened: now,
+            pool,
+            permit,
+            counters,
+        };
+        renewed.make_idle(now);
+    }
+
+    /// Sends what is queued and reads what is unread, and inspects the session if that is due.
+    async fn quiesce(mut self, returning: Returning<C>, inspects: bool) {
+        let limit = self.pool.source.check_timeout;
+        let quiesce = async {
+            self.connection.quiesce(&self.pool.source).await?;
+            if inspects {
+                self.inspect().await?;
+            }
+            Ok::<_, Error>(())
+        };
+        match timeout(limit, quiesce).await {
             Ok(Ok(())) => self.make_idle(returning.since),
             Ok(Err(error)) => self.discard(&error.to_string()),
             Err(_) => self.discard("still unfinished after `check_timeout`"),

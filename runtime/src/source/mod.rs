@@ -43,10 +43,11 @@ pub struct Source {
     pub(crate) retry_base: Duration,
     pub(crate) retry_cap: Duration,
     credentials: Option<Provider>,
-    pub(crate) transaction_pooler: bool,
+    pub(crate) pooler: Option<Pooler>,
     pub(crate) idle_session_timeout: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) read_write: bool,
+    pub(crate) reset_session: bool,
     pub(crate) load_shedding: Option<LoadShedding>,
     pub(crate) on_connect: Option<&'static str>,
 }
@@ -73,10 +74,11 @@ impl Source {
             retry_base: Duration::from_millis(25),
             retry_cap: Duration::from_secs(1),
             credentials: None,
-            transaction_pooler: false,
+            pooler: None,
             idle_session_timeout: Some(Duration::from_secs(300)),
             max_lifetime: None,
             read_write: false,
+            reset_session: false,
             load_shedding: None,
             on_connect: None,
         }
@@ -237,30 +239,67 @@ impl Source {
     /// Declares that the URL leads to a pooler in transaction mode, such as PgBouncer, which may
     /// use another session for each transaction. For PostgreSQL. Default: no pooler.
     ///
-    /// Then connections set no [`idle_session_timeout`](Self::idle_session_timeout) and send no
-    /// start-up parameter that a pooler rejects (`options`, `extra_float_digits`).
-    /// Without this declaration a pooler rejects them once, which costs one more connect, and they
-    /// are omitted from then on. `AnyConnection` always sends `extra_float_digits`; list it in
-    /// PgBouncer's `ignore_startup_parameters`.
+    /// The handler takes `&mut Transaction<'_, Postgres>`, and each statement in it is safe.
+    /// `&mut PgConnection` and pools are refused with an [`Error::Connect`]: sqlx 0.9 prepares a
+    /// statement in one round trip and runs it in the next. Outside a transaction the pooler may
+    /// change the session in between, and the other session may run **another client's statement**.
     ///
-    /// sqlx 0.9 prepares a statement in one round trip and runs it in the next, and a pooler may
-    /// change the session in between. So only some statements are safe:
+    /// Connections set no [`idle_session_timeout`](Self::idle_session_timeout) and send no start-up
+    /// parameter that a pooler rejects (`options`, `extra_float_digits`). A new connection asks in
+    /// four round trips whether the pooler renames prepared statements, as PgBouncer 1.21 and later
+    /// do with `max_prepared_statements` above 0. If not, BEGIN removes the session's statements in
+    /// its own round trip, and each transaction prepares its statements anew.
     ///
-    /// | statement | PgBouncer before 1.21 | PgBouncer 1.21 and later, `max_prepared_statements` > 0 |
-    /// |---|---|---|
-    /// | `query(…)` on `&mut PgConnection` or a pool | fails (42P05, 26000), or **runs another client's statement** | works |
-    /// | `query(…).persistent(false)` on the same | **may run another client's statement** | the same |
-    /// | `query(…)` in a transaction | fails (42P05, 26000), or **runs another client's statement** | works |
-    /// | `query(…).persistent(false)` in a transaction | works | works |
-    /// | `raw_sql(…)` | works | works |
+    /// After a failed invocation the session is checked but not reset, because clients share it.
+    /// Settings belong into the transaction: `set local`, `set_config(…, true)`.
     ///
-    /// So take `&mut Transaction<'_, Postgres>` and add `.persistent(false)` to each query. The
-    /// middle column was found by running PgBouncer 1.18, the right one is from its documentation.
-    /// RDS Proxy was not run.
+    /// Without this declaration, a pooler that rejects the start-up parameters is noticed at the
+    /// first connect, and is then treated in the same way. `AnyConnection` always sends
+    /// `extra_float_digits`; list it in PgBouncer's `ignore_startup_parameters`.
+    ///
+    /// [Transaction poolers](crate::docs::transaction_pooler) has the details.
     #[must_use]
     pub const fn transaction_pooler(mut self) -> Self {
-        self.transaction_pooler = true;
+        self.pooler = Some(Pooler::Transaction);
         self.idle_session_timeout = None;
+        self
+    }
+
+    /// Declares that the URL leads to a pooler in session mode, where each client has a session of
+    /// its own. For PostgreSQL. Default: no pooler.
+    ///
+    /// Connections set no [`idle_session_timeout`](Self::idle_session_timeout) and send no start-up
+    /// parameter that a pooler rejects. Everything else is as without a pooler.
+    #[must_use]
+    pub const fn session_pooler(mut self) -> Self {
+        self.pooler = Some(Pooler::Session);
+        self.idle_session_timeout = None;
+        self
+    }
+
+    /// Resets the session after each invocation, also after a success, so that no setting reaches
+    /// the next one. Default: only after a failed invocation.
+    ///
+    /// Use it if requests set a tenant, a role, a `search_path` or a temporary table. The reset
+    /// follows the response:
+    ///
+    /// | connection | reset | cost |
+    /// |---|---|---|
+    /// | PostgreSQL | settings, role, temporary tables, cursors, LISTEN, advisory locks, SQL-level PREPARE | one round trip |
+    /// | MySQL, MariaDB, SQLite, your own client | a new connection replaces the old one | a connect |
+    /// | pool on PostgreSQL | each connection when it returns to the pool | one round trip for each return |
+    /// | pool on MySQL, MariaDB, SQLite | each connection is closed when it returns to the pool | a connect for each use |
+    ///
+    /// Prepared statements that sqlx has cached are kept. A reset session equals a new one, with one
+    /// exception of PostgreSQL: a custom setting that was set once reads as `''` and no longer as
+    /// NULL. [`on_connect`](Self::on_connect) runs again after the reset.
+    ///
+    /// A SQLite database in memory ends with its connection. Behind a
+    /// [`transaction_pooler`](Self::transaction_pooler) this method has no effect, because clients
+    /// share the sessions: use `set local`.
+    #[must_use]
+    pub const fn reset_session(mut self) -> Self {
+        self.reset_session = true;
         self
     }
 
@@ -341,6 +380,15 @@ impl Source {
     }
 }
 
+/// The mode of a pooler in front of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pooler {
+    /// A client has a session for one transaction.
+    Transaction,
+    /// A client has a session until it disconnects.
+    Session,
+}
+
 const SET_IT: &str = "set it to the database's URL, like `postgres://user:password@host/database`";
 
 impl std::fmt::Debug for Source {
@@ -357,10 +405,11 @@ impl std::fmt::Debug for Source {
             .field("retry_base", &self.retry_base)
             .field("retry_cap", &self.retry_cap)
             .field("credentials", &self.credentials.map(|_| "…"))
-            .field("transaction_pooler", &self.transaction_pooler)
+            .field("pooler", &self.pooler)
             .field("idle_session_timeout", &self.idle_session_timeout)
             .field("max_lifetime", &self.max_lifetime)
             .field("read_write", &self.read_write)
+            .field("reset_session", &self.reset_session)
             .field("load_shedding", &self.load_shedding)
             .field("on_connect", &self.on_connect.map(|_| "…"))
             .finish()

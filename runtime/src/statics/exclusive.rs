@@ -49,6 +49,14 @@ impl<H: ?Sized> Exclusive<H> {
         }
     }
 
+    /// Sets the handler's name, for the log. For the attribute's expansion only.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn of_handler(mut self, handler: &'static str) -> Self {
+        self.inner.counters.handler = handler;
+        self
+    }
+
     /// Returns the counters of connections that were leased through this static.
     #[must_use]
     pub fn stats(&self) -> Stats {

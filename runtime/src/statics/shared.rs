@@ -30,6 +30,14 @@ impl<S: ?Sized> Shared<S> {
         }
     }
 
+    /// Sets the handler's name, for the log. For the attribute's expansion only.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn of_handler(mut self, handler: &'static str) -> Self {
+        self.inner.counters.handler = handler;
+        self
+    }
+
     /// Returns the counters of values that were leased through this static.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -70,6 +70,27 @@ pub(crate) fn unsupported(target: &str, error: &dyn Display) {
     );
 }
 
+/// A pooler drops start-up parameters without a word. Logged once for each target.
+#[cfg(feature = "postgres")]
+pub(crate) fn dropped(target: &str) {
+    tracing::warn!(
+        target: "reuse_db",
+        target,
+        "pooler not declared: it drops start-up parameters, add `.transaction_pooler()` or \
+         `.session_pooler()` to the `Source`"
+    );
+}
+
+/// A handler that succeeded left a transaction open that it had begun with SQL of its own.
+pub(crate) fn left_open(function: &str, handler: &str) {
+    tracing::warn!(
+        target: "reuse_db",
+        function,
+        handler,
+        "transaction left open: rolled back, because the handler began it in SQL and did not end it"
+    );
+}
+
 /// An invocation, or the initialization, gets no connection.
 pub(crate) fn unavailable(error: &dyn Display, took: Duration) {
     tracing::warn!(target: "reuse_db", %error, ?took, "unavailable");

@@ -15,6 +15,8 @@ pub struct Stats {
     pub reused: u64,
     /// Health checks, before an invocation or after a failed one.
     pub checked: u64,
+    /// Inspections after a successful invocation, which end what the handler left open.
+    pub inspected: u64,
     /// Connections that failed the health check before an invocation and were replaced.
     pub stale: u64,
     /// Connections dropped after an invocation: a panic, a cancelled future, a failed check.
@@ -40,6 +42,7 @@ impl Stats {
             opened: self.opened.saturating_sub(earlier.opened),
             reused: self.reused.saturating_sub(earlier.reused),
             checked: self.checked.saturating_sub(earlier.checked),
+            inspected: self.inspected.saturating_sub(earlier.inspected),
             stale: self.stale.saturating_sub(earlier.stale),
             discarded: self.discarded.saturating_sub(earlier.discarded),
             closed: self.closed.saturating_sub(earlier.closed),
@@ -61,13 +64,18 @@ static PROCESS: Counters = Counters::new();
 
 /// The counters behind one static's [`Stats`]. Each event also counts for the process.
 #[derive(Debug)]
-pub(crate) struct Counters([AtomicU64; Count::ALL]);
+pub(crate) struct Counters {
+    counts: [AtomicU64; Count::ALL],
+    /// The handler whose static this is, empty for a static of the user's own.
+    pub(crate) handler: &'static str,
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Count {
     Opened,
     Reused,
     Checked,
+    Inspected,
     Stale,
     Discarded,
     Closed,
@@ -89,7 +97,10 @@ impl Counters {
     }
 
     pub(crate) const fn new() -> Self {
-        Self([const { AtomicU64::new(0) }; Count::ALL])
+        Self {
+            counts: [const { AtomicU64::new(0) }; Count::ALL],
+            handler: "",
+        }
     }
 
     pub(crate) fn add(&self, count: Count) {
@@ -102,16 +113,21 @@ impl Counters {
 
     fn add_many(&self, count: Count, n: u64) {
         for counters in [self, &PROCESS] {
-            counters.0[count as usize].fetch_add(n, Ordering::Relaxed);
+            counters.counts[count as usize].fetch_add(n, Ordering::Relaxed);
         }
     }
 
+    pub(crate) fn get(&self, count: Count) -> u64 {
+        self.counts[count as usize].load(Ordering::Relaxed)
+    }
+
     pub(crate) fn read(&self) -> Stats {
-        let get = |count: Count| self.0[count as usize].load(Ordering::Relaxed);
+        let get = |count: Count| self.get(count);
         Stats {
             opened: get(Count::Opened),
             reused: get(Count::Reused),
             checked: get(Count::Checked),
+            inspected: get(Count::Inspected),
             stale: get(Count::Stale),
             discarded: get(Count::Discarded),
             closed: get(Count::Closed),

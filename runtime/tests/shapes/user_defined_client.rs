@@ -39,7 +39,7 @@ impl FromConnection for Batch<'_> {
     type Connection = Client;
     type Open<'c> = Batch<'c>;
 
-    async fn open(client: &mut Client) -> Result<Batch<'_>, Error> {
+    async fn open<'c>(client: &'c mut Client, _: &Source) -> Result<Batch<'c>, Error> {
         Ok(Batch {
             client,
             requests: 0,

@@ -4,4 +4,4 @@ set session authorization default;
 reset all;
 discard temp;
 discard sequences;
-select pg_advisory_unlock_all()
+select pg_catalog.pg_advisory_unlock_all()

@@ -11,9 +11,9 @@ use sqlx::pool::PoolOptions;
 use tokio::time::{sleep, timeout, timeout_at};
 
 use self::idle_time::IdleTime;
-use super::{Driver, Options, endpoint::Endpoint, session};
+use super::{Driver, Options, endpoint::Endpoint, session, target};
 use crate::connect::health::{self, Health};
-use crate::connect::{Attempt, Connect as _, catch_panic};
+use crate::connect::{Attempt, Connect as _, Reset, catch_panic};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::deadline;
 use crate::source::Source;
@@ -30,11 +30,13 @@ pub(super) async fn open<DB: Driver>(
     source: &Source,
     attempt: &Attempt,
 ) -> Result<Pool<DB>, Error> {
+    target::expect_own_session(source)?;
     let endpoint = Endpoint::of::<DB>(source, attempt).await?;
     let is_retry = attempt.previous > 0;
     if is_retry {
         // A pool is opened once a connection can be opened.
         Box::pin(probe::<DB>(&endpoint, source)).await?;
+        target::expect_own_session(source)?;
     }
     let build = || {
         let options = endpoint.options::<DB>(source)?;
@@ -43,6 +45,7 @@ pub(super) async fn open<DB: Driver>(
     let mut pool = build()?;
     match first_connection(&pool, &endpoint, source, is_retry).await {
         Err(OpenError::Pool(error)) if DB::rejected_startup_parameter(&error, source) => {
+            target::expect_own_session(source)?;
             pool = build()?;
             first_connection(&pool, &endpoint, source, is_retry).await?;
         }
@@ -194,9 +197,16 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             Box::pin(async move {
                 // sqlx's ping would read the rest of a query that was cut off, perhaps a million
                 // rows. A quarter leaves time for a replacement before the freeze.
-                let quiesce = DB::quiesce(connection, &source);
+                let quiesce = async {
+                    DB::quiesce(connection, &source).await?;
+                    if source.reset_session {
+                        let reset = DB::reset(connection, &source).await?;
+                        return Ok(reset == Reset::Complete);
+                    }
+                    Ok::<_, sqlx::Error>(true)
+                };
                 match timeout(source.check_timeout / 4, quiesce).await {
-                    Ok(result) => Ok(result.is_ok()),
+                    Ok(result) => Ok(result.unwrap_or(false)),
                     Err(_) => {
                         events::discarded("its query was cut off and still runs");
                         counters.add(Count::Discarded);

@@ -117,6 +117,11 @@ database_server! {
 }
 
 impl Postgres {
+    /// Returns the server's log since its first start.
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+
     /// Returns the sessions of the user `app`, the oldest first.
     pub async fn sessions(&self) -> Vec<Session> {
         let sql = "select pid::int8, coalesce(state, ''), query, xact_start is not null, \

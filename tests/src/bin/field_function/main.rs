@@ -96,6 +96,7 @@ macro_rules! sources {
 
 sources! {
     plain = Source::env("DATABASE_URL");
+    reset = Source::env("DATABASE_URL").reset_session();
 }
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {

@@ -1,0 +1,164 @@
+//! The findings about a target, kept for the life of the process: a server that does not know a
+//! start-up parameter, a proxy that rejects or drops one, and a pooler that shares sessions.
+
+use crate::error::Error;
+use crate::source::{Pooler, Source};
+use crate::sync::Mutex;
+use crate::telemetry::events;
+
+static TARGETS: Mutex<Vec<(String, Findings)>> = Mutex::new(Vec::new());
+
+/// The findings about one target.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Findings {
+    /// The target rejects the limit for idle sessions.
+    rejects_idle_limit: bool,
+    /// The target is a proxy, because it rejects or drops a start-up parameter.
+    is_proxy: bool,
+    /// The proxy may use another session for each transaction.
+    shares_sessions: bool,
+    /// A session knows a client's prepared statements by the names that the client gave them.
+    passes_names: bool,
+    /// A connection to the target was inspected once.
+    is_inspected: bool,
+}
+
+/// The way in which a target rejects a start-up parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Rejection {
+    /// A server that does not know the parameter.
+    Server,
+    /// A proxy that gives each client a session of its own while the client needs it.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "for PostgreSQL")
+    )]
+    Proxy,
+    /// A pooler that may use another session for each transaction.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "for PostgreSQL")
+    )]
+    Pooler,
+}
+
+/// Returns `true` if the source's target has rejected the limit for idle sessions.
+pub(super) fn rejects_idle_limit(source: &Source) -> bool {
+    findings(source).rejects_idle_limit
+}
+
+/// Returns `true` if the target is a proxy whose sessions must be neither reset nor questioned.
+pub(super) fn is_proxy(source: &Source) -> bool {
+    match source.pooler {
+        Some(Pooler::Transaction) => true,
+        Some(Pooler::Session) => false,
+        None => findings(source).is_proxy,
+    }
+}
+
+/// Returns `true` if two transactions of a connection may run in two sessions.
+pub(super) fn shares_sessions(source: &Source) -> bool {
+    match source.pooler {
+        Some(Pooler::Transaction) => true,
+        Some(Pooler::Session) => false,
+        None => findings(source).shares_sessions,
+    }
+}
+
+/// Returns `true` if a session that clients share knows statements by the names of the clients.
+pub(super) fn passes_names(source: &Source) -> bool {
+    shares_sessions(source) && findings(source).passes_names
+}
+
+/// Returns an error if a statement outside a transaction may run in a session that another client
+/// has changed since the statement was prepared.
+pub(super) fn expect_own_session(source: &Source) -> Result<(), Error> {
+    let advice = match source.pooler {
+        Some(Pooler::Transaction) => {
+            "`Source::transaction_pooler` is set, and outside a transaction such a pooler may run \
+             another client's statement: take `&mut Transaction<'_, Postgres>`"
+        }
+        None if findings(source).rejects_idle_limit && shares_sessions(source) => {
+            "the server rejected a start-up parameter as PgBouncer does. In transaction mode it \
+             may run another client's statement outside a transaction: take \
+             `&mut Transaction<'_, Postgres>`. In session mode, add `.session_pooler()` to the \
+             `Source`"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::rejected(advice))
+}
+
+/// Returns an error if a shared session may know another client's statements by our names.
+#[cfg(all(feature = "any", feature = "postgres"))]
+pub(super) fn expect_renamed_statements(source: &Source) -> Result<(), Error> {
+    if !passes_names(source) {
+        return Ok(());
+    }
+    Err(Error::rejected(
+        "the pooler may run another client's prepared statement: take \
+         `&mut Transaction<'_, Postgres>` in place of sqlx's `Any`, or set \
+         `max_prepared_statements` in PgBouncer 1.21 or later",
+    ))
+}
+
+/// Remembers that the target rejected the limit for idle sessions, and logs that once.
+pub(super) fn remember_rejection(source: &Source, rejection: Rejection, error: &sqlx::Error) {
+    // A concurrent connect may have remembered it first.
+    let is_new = update(source, |findings| {
+        findings.rejects_idle_limit = true;
+        findings.is_proxy |= rejection != Rejection::Server;
+        findings.shares_sessions |= rejection == Rejection::Pooler;
+    });
+    if is_new {
+        events::unsupported(&source.target(), error);
+    }
+}
+
+/// Remembers that the target dropped a start-up parameter, as only a pooler does, and logs that
+/// once.
+#[cfg(feature = "postgres")]
+pub(super) fn remember_dropped(source: &Source) {
+    let is_new = update(source, |findings| {
+        findings.is_proxy = true;
+        findings.shares_sessions = true;
+    });
+    if is_new {
+        events::dropped(&source.target());
+    }
+}
+
+/// Remembers that the target passes the names of prepared statements on to its sessions.
+pub(super) fn remember_passed_names(source: &Source) {
+    update(source, |findings| findings.passes_names = true);
+}
+
+/// Returns `true` for the first call for a target.
+#[cfg(feature = "postgres")]
+pub(super) fn is_first_inspection(source: &Source) -> bool {
+    update(source, |findings| findings.is_inspected = true)
+}
+
+fn findings(source: &Source) -> Findings {
+    let targets = TARGETS.lock();
+    if targets.is_empty() {
+        return Findings::default();
+    }
+    let target = source.target();
+    let known = targets.iter().find(|(known, _)| *known == target);
+    known.map(|(_, findings)| *findings).unwrap_or_default()
+}
+
+/// Changes the findings about the source's target. Returns `true` if that made a difference.
+fn update(source: &Source, change: impl FnOnce(&mut Findings)) -> bool {
+    let target = source.target();
+    let mut targets = TARGETS.lock();
+    let known = targets.iter().position(|(known, _)| *known == target);
+    let mut findings = known
+        .map(|at| targets.swap_remove(at).1)
+        .unwrap_or_default();
+    let before = findings;
+    change(&mut findings);
+    targets.push((target, findings));
+    findings != before
+}
