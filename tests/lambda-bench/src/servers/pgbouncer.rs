@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -66,8 +65,9 @@ impl PgBouncerBuilder {
                 .await
                 .expect("the folder can be written to");
         }
-        let binary: OsString =
-            program("pgbouncer", "pgbouncer", &[PathBuf::from("/usr/sbin")]).into();
+        let binary = std::env::var_os("PGBOUNCER").unwrap_or_else(|| {
+            program("pgbouncer", "pgbouncer", &[PathBuf::from("/usr/sbin")]).into()
+        });
         let signals = Signals {
             end: "KILL",
             stop: "INT",

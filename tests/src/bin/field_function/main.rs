@@ -97,6 +97,8 @@ macro_rules! sources {
 sources! {
     plain = Source::env("DATABASE_URL");
     reset = Source::env("DATABASE_URL").reset_session();
+    pooler = Source::env("DATABASE_URL").transaction_pooler();
+    session_pooler = Source::env("DATABASE_URL").session_pooler();
 }
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {
