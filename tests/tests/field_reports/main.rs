@@ -1,4 +1,11 @@
 //! The reports from the field: what people reported about databases in functions and about kept
 //! connections, and what must happen instead. One module for each area, one test for each report.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, with a message"
+)]
+
+mod session_state;
+mod transactions;
 mod wrong_data;

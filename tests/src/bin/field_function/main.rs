@@ -98,6 +98,8 @@ sources! {
     plain = Source::env("DATABASE_URL");
     reset = Source::env("DATABASE_URL").reset_session();
     pooler = Source::env("DATABASE_URL").transaction_pooler();
+    writer = Source::env("DATABASE_URL").read_write();
+    set_up = Source::env("DATABASE_URL").on_connect("set application_name = 'on_connect'");
     session_pooler = Source::env("DATABASE_URL").session_pooler();
 }
 
