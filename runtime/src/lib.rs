@@ -44,7 +44,7 @@ pub use lambda::{
     run_events, run_with_streaming_response, shutdown, until_shutdown,
 };
 pub use pool::SharedLease;
-pub use response::{FromError, Outcome};
+pub use response::{FromError, HasOutcome, Outcome};
 pub use source::{Credentials, LoadShedding, ProvideCredentials, Source};
 pub use statics::{Exclusive, Lease, Shared};
 pub use telemetry::{Stats, stats};
@@ -53,8 +53,8 @@ pub use telemetry::{Stats, stats};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attribute::{
-        AnyResult, Anything, HasStatus, Judge, hint, lease, lease_owned, lease_shared, open,
-        settle, settle_owned, supports_exclusive, supports_shared,
+        Judge, hint, lease, lease_owned, lease_shared, open, settle, settle_owned,
+        supports_exclusive, supports_shared,
     };
     pub use crate::connect::Driver;
 }

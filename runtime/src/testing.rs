@@ -51,6 +51,7 @@ pub(crate) struct FakeBehavior {
     pub(crate) quiesce: Gate,
     pub(crate) close: Gate,
     pub(crate) load: Gate,
+    pub(crate) clear: Gate,
     pub(crate) renew: Gate,
     /// BEGIN on connections up to the one of this number, and on those after it.
     pub(crate) begin: (usize, Gate, Gate),
@@ -64,6 +65,7 @@ impl FakeBehavior {
         quiesce: Gate::Ok,
         close: Gate::Ok,
         load: Gate::Ok,
+        clear: Gate::Ok,
         renew: Gate::Ok,
         begin: (0, Gate::Ok, Gate::Ok),
         needs_quiesce: false,
@@ -73,6 +75,7 @@ impl FakeBehavior {
 thread_local! {
     static BEHAVIOR: RefCell<FakeBehavior> = const { RefCell::new(FakeBehavior::SOUND) };
     static ALIVE: Cell<usize> = const { Cell::new(0) };
+    static CLEARED: Cell<usize> = const { Cell::new(0) };
     static RENEWED: Cell<usize> = const { Cell::new(0) };
     static NEXT: Cell<usize> = const { Cell::new(0) };
 }
@@ -88,6 +91,11 @@ pub(crate) fn set(change: impl FnOnce(&mut FakeBehavior)) {
 /// Returns the number of fakes that are not dropped.
 pub(crate) fn alive() -> usize {
     ALIVE.get()
+}
+
+/// Returns the number of fakes whose statements were closed.
+pub(crate) fn cleared() -> usize {
+    CLEARED.get()
 }
 
 /// Returns the number of renewals.
@@ -135,12 +143,20 @@ impl Connect for Fake {
 
 impl DriverConnect for Fake {
     const IS_EXCLUSIVE: bool = true;
+    const RESETS_ALL: bool = true;
 
     fn connect_attempt<'a>(
         source: &'a Source,
         _: &'a Attempt,
     ) -> BoxFuture<'a, Result<Self, Error>> {
         Box::pin(Self::connect(source))
+    }
+
+    fn clear(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            CLEARED.set(CLEARED.get() + 1);
+            behavior().clear.pass().await
+        })
     }
 
     /// Reports a full server.

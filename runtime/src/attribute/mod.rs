@@ -2,10 +2,11 @@
 //! with one bound, so that rustc reports a wrong type once.
 
 mod by_value;
+mod failure;
 pub mod hint;
 mod outcome_of;
 
-pub use outcome_of::{AnyResult, Anything, HasStatus, Judge};
+pub use outcome_of::Judge;
 
 use self::by_value::{ByValue, SettleOnReturn};
 use crate::connect::diagnostics::database_trait;

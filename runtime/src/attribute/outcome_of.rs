@@ -1,96 +1,83 @@
 //! The outcome of a handler's output, whatever its type.
 
-use lambda_http::http::{Response, StatusCode};
+use std::error::Error as StdError;
+use std::ops::Deref;
 
-use crate::response::Outcome;
-
-/// A type with an HTTP status: a response, or what axum converts into one (a status, alone or
-/// first in a tuple).
-pub trait HasStatus {
-    /// Returns the response's status.
-    fn status(&self) -> StatusCode;
-}
-
-impl<B> HasStatus for Response<B> {
-    fn status(&self) -> StatusCode {
-        self.status()
-    }
-}
-
-impl HasStatus for StatusCode {
-    fn status(&self) -> StatusCode {
-        *self
-    }
-}
-
-macro_rules! first_in_a_tuple {
-    ($(($($part:ident),+))*) => {$(
-        impl<$($part),+> HasStatus for (StatusCode, $($part),+) {
-            fn status(&self) -> StatusCode {
-                self.0
-            }
-        }
-    )*};
-}
-
-first_in_a_tuple! { (A) (A, B) (A, B, C) (A, B, C, D) }
+use super::failure;
+use crate::response::{HasOutcome, Outcome};
 
 /// The outcome of a handler's output, whatever its type.
 ///
-/// Method resolution picks the implementation: first a type with a status or a `Result` of one,
-/// then, through `Deref`, any other `Result`, then any type. So the handler's type needs no
-/// trait, and no trait must be in scope at the attribute. The method's name cannot collide with
-/// that of a trait which is in scope and implemented for every type.
+/// Method resolution picks the implementation: first that of the output's own type, then, step by
+/// step through `Deref`, one that knows less of it. So the handler's type needs no trait, and no
+/// trait must be in scope at the attribute. The method's name cannot collide with that of a trait
+/// which is in scope and implemented for every type.
 #[derive(Debug)]
-pub struct Judge<'a, T>(AnyResult<'a, T>);
-
-/// The second choice: any `Result`.
-#[derive(Debug)]
-pub struct AnyResult<'a, T>(Anything<'a, T>);
-
-/// The last choice: any other type, which cannot report a failure.
-#[derive(Debug)]
-pub struct Anything<'a, T>(&'a T);
+pub struct Judge<'a, T>(OutcomeOrDeref<'a, T>);
 
 impl<'a, T> Judge<'a, T> {
     /// Wraps a handler's output.
     pub fn new(output: &'a T) -> Self {
-        Self(AnyResult(Anything(output)))
+        let output = OrError(OrDeref(OrAnyResult(Anything(output))));
+        Self(OutcomeOrDeref(OutcomeOrAny(output)))
     }
 }
 
-impl<T: HasStatus> Judge<'_, T> {
-    /// Returns the outcome that the status stands for.
+impl<T: HasOutcome> Judge<'_, T> {
+    /// Returns the outcome that the output reports.
     #[must_use]
     pub fn __outcome(&self) -> Outcome {
-        Outcome::of_status(self.0.0.0.status())
+        self.output().outcome()
     }
 }
 
-impl<T: HasStatus, E> Judge<'_, Result<T, E>> {
-    /// Returns a failure for `Err`, otherwise the outcome that the status stands for.
-    #[must_use]
-    pub fn __outcome(&self) -> Outcome {
-        let output = self.0.0.0.as_ref();
-        output.map_or(Outcome::Failure, |output| {
-            Outcome::of_status(output.status())
-        })
-    }
-}
+/// Defines the steps of method resolution, each of which contains the next.
+macro_rules! steps {
+    ($($(#[$doc:meta])* $step:ident($next:ident);)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $step<'a, T>($next<'a, T>);
 
-impl<T, E> AnyResult<'_, Result<T, E>> {
-    /// Returns a failure for `Err`, otherwise a success.
-    #[must_use]
-    pub fn __outcome(&self) -> Outcome {
-        if self.0.0.is_ok() {
-            Outcome::Success
-        } else {
-            Outcome::Failure
+        impl<'a, T> Deref for $step<'a, T> {
+            type Target = $next<'a, T>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
         }
+    )+};
+}
+
+steps! {
+    /// A `Result` of a type with an outcome, and of an error that dereferences to one.
+    OutcomeOrDeref(OutcomeOrAny);
+    /// A `Result` of a type with an outcome, and of anything.
+    OutcomeOrAny(OrError);
+    /// A `Result` of anything, and of an error.
+    OrError(OrDeref);
+    /// A `Result` of anything, and of what dereferences to an error: a box, `anyhow::Error`.
+    OrDeref(OrAnyResult);
+    /// Any other `Result`.
+    OrAnyResult(Anything);
+}
+
+/// Any other type, which cannot report a failure.
+#[derive(Debug)]
+pub struct Anything<'a, T>(&'a T);
+
+impl<'a, T> Deref for Judge<'a, T> {
+    type Target = OutcomeOrDeref<'a, T>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
 impl<T> Anything<'_, T> {
+    fn output(&self) -> &T {
+        self.0
+    }
+
     /// Returns a success.
     #[must_use]
     pub fn __outcome(&self) -> Outcome {
@@ -98,24 +85,87 @@ impl<T> Anything<'_, T> {
     }
 }
 
-impl<'a, T> std::ops::Deref for Judge<'a, T> {
-    type Target = AnyResult<'a, T>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
+impl<T: HasOutcome, E: StdError + 'static> Judge<'_, Result<T, E>> {
+    /// Returns the outcome that the value reports, or that the error stands for.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        let error = |error: &E| failure::outcome(error);
+        self.output().as_ref().map_or_else(error, T::outcome)
     }
 }
 
-impl<'a, T> std::ops::Deref for AnyResult<'a, T> {
-    type Target = Anything<'a, T>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
+impl<T: HasOutcome, E: Deref<Target: AsError>> OutcomeOrDeref<'_, Result<T, E>> {
+    /// Returns the outcome that the value reports, or that the error stands for.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        let error = |error: &E| failure::outcome(error.as_error());
+        self.output().as_ref().map_or_else(error, T::outcome)
     }
+}
+
+impl<T: HasOutcome, E> OutcomeOrAny<'_, Result<T, E>> {
+    /// Returns the outcome that the value reports, or a failure for `Err`.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        let output = self.output().as_ref();
+        output.map_or(Outcome::Failure, T::outcome)
+    }
+}
+
+impl<T, E: StdError + 'static> OrError<'_, Result<T, E>> {
+    /// Returns a success, or the outcome that the error stands for.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        let error = self.output().as_ref().err();
+        error.map_or(Outcome::Success, |error| failure::outcome(error))
+    }
+}
+
+impl<T, E: Deref<Target: AsError>> OrDeref<'_, Result<T, E>> {
+    /// Returns a success, or the outcome that the error stands for.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        let error = self.output().as_ref().err();
+        error.map_or(Outcome::Success, |error| failure::outcome(error.as_error()))
+    }
+}
+
+impl<T, E> OrAnyResult<'_, Result<T, E>> {
+    /// Returns a failure for `Err`, otherwise a success.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        if self.output().is_ok() {
+            Outcome::Success
+        } else {
+            Outcome::Failure
+        }
+    }
+}
+
+/// The target of a box with an error. A box with a `dyn Error` is no error itself.
+pub trait AsError {
+    /// Returns the error.
+    fn as_error(&self) -> &(dyn StdError + 'static);
+}
+
+macro_rules! as_error {
+    ($($error:ty),+) => {$(
+        impl AsError for $error {
+            fn as_error(&self) -> &(dyn StdError + 'static) {
+                self
+            }
+        }
+    )+};
+}
+
+as_error! {
+    dyn StdError + 'static, dyn StdError + Send + 'static, dyn StdError + Send + Sync + 'static
 }
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::http::{Response, StatusCode};
+
     use super::*;
 
     #[test]
@@ -157,6 +207,12 @@ mod tests {
             Outcome::Failure
         );
         assert_eq!(Judge::new(&7).__outcome(), Outcome::Success);
+        let json = serde_json::json!({"statusCode": "502"});
+        assert_eq!(Judge::new(&json).__outcome(), Outcome::Failure);
+        assert_eq!(
+            Judge::new(&Ok::<_, lambda_http::Error>(json)).__outcome(),
+            Outcome::Failure
+        );
     }
 
     #[test]
@@ -165,5 +221,55 @@ mod tests {
             Ok(7)
         }
         assert_eq!(Judge::new(&opaque()).__outcome(), Outcome::Success);
+    }
+
+    #[cfg(feature = "_sqlx")]
+    #[test]
+    fn finds_the_error_of_the_database_in_each_type_of_error() {
+        use std::sync::Arc;
+
+        fn error() -> sqlx::Error {
+            sqlx::Error::RowNotFound
+        }
+        type Any = Box<dyn StdError>;
+        type Sending = Box<dyn StdError + Send>;
+        let rejected = Outcome::Rejected;
+        assert_eq!(Judge::new(&Err::<(), _>(error())).__outcome(), rejected);
+        assert_eq!(
+            Judge::new(&Err::<(), _>(Box::new(error()))).__outcome(),
+            rejected
+        );
+        assert_eq!(
+            Judge::new(&Err::<(), _>(Arc::new(error()))).__outcome(),
+            rejected
+        );
+        assert_eq!(
+            Judge::new(&Err::<(), Any>(error().into())).__outcome(),
+            rejected
+        );
+        let sending: Sending = Box::new(error());
+        assert_eq!(Judge::new(&Err::<(), _>(sending)).__outcome(), rejected);
+        let boxed: lambda_http::Error = error().into();
+        assert_eq!(
+            Judge::new(&Err::<Response<()>, _>(boxed)).__outcome(),
+            rejected
+        );
+        let anyhow = anyhow::Error::new(error()).context("in a handler");
+        assert_eq!(Judge::new(&Err::<(), _>(anyhow)).__outcome(), rejected);
+        let anyhow = anyhow::Error::from_boxed(error().into());
+        assert_eq!(
+            Judge::new(&Err::<StatusCode, _>(anyhow)).__outcome(),
+            Outcome::Failure
+        );
+        let ours = crate::Error::broken(error());
+        assert_eq!(
+            Judge::new(&Err::<StatusCode, _>(ours)).__outcome(),
+            rejected
+        );
+        let text: lambda_http::Error = "a text".into();
+        assert_eq!(
+            Judge::new(&Err::<(), _>(text)).__outcome(),
+            Outcome::Failure
+        );
     }
 }

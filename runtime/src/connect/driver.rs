@@ -13,6 +13,9 @@ pub(crate) trait DriverConnect: Connect {
     /// `false` for a pool, which is taken as `&` or by value.
     const IS_EXCLUSIVE: bool;
 
+    /// `true` if a session after [`reset`](Self::reset) equals a new one.
+    const RESETS_ALL: bool = false;
+
     /// Opens a connection, with the attempt's credentials and address.
     fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, Self>;
 
@@ -29,6 +32,16 @@ pub(crate) trait DriverConnect: Connect {
     /// Returns an error if the connection must not be used outside a transaction.
     fn expect_own_session(_source: &Source) -> Result<(), Error> {
         Ok(())
+    }
+
+    /// Closes the prepared statements of a session, and forgets what is known of them and of types.
+    ///
+    /// # Errors
+    ///
+    /// On any error the connection is dropped.
+    fn clear(&mut self) -> Answer<'_, ()> {
+        let cause = "its prepared statements cannot be closed";
+        Box::pin(std::future::ready(Err(Error::broken(cause))))
     }
 
     /// Returns the server's number of connections, or `None` if the server does not report it.
@@ -59,11 +72,13 @@ pub(crate) enum Reset {
 #[allow(missing_debug_implementations, reason = "not part of the API")]
 pub struct Driver<C> {
     pub(crate) is_exclusive: bool,
+    pub(crate) resets_all: bool,
     pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
     pub(crate) server_load: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Option<ServerLoad>>,
+    pub(crate) clear: fn(&mut C) -> Answer<'_, ()>,
     pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> Answer<'a, ()>,
 }
 
@@ -78,10 +93,12 @@ impl<C> Driver<C> {
     {
         Self {
             is_exclusive: C::IS_EXCLUSIVE,
+            resets_all: C::RESETS_ALL,
             connect: C::connect_attempt,
             reset: C::reset,
             inspect: C::inspect,
             expect_own_session: C::expect_own_session,
+            clear: C::clear,
             server_load: C::server_load,
             renew: C::renew,
         }

@@ -156,6 +156,12 @@ impl Driver for Any {
         }
     }
 
+    /// Fails, because sqlx does not pass this on to the driver.
+    async fn clear(_: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        let cause = "an `AnyConnection` cannot close its prepared statements";
+        Err(sqlx::Error::Protocol(cause.into()))
+    }
+
     async fn quiesce(connection: &mut AnyConnection, source: &Source) -> Result<(), sqlx::Error> {
         match connection.backend_name() {
             "SQLite" => Self::check(connection, source).await,

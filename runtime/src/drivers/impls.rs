@@ -47,6 +47,7 @@ macro_rules! driver {
 
         impl $crate::connect::DriverConnect for $connection {
             const IS_EXCLUSIVE: bool = true;
+            const RESETS_ALL: bool = <$database as $crate::drivers::Driver>::RESETS_ALL;
 
             fn connect_attempt<'a>(
                 source: &'a $crate::source::Source,
@@ -81,6 +82,13 @@ macro_rules! driver {
                 source: &$crate::source::Source,
             ) -> Result<(), $crate::error::Error> {
                 $crate::drivers::target::expect_own_session(source)
+            }
+
+            fn clear(&mut self) -> lambda_http::BoxFuture<'_, Result<(), $crate::error::Error>> {
+                Box::pin(async {
+                    let result = <$database as $crate::drivers::Driver>::clear(self).await;
+                    result.map_err($crate::error::Error::broken)
+                })
             }
 
             fn server_load<'a>(

@@ -3,6 +3,7 @@
 mod endpoint;
 mod error;
 mod error_kind;
+pub(crate) mod failure;
 mod impls;
 mod session;
 mod sqlx_pool;
@@ -34,6 +35,9 @@ type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// The differences between sqlx's databases.
 trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
+    /// `true` if a session after [`reset`](Self::reset) equals a new one.
+    const RESETS_ALL: bool = false;
+
     /// Returns the options of the source's URL, with what can be added to them without a round
     /// trip.
     fn options(url: &str, source: &Source) -> Result<Options<Self>, Error>;
@@ -138,6 +142,13 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         transaction: Transaction<'_, Self>,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
         transaction.commit()
+    }
+
+    /// Closes the prepared statements of a session.
+    fn clear(
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.clear_cached_statements()
     }
 
     /// Returns the server's number of connections, if it reports that.

@@ -68,6 +68,8 @@ const LOAD: &str = include_str!("sql/postgres_load.sql");
 const IDLE_LIMIT: &str = "idle_session_timeout";
 
 impl Driver for Postgres {
+    const RESETS_ALL: bool = true;
+
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
         let mut options =

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{CheckedOut, Idle, Pool, is_too_old, report_discarded};
+use super::{CheckedOut, Failures, Idle, Pool, is_too_old, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Connect, retry};
@@ -46,6 +46,7 @@ impl<C: Connect> Pool<C> {
             replacement: None,
             is_reused: true,
             opened: idle.opened,
+            failures: idle.failures,
             pool: Arc::clone(self),
             permit,
             counters,
@@ -66,16 +67,16 @@ impl<C: Connect> Pool<C> {
         };
         let sound = self.sound_idle(end, counters).await;
         let is_reused = sound.is_some();
-        let (connection, opened) = match sound {
+        let (connection, opened, failures) = match sound {
             Some(idle) => {
                 counters.add(Count::Reused);
                 events::reused_after(begun.elapsed());
-                (idle.connection, idle.opened)
+                (idle.connection, idle.opened, idle.failures)
             }
             None => {
                 self.keep_another();
                 let connection = retry::open(&self.source, end, counters).await?;
-                (connection, Timestamp::now())
+                (connection, Timestamp::now(), Failures::default())
             }
         };
         Ok(CheckedOut {
@@ -83,6 +84,7 @@ impl<C: Connect> Pool<C> {
             replacement: None,
             is_reused,
             opened,
+            failures,
             pool: self,
             permit,
             counters,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::Pool;
+use super::{Failures, Pool};
 use crate::clock::Timestamp;
 use crate::connect::{Connect, FromConnection, retry};
 use crate::error::Error;
@@ -21,6 +21,7 @@ pub(crate) struct CheckedOut<C> {
     /// `true` until it is opened if it was idle before this lease.
     pub(super) is_reused: bool,
     pub(super) opened: Timestamp,
+    pub(super) failures: Failures,
     pub(super) pool: Arc<Pool<C>>,
     pub(super) permit: OwnedSemaphorePermit,
     pub(super) counters: &'static Counters,
@@ -40,6 +41,7 @@ impl<C: Connect> CheckedOut<C> {
             replacement,
             is_reused,
             opened,
+            failures,
             pool,
             counters,
             ..
@@ -73,6 +75,7 @@ impl<C: Connect> CheckedOut<C> {
         }
         events::stale(begun.elapsed(), None, &error);
         counters.add(Count::Stale);
+        *failures = Failures::default();
         let new = Box::pin(retry::open(&pool.source, end, counters)).await;
         *opened = Timestamp::now();
         let connection = match new {

@@ -51,6 +51,7 @@ impl<C: Connect> Pool<C> {
             replacement: None,
             is_reused: true,
             opened: idle.opened,
+            failures: idle.failures,
             pool: Arc::clone(&self),
             permit,
             counters,

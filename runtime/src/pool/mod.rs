@@ -3,6 +3,7 @@
 mod acquire;
 mod checked_out;
 mod close;
+mod failures;
 mod inspect;
 mod load_shedding;
 pub(crate) mod registry;
@@ -20,6 +21,7 @@ use lambda_http::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
 
 use self::close::close;
+use self::failures::Failures;
 use self::load_shedding::PollSchedule;
 use self::registry::ErasedPool;
 use crate::clock::Timestamp;
@@ -58,6 +60,7 @@ struct State<C> {
 
 struct Idle<C> {
     connection: C,
+    failures: Failures,
     opened: Timestamp,
     since: Timestamp,
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use super::close::close;
+use super::failures::Failures;
 use super::{CheckedOut, Idle, Pool, is_too_old, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::{Connect, Reset, retry};
@@ -20,7 +21,7 @@ impl<C: Connect> CheckedOut<C> {
     /// success, otherwise once background work is done.
     pub(crate) fn release(self, outcome: Outcome) {
         let sheds_load = self.pool.source.load_shedding.is_some();
-        let pool = (sheds_load && outcome != Outcome::Failure).then(|| Arc::clone(&self.pool));
+        let pool = (sheds_load && !outcome.is_failure()).then(|| Arc::clone(&self.pool));
         let counters = self.counters;
         self.give_back(outcome);
         if let Some(pool) = pool {
@@ -35,14 +36,18 @@ impl<C: Connect> CheckedOut<C> {
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
         }
-        let resets = outcome == Outcome::Failure || self.pool.source.reset_session;
+        self.failures = self.failures.after(outcome, C::DRIVER.as_ref());
+        if let Some(reason) = self.unusable_after(outcome) {
+            return self.discard(reason);
+        }
+        let resets = outcome.is_failure() || self.pool.source.reset_session;
         let inspects = !resets && self.pool.takes_inspection(self.counters);
         if !resets && !inspects && !self.connection.needs_quiesce() {
             return self.make_idle(Timestamp::now());
         }
         let returning = Returning::new(&self.pool);
         if resets {
-            return background::spawn(self.reset(returning));
+            return background::spawn(self.reset(outcome, returning));
         }
         // Usually nothing is left to do, and the first poll finishes.
         let mut work = Box::pin(self.quiesce(returning, inspects));
@@ -55,6 +60,18 @@ impl<C: Connect> CheckedOut<C> {
         }
     }
 
+    /// Returns the reason why the connection must not be used again, if there is one.
+    fn unusable_after(&self, outcome: Outcome) -> Option<&'static str> {
+        match outcome {
+            Outcome::Broken => Some("its invocation failed with an error of types"),
+            Outcome::Stale if C::DRIVER.is_none() => {
+                Some("its invocation failed with an error of prepared statements")
+            }
+            _ if self.failures.are_too_many() => Some("its last two invocations failed"),
+            _ => None,
+        }
+    }
+
     /// Drops the connection, which closes it without waiting.
     pub(crate) fn discard(self, reason: &str) {
         report_discarded(reason, self.counters);
@@ -62,18 +79,20 @@ impl<C: Connect> CheckedOut<C> {
 
     /// Resets the session, after a failed invocation or for
     /// [`reset_session`](crate::Source::reset_session).
-    async fn reset(mut self, returning: Returning<C>) {
+    async fn reset(mut self, outcome: Outcome, returning: Returning<C>) {
         self.counters.add(Count::Checked);
         let begun = Instant::now();
         let source = &self.pool.source;
         let reset = async {
-            match C::DRIVER {
-                Some(driver) => (driver.reset)(&mut self.connection, source).await,
-                None => {
-                    let check = self.connection.check(source).await;
-                    check.map(|()| Reset::Partial)
-                }
+            let Some(driver) = C::DRIVER else {
+                self.connection.check(source).await?;
+                return Ok::<_, Error>(Reset::Partial);
+            };
+            let reset = (driver.reset)(&mut self.connection, source).await?;
+            if outcome == Outcome::Stale {
+                (driver.clear)(&mut self.connection).await?;
             }
+            Ok(reset)
         };
         match timeout(source.check_timeout, reset).await {
             Ok(Ok(reset)) => {
@@ -111,6 +130,7 @@ impl<C: Connect> CheckedOut<C> {
             replacement: None,
             is_reused: false,
             opened: now,
+            failures: Failures::default(),
             pool,
             permit,
             counters,
@@ -139,6 +159,7 @@ impl<C: Connect> CheckedOut<C> {
         let Self {
             connection,
             opened,
+            failures,
             pool,
             permit,
             counters,
@@ -151,6 +172,7 @@ impl<C: Connect> CheckedOut<C> {
             }
             state.idle.push(Idle {
                 connection,
+                failures,
                 opened,
                 since,
             });

@@ -75,7 +75,7 @@ impl<S: Connect + Sync> SharedLease<S> {
 
 impl<S: Connect + Sync> Drop for SharedLease<S> {
     fn drop(&mut self) {
-        let failed = self.outcome == Outcome::Failure;
+        let failed = self.outcome.is_failure();
         // Two owners: the pool and this lease. Other leases keep the sandbox from being frozen.
         let is_last = Arc::strong_count(&self.value) <= 2;
         let needs_quiesce = is_last && self.value.needs_quiesce();

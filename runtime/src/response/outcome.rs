@@ -4,8 +4,19 @@ use lambda_http::http::StatusCode;
 
 /// The outcome of a handler.
 ///
-/// It decides whether a transaction is committed, and whether the connection is checked before it
-/// is used again.
+/// It decides whether a transaction is committed, and what happens to the connection before it is
+/// used again. The attribute finds it in what the handler returns: see
+/// [`HasOutcome`](crate::HasOutcome) for a success, and for an `Err` the error of sqlx that it
+/// holds, in whatever wrapper.
+///
+/// | outcome | transaction | the connection, after the response |
+/// |---|---|---|
+/// | [`Success`](Self::Success) | committed | kept |
+/// | [`ClientError`](Self::ClientError) | rolled back | kept |
+/// | [`Failure`](Self::Failure) | rolled back | reset; dropped at the second failure in a row |
+/// | [`Rejected`](Self::Rejected) | rolled back | reset; outside PostgreSQL as after `Failure` |
+/// | [`Stale`](Self::Stale) | rolled back | reset, and its prepared statements are closed; otherwise as after `Failure` |
+/// | [`Broken`](Self::Broken) | rolled back | dropped |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -14,21 +25,40 @@ pub enum Outcome {
     /// The handler rejected the request with an HTTP status of 4xx. A transaction is rolled back,
     /// and the connection is reused as after a success.
     ClientError,
-    /// The handler failed: it returned `Err` or an HTTP status of 5xx. A transaction is rolled
-    /// back, and the connection is checked before it is used again.
+    /// The handler failed: it returned `Err` or an HTTP status of 5xx, and no error of the database
+    /// is visible in that. A connection whose last two invocations failed like this is dropped,
+    /// because a new connection may not fail.
     Failure,
+    /// The handler failed, and a new connection would fail as well: a violated constraint, an
+    /// unknown table, no row.
+    Rejected,
+    /// The handler failed, and a new connection may not fail: an error of prepared statements or
+    /// cached plans.
+    Stale,
+    /// The handler failed, and only a new connection may not fail: an error of types or of the
+    /// protocol, or a temporary table that an earlier invocation left on MySQL.
+    Broken,
 }
 
 impl Outcome {
     /// Returns the outcome that an HTTP status stands for.
     #[must_use]
     pub fn of_status(status: StatusCode) -> Self {
-        if status.is_server_error() {
-            Self::Failure
-        } else if status.is_client_error() {
-            Self::ClientError
-        } else {
-            Self::Success
+        Self::of_code(status.as_u16().into())
+    }
+
+    /// Returns the outcome that the number of an HTTP status stands for.
+    pub(super) fn of_code(code: i64) -> Self {
+        match code {
+            500.. => Self::Failure,
+            400.. => Self::ClientError,
+            _ => Self::Success,
         }
+    }
+
+    /// Returns `true` unless the handler succeeded or rejected the request.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        !matches!(self, Self::Success | Self::ClientError)
     }
 }

@@ -1,5 +1,6 @@
 //! The pool's promises, with a fake connection that does at each await what the test sets.
 
+mod failures;
 mod interleavings;
 mod keep;
 mod lifetime;
@@ -12,13 +13,14 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::clock::mock;
+use crate::connect::Driver;
 use crate::error::{Error, ErrorKind};
 use crate::invocation::background::{self, Owner};
 use crate::invocation::{INVOCATION, Invocation};
 use crate::response::Outcome;
 use crate::source::LoadShedding;
 use crate::statics::{Exclusive, Lease};
-use crate::testing::{Fake, FakeBehavior, GATES, Gate, SOURCE, alive, set};
+use crate::testing::{Fake, FakeBehavior, GATES, Gate, SOURCE, alive, cleared, set};
 
 struct Bench {
     pool: Arc<Pool<Fake>>,

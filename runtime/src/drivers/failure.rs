@@ -1,0 +1,305 @@
+//! The outcome that a handler's error stands for, by the error of sqlx that it holds.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use sqlx::error::{DatabaseError, UnexpectedNullError};
+
+use crate::response::Outcome;
+
+/// The number of sources that are looked at. An error of a user may be its own source.
+const MOST_SOURCES: usize = 64;
+
+/// Returns the outcome that an error stands for. It is [`Outcome::Failure`] if no error of sqlx is
+/// found in it.
+pub(crate) fn outcome(error: &(dyn StdError + 'static)) -> Outcome {
+    let mut next = Some(error);
+    for _ in 0..MOST_SOURCES {
+        let Some(error) = next else { break };
+        if let Some(outcome) = of_one(error) {
+            return outcome;
+        }
+        next = source(error);
+    }
+    Outcome::Failure
+}
+
+/// Returns the next error of a chain.
+fn source<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError + 'static)> {
+    // The source of an I/O error is that of the error inside, without that error.
+    if let Some(inside) = error.downcast_ref().and_then(io::Error::get_ref) {
+        return Some(inside);
+    }
+    // So is the source of an `Arc`.
+    if let Some(inside) = error.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
+        return Some(&**inside);
+    }
+    if let Some(inside) = error.downcast_ref::<Arc<io::Error>>() {
+        return Some(&**inside);
+    }
+    error.source()
+}
+
+/// Returns the outcome of one error of a chain, unless its source decides.
+fn of_one(error: &(dyn StdError + 'static)) -> Option<Outcome> {
+    let sqlx = error.downcast_ref::<sqlx::Error>();
+    let sqlx = sqlx.or_else(|| {
+        error
+            .downcast_ref::<Box<sqlx::Error>>()
+            .map(|error| &**error)
+    });
+    let sqlx = sqlx.or_else(|| {
+        error
+            .downcast_ref::<Arc<sqlx::Error>>()
+            .map(|error| &**error)
+    });
+    match sqlx {
+        Some(error) => of_sqlx(error),
+        None => of_database(as_database_error(error)?),
+    }
+}
+
+/// Returns an error of a driver that stands alone in a chain: `#[error(transparent)]` hides the
+/// error of sqlx around it.
+fn as_database_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e dyn DatabaseError> {
+    if let Some(error) = error.downcast_ref::<Box<dyn DatabaseError>>() {
+        return Some(&**error);
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return Some(error);
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return Some(error);
+    }
+    #[cfg(feature = "sqlite")]
+    if let Some(error) = error.downcast_ref::<sqlx::sqlite::SqliteError>() {
+        return Some(error);
+    }
+    None
+}
+
+fn of_sqlx(error: &sqlx::Error) -> Option<Outcome> {
+    Some(match error {
+        sqlx::Error::Database(error) => return of_database(error.as_ref()),
+        // sqlx may be out of step with the server.
+        sqlx::Error::Protocol(_) => Outcome::Broken,
+        // sqlx keeps the descriptions of types, and cannot forget all of them.
+        sqlx::Error::ColumnDecode { source, .. } | sqlx::Error::Decode(source) => {
+            if source.is::<UnexpectedNullError>() {
+                Outcome::Rejected
+            } else {
+                Outcome::Broken
+            }
+        }
+        // The descriptions of statements and of their parameters.
+        sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::Encode(_)
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. } => Outcome::Stale,
+        sqlx::Error::RowNotFound
+        | sqlx::Error::InvalidArgument(_)
+        | sqlx::Error::AnyDriverError(_)
+        | sqlx::Error::InvalidSavePointStatement => Outcome::Rejected,
+        // The network, the pool, a migration: their sources may tell more.
+        _ => return None,
+    })
+}
+
+fn of_database(error: &dyn DatabaseError) -> Option<Outcome> {
+    let code = error.code();
+    let code = code.as_deref().unwrap_or_default();
+    Some(match number(error) {
+        Some(number) => of_number(number, code),
+        None => of_code(code, error.message()),
+    })
+}
+
+/// MySQL and MariaDB.
+fn of_number(number: u16, state: &str) -> Outcome {
+    match number {
+        // Unknown statement; wrong arguments; too many statements; to be prepared again.
+        1243 | 1210 | 1461 | 1615 => Outcome::Stale,
+        // The table exists. A temporary one stays until its session ends.
+        1050 => Outcome::Broken,
+        // The server has ended the session.
+        _ if state == "08S01" => Outcome::Failure,
+        _ => Outcome::Rejected,
+    }
+}
+
+/// PostgreSQL and SQLite.
+fn of_code(code: &str, message: &str) -> Outcome {
+    match code {
+        // A cached plan must not change its result type; unknown statement; its name is taken;
+        // wrong parameters for it.
+        "0A000" | "26000" | "42P05" | "08P01" => Outcome::Stale,
+        // The OID of a type that was dropped and created again. The text of an internal error is
+        // not translated.
+        "42704" => Outcome::Broken,
+        "XX000" if message.contains("cache lookup failed") => Outcome::Broken,
+        // The network, the server's end, its memory.
+        _ if ["08", "53", "57", "XX"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            Outcome::Failure
+        }
+        // SQLite: the schema has changed.
+        _ if code.len() < 5 && code.parse().is_ok_and(|code: u16| code & 0xff == 17) => {
+            Outcome::Stale
+        }
+        _ => Outcome::Rejected,
+    }
+}
+
+/// Returns MySQL's error number.
+#[cfg(feature = "mysql")]
+fn number(error: &dyn DatabaseError) -> Option<u16> {
+    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+#[cfg(not(feature = "mysql"))]
+fn number(_: &dyn DatabaseError) -> Option<u16> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use sqlx::error::ErrorKind;
+
+    use super::*;
+    use crate::error::Error;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("an answer")]
+    struct Answer(&'static str, &'static str);
+
+    impl DatabaseError for Answer {
+        fn message(&self) -> &str {
+            self.1
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn StdError + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn stale() -> sqlx::Error {
+        Answer("0A000", "cached plan must not change result type").into()
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    enum Wrapper {
+        #[error(transparent)]
+        Transparent(sqlx::Error),
+        #[error("in an arc")]
+        Arc(#[source] Arc<sqlx::Error>),
+        #[error("in a box")]
+        Boxed(#[source] Box<sqlx::Error>),
+        #[error("of anything")]
+        Any(#[source] Arc<dyn StdError + Send + Sync>),
+        #[error("ours")]
+        Ours(#[from] Error),
+        #[error("anyhow")]
+        Anyhow(#[source] anyhow::Error),
+    }
+
+    #[test]
+    fn an_error_of_the_database_is_found_in_any_wrapper() {
+        assert_eq!(outcome(&stale()), Outcome::Stale);
+        assert_eq!(outcome(&Arc::new(stale())), Outcome::Stale);
+        assert_eq!(outcome(&io::Error::other(stale())), Outcome::Stale);
+        let twice = io::Error::other(io::Error::other(Wrapper::Transparent(stale())));
+        assert_eq!(outcome(&twice), Outcome::Stale);
+        let as_anyhow = anyhow::Error::new(stale()).context("in a handler");
+        for error in [
+            Wrapper::Transparent(stale()),
+            Wrapper::Arc(Arc::new(stale())),
+            Wrapper::Boxed(Box::new(stale())),
+            Wrapper::Any(Arc::new(stale())),
+            Wrapper::Ours(Error::broken(stale())),
+            Wrapper::Ours(Error::connect(crate::error::ErrorKind::Rejected, stale())),
+            Wrapper::Anyhow(as_anyhow),
+        ] {
+            assert_eq!(outcome(&error), Outcome::Stale, "{error:?}");
+        }
+        let through_sqlx = sqlx::Error::from(Error::broken(stale()));
+        assert_eq!(outcome(&through_sqlx), Outcome::Stale);
+    }
+
+    #[test]
+    fn an_endless_chain_is_a_failure() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("its own source")]
+        struct Endless;
+        impl Wrapper {
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        }
+        assert_eq!(outcome(&Endless), Outcome::Failure);
+        let text: Box<dyn StdError> = Wrapper::Transparent(stale()).text().into();
+        assert_eq!(outcome(text.as_ref()), Outcome::Failure);
+    }
+
+    #[test]
+    fn each_kind_of_error_has_its_outcome() {
+        let of = |code, message| outcome(&sqlx::Error::from(Answer(code, message)));
+        for code in ["0A000", "26000", "42P05", "08P01", "17", "273"] {
+            assert_eq!(of(code, ""), Outcome::Stale, "{code}");
+        }
+        assert_eq!(
+            of("XX000", "cache lookup failed for type 7"),
+            Outcome::Broken
+        );
+        assert_eq!(
+            of("42704", "type with OID 7 does not exist"),
+            Outcome::Broken
+        );
+        for code in ["XX000", "57P01", "53200", "08006"] {
+            assert_eq!(of(code, ""), Outcome::Failure, "{code}");
+        }
+        for code in ["23505", "40001", "42P01", "1", "5", "2067"] {
+            assert_eq!(of(code, ""), Outcome::Rejected, "{code}");
+        }
+        for number in [1243, 1210, 1461, 1615] {
+            assert_eq!(of_number(number, "HY000"), Outcome::Stale, "{number}");
+        }
+        assert_eq!(of_number(1050, "42S01"), Outcome::Broken);
+        assert_eq!(of_number(1062, "23000"), Outcome::Rejected);
+        let null = sqlx::Error::Decode(Box::new(UnexpectedNullError));
+        assert_eq!(outcome(&null), Outcome::Rejected);
+        let mismatch = sqlx::Error::Decode("mismatched types".into());
+        assert_eq!(outcome(&mismatch), Outcome::Broken);
+        assert_eq!(
+            outcome(&sqlx::Error::Protocol(String::new())),
+            Outcome::Broken
+        );
+        assert_eq!(outcome(&sqlx::Error::RowNotFound), Outcome::Rejected);
+        assert_eq!(outcome(&sqlx::Error::PoolTimedOut), Outcome::Failure);
+        let no_column = sqlx::Error::ColumnNotFound("a".into());
+        assert_eq!(outcome(&no_column), Outcome::Stale);
+    }
+}
