@@ -44,6 +44,12 @@ pub(crate) trait DriverConnect: Connect {
         Box::pin(std::future::ready(Err(Error::broken(cause))))
     }
 
+    /// Cures the connections of a value that opens connections by itself, after an invocation that
+    /// failed. The future does not keep the value in use.
+    fn recover(&self, _source: &Source, _cure: Cure) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Returns the server's number of connections, or `None` if the server does not report it.
     fn server_load<'a>(&'a mut self, _source: &'a Source) -> Answer<'a, Option<ServerLoad>> {
         Box::pin(std::future::ready(Ok(None)))
@@ -65,6 +71,17 @@ pub(crate) enum Reset {
     Partial,
 }
 
+/// What a failed invocation costs a connection, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Cure {
+    /// The session is reset.
+    Reset,
+    /// The session is reset, and its prepared statements are closed.
+    Clear,
+    /// The connection is closed.
+    Replace,
+}
+
 /// The methods of a driver as function pointers.
 ///
 /// The pool is generic over [`Connect`]. Stable Rust has no specialization, so the pool finds a
@@ -79,6 +96,7 @@ pub struct Driver<C> {
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
     pub(crate) server_load: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Option<ServerLoad>>,
     pub(crate) clear: fn(&mut C) -> Answer<'_, ()>,
+    pub(crate) recover: fn(&C, &Source, Cure) -> BoxFuture<'static, ()>,
     pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> Answer<'a, ()>,
 }
 
@@ -99,6 +117,7 @@ impl<C> Driver<C> {
             inspect: C::inspect,
             expect_own_session: C::expect_own_session,
             clear: C::clear,
+            recover: C::recover,
             server_load: C::server_load,
             renew: C::renew,
         }

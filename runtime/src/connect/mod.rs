@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod retry;
 
 pub(crate) use attempt::{Attempt, catch_panic};
+pub(crate) use driver::Cure;
 pub use driver::Driver;
 #[cfg(any(feature = "_sqlx", test))]
 pub(crate) use driver::DriverConnect;

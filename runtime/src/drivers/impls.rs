@@ -141,6 +141,7 @@ macro_rules! driver {
 
         impl $crate::connect::DriverConnect for sqlx::Pool<$database> {
             const IS_EXCLUSIVE: bool = false;
+            const RESETS_ALL: bool = <$database as $crate::drivers::Driver>::RESETS_ALL;
 
             fn connect_attempt<'a>(
                 source: &'a $crate::source::Source,
@@ -149,6 +150,15 @@ macro_rules! driver {
                 Box::pin($crate::drivers::sqlx_pool::open::<$database>(
                     source, attempt,
                 ))
+            }
+
+            fn recover(
+                &self,
+                source: &$crate::source::Source,
+                cure: $crate::connect::Cure,
+            ) -> lambda_http::BoxFuture<'static, ()> {
+                let pool = self.clone();
+                Box::pin($crate::drivers::sqlx_pool::recover(pool, *source, cure))
             }
 
             fn renew<'a>(

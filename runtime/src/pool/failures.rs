@@ -1,11 +1,11 @@
 //! The failed invocations of a connection that may be due to the connection.
 
-use crate::connect::Driver;
+use crate::connect::{Cure, Driver};
 use crate::response::Outcome;
 
 /// The number of invocations in a row that failed on one connection, for a cause that may be the
 /// connection.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Failures(u8);
 
 impl Failures {
@@ -13,20 +13,37 @@ impl Failures {
     /// it is reset: a handler that returns `Err` for a missing row costs no connection each time.
     const MOST: u8 = 2;
 
-    /// Counts the outcome of an invocation.
-    #[must_use]
-    pub(super) fn after<C>(self, outcome: Outcome, driver: Option<&Driver<C>>) -> Self {
+    /// Counts the outcome of an invocation. Returns what it costs the connection, if anything, and
+    /// the reason in words.
+    pub(super) fn count<C>(
+        &mut self,
+        outcome: Outcome,
+        driver: Option<&Driver<C>>,
+    ) -> Option<(Cure, &'static str)> {
+        if !outcome.is_failure() {
+            *self = Self(0);
+            return None;
+        }
         // A session that was reset like a new one meets the same rejection as a new one.
         let resets_all = driver.is_some_and(|driver| driver.resets_all);
-        match outcome {
-            Outcome::Success | Outcome::ClientError => Self(0),
-            Outcome::Rejected if resets_all => self,
-            _ => Self(self.0.saturating_add(1)),
+        if outcome != Outcome::Rejected || !resets_all {
+            self.0 = self.0.saturating_add(1);
         }
-    }
-
-    /// Returns `true` if the connection must not be used again.
-    pub(super) fn are_too_many(self) -> bool {
-        self.0 >= Self::MOST
+        Some(match outcome {
+            Outcome::Broken => (
+                Cure::Replace,
+                "its invocation failed with an error of types",
+            ),
+            _ if self.0 >= Self::MOST => (Cure::Replace, "its last two invocations failed"),
+            Outcome::Stale if driver.is_none() => (
+                Cure::Replace,
+                "its invocation failed with an error of statements",
+            ),
+            Outcome::Stale => (
+                Cure::Clear,
+                "its invocation failed with an error of statements",
+            ),
+            _ => (Cure::Reset, "its invocation failed"),
+        })
     }
 }

@@ -10,7 +10,7 @@ use super::close::close;
 use super::failures::Failures;
 use super::{CheckedOut, Idle, Pool, is_too_old, report_discarded};
 use crate::clock::Timestamp;
-use crate::connect::{Connect, Reset, retry};
+use crate::connect::{Connect, Cure, Reset, retry};
 use crate::error::Error;
 use crate::invocation::{background, deadline};
 use crate::response::Outcome;
@@ -36,18 +36,18 @@ impl<C: Connect> CheckedOut<C> {
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
         }
-        self.failures = self.failures.after(outcome, C::DRIVER.as_ref());
-        if let Some(reason) = self.unusable_after(outcome) {
-            return self.discard(reason);
-        }
-        let resets = outcome.is_failure() || self.pool.source.reset_session;
-        let inspects = !resets && self.pool.takes_inspection(self.counters);
-        if !resets && !inspects && !self.connection.needs_quiesce() {
+        let cure = match self.failures.count(outcome, C::DRIVER.as_ref()) {
+            Some((Cure::Replace, reason)) => return self.discard(reason),
+            cure => cure.map(|(cure, _)| cure),
+        };
+        let cure = cure.or(self.pool.source.reset_session.then_some(Cure::Reset));
+        let inspects = cure.is_none() && self.pool.takes_inspection(self.counters);
+        if cure.is_none() && !inspects && !self.connection.needs_quiesce() {
             return self.make_idle(Timestamp::now());
         }
         let returning = Returning::new(&self.pool);
-        if resets {
-            return background::spawn(self.reset(outcome, returning));
+        if let Some(cure) = cure {
+            return background::spawn(self.reset(cure, returning));
         }
         // Usually nothing is left to do, and the first poll finishes.
         let mut work = Box::pin(self.quiesce(returning, inspects));
@@ -60,18 +60,6 @@ impl<C: Connect> CheckedOut<C> {
         }
     }
 
-    /// Returns the reason why the connection must not be used again, if there is one.
-    fn unusable_after(&self, outcome: Outcome) -> Option<&'static str> {
-        match outcome {
-            Outcome::Broken => Some("its invocation failed with an error of types"),
-            Outcome::Stale if C::DRIVER.is_none() => {
-                Some("its invocation failed with an error of prepared statements")
-            }
-            _ if self.failures.are_too_many() => Some("its last two invocations failed"),
-            _ => None,
-        }
-    }
-
     /// Drops the connection, which closes it without waiting.
     pub(crate) fn discard(self, reason: &str) {
         report_discarded(reason, self.counters);
@@ -79,7 +67,7 @@ impl<C: Connect> CheckedOut<C> {
 
     /// Resets the session, after a failed invocation or for
     /// [`reset_session`](crate::Source::reset_session).
-    async fn reset(mut self, outcome: Outcome, returning: Returning<C>) {
+    async fn reset(mut self, cure: Cure, returning: Returning<C>) {
         self.counters.add(Count::Checked);
         let begun = Instant::now();
         let source = &self.pool.source;
@@ -89,7 +77,7 @@ impl<C: Connect> CheckedOut<C> {
                 return Ok::<_, Error>(Reset::Partial);
             };
             let reset = (driver.reset)(&mut self.connection, source).await?;
-            if outcome == Outcome::Stale {
+            if cure == Cure::Clear {
                 (driver.clear)(&mut self.connection).await?;
             }
             Ok(reset)

@@ -9,10 +9,11 @@ use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::close::close;
+use super::failures::Failures;
 use super::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
-use crate::connect::{Connect, catch_panic, retry};
+use crate::connect::{Connect, Cure, catch_panic, retry};
 use crate::error::Error;
 use crate::invocation::{background, deadline, on_stream_end};
 use crate::response::Outcome;
@@ -28,7 +29,7 @@ pub struct SharedLease<S: Connect + Sync> {
     value: Arc<S>,
     usage: Arc<Mutex<Usage>>,
     outcome: Outcome,
-    quiesce_limit: Duration,
+    source: Source,
 }
 
 impl<S: Connect + Sync> SharedLease<S> {
@@ -75,7 +76,6 @@ impl<S: Connect + Sync> SharedLease<S> {
 
 impl<S: Connect + Sync> Drop for SharedLease<S> {
     fn drop(&mut self) {
-        let failed = self.outcome.is_failure();
         // Two owners: the pool and this lease. Other leases keep the sandbox from being frozen.
         let is_last = Arc::strong_count(&self.value) <= 2;
         let needs_quiesce = is_last && self.value.needs_quiesce();
@@ -83,22 +83,41 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         let last = Timestamp::now();
         let mut usage = self.usage.lock();
         usage.last = last;
+        let cure = usage.failures.count(self.outcome, S::DRIVER.as_ref());
+        if let Some((Cure::Replace, reason)) = cure {
+            usage.failures = Failures::default();
+            // A client of the user is checked only.
+            if S::DRIVER.is_some() {
+                events::discarded(reason);
+            }
+        }
+        let failed = cure.is_some();
         usage.failed = failed;
         usage.is_quiet = !needs_quiesce;
         usage.renewal_requested |= failed;
         drop(usage);
-        if needs_quiesce {
-            let (value, limit) = (Arc::downgrade(&self.value), self.quiesce_limit);
-            let usage = Arc::clone(&self.usage);
-            background::spawn(async move {
+        let recovery = cure.and_then(|(cure, _)| {
+            let recover = S::DRIVER.as_ref()?.recover;
+            Some(recover(&self.value, &self.source, cure))
+        });
+        if !needs_quiesce && recovery.is_none() {
+            return;
+        }
+        let (value, limit) = (Arc::downgrade(&self.value), self.source.check_timeout);
+        let usage = Arc::clone(&self.usage);
+        background::spawn(async move {
+            if needs_quiesce {
                 let is_quiet = timeout(limit, quiesced(value)).await.is_ok();
                 let mut usage = usage.lock();
                 // A later release replaces this result.
                 if usage.last == last {
                     usage.is_quiet = is_quiet;
                 }
-            });
-        }
+            }
+            if let Some(recovery) = recovery {
+                recovery.await;
+            }
+        });
     }
 }
 
@@ -140,6 +159,7 @@ pub(super) struct Opened<S> {
 struct Usage {
     /// The time of the last release.
     last: Timestamp,
+    failures: Failures,
     /// `true` if the invocation that released it last failed.
     failed: bool,
     /// `true` if nothing is unfinished on the value. Otherwise it is in doubt.
@@ -232,6 +252,7 @@ impl<S: Connect + Sync> SharedValue<S> {
         let value = Arc::new(retry::open::<S>(&self.source, end, counters).await?);
         let usage = Arc::new(Mutex::new(Usage {
             last: Timestamp::now(),
+            failures: Failures::default(),
             failed: false,
             is_quiet: true,
             renewed: now,
@@ -278,7 +299,7 @@ impl<S: Connect + Sync> Opened<S> {
             value: Arc::clone(&self.value),
             usage: Arc::clone(&self.usage),
             outcome: Outcome::Failure,
-            quiesce_limit: source.check_timeout,
+            source: *source,
         }
     }
 }

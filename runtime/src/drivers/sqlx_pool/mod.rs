@@ -1,5 +1,6 @@
 //! A sqlx pool, set up for Lambda.
 
+mod failures;
 mod idle_time;
 
 use std::future::pending;
@@ -10,6 +11,8 @@ use sqlx::Pool;
 use sqlx::pool::PoolOptions;
 use tokio::time::{sleep, timeout, timeout_at};
 
+pub(super) use self::failures::recover;
+use self::failures::{FailureTimes, cure};
 use self::idle_time::IdleTime;
 use super::{Driver, Options, endpoint::Endpoint, session, target};
 use crate::connect::health::{self, Health};
@@ -164,6 +167,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
     let (address_index, counters) = (attempt.address_index, attempt.counters);
     let idle_time = Arc::new(IdleTime::new());
     let on_release = Arc::clone(&idle_time);
+    let failure_times = FailureTimes::of(&source);
     PoolOptions::<DB>::new()
         .max_connections(u32::try_from(source.max_connections).unwrap_or(u32::MAX))
         .min_connections(0)
@@ -176,9 +180,20 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         })
         .before_acquire(move |connection, meta| {
             let idle = idle_time.of(meta.idle_for);
+            let needed = failure_times.cure(meta.idle_for);
             // sqlx compares the age on release only.
             let is_too_old = source.max_lifetime.is_some_and(|most| meta.age >= most);
             Box::pin(async move {
+                if let Some(needed) = needed {
+                    let cured = cure::<DB>(connection, &source, needed);
+                    counters.add(Count::Checked);
+                    if !matches!(timeout(source.check_timeout, cured).await, Ok(Ok(()))) {
+                        counters.add(Count::Stale);
+                        *connection = replacement::<DB>(&source, address_index, counters).await?;
+                        return Ok(true);
+                    }
+                    return Ok(!is_too_old);
+                }
                 if idle < source.verify_after {
                     return Ok(!is_too_old);
                 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::clock::mock;
-use crate::connect::Driver;
+use crate::connect::{Cure, Driver};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::background::{self, Owner};
 use crate::invocation::{INVOCATION, Invocation};

@@ -1,0 +1,173 @@
+//! The connections of a pool after an invocation that failed.
+//!
+//! sqlx does not tell which connections an invocation has used. So each one that was idle at the
+//! failure, or returned because of it, is taken for used.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Weak};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use sqlx::Pool;
+use sqlx::pool::PoolConnection;
+use tokio::runtime::{Handle, Id};
+use tokio::time::timeout;
+
+use crate::connect::{Cure, DriverConnect as _};
+use crate::drivers::Driver;
+use crate::error::Error;
+use crate::source::Source;
+use crate::sync::Mutex;
+use crate::telemetry::{Count, Counters, events};
+
+/// The time between two readings of the clock that are meant to be one.
+const TOLERANCE: Duration = Duration::from_micros(10);
+
+/// The times of the last failures of one source in one runtime, by what they cost.
+#[derive(Debug, Default)]
+pub(super) struct FailureTimes(Mutex<Vec<(Cure, Instant)>>);
+
+impl FailureTimes {
+    /// Finds those of a source in the current runtime, or makes them.
+    ///
+    /// A pool's hooks cannot be reached through the pool, so both find them here.
+    pub(super) fn of(source: &Source) -> Arc<Self> {
+        type Entry = (Option<Id>, Source, Weak<FailureTimes>);
+        static ALL: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+
+        let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
+        let mut all = ALL.lock();
+        all.retain(|(.., times)| times.strong_count() > 0);
+        let mut known = all.iter();
+        let known = known.find(|(id, known, _)| *id == runtime && known == source);
+        if let Some(times) = known.and_then(|(.., times)| times.upgrade()) {
+            return times;
+        }
+        let times = Arc::new(Self::default());
+        all.push((runtime, *source, Arc::downgrade(&times)));
+        times
+    }
+
+    fn record(&self, cure: Cure) {
+        let mut times = self.0.lock();
+        times.retain(|(other, _)| *other != cure);
+        times.push((cure, Instant::now()));
+    }
+
+    /// Returns what a connection needs that is idle for `idle`.
+    pub(super) fn cure(&self, idle: Duration) -> Option<Cure> {
+        let times = self.0.lock();
+        let was_idle = |time: &Instant| time.elapsed() <= idle.saturating_add(TOLERANCE);
+        let cures = times.iter().filter(|(_, time)| was_idle(time));
+        cures.map(|(cure, _)| *cure).max()
+    }
+}
+
+/// Resets or closes the connections that are idle, and has the others cured when they are acquired.
+pub(in crate::drivers) async fn recover<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
+    let times = FailureTimes::of(&source);
+    times.record(cure);
+    // Each is taken before one is returned, so that each is taken once.
+    let mut work = Vec::new();
+    while let Some(connection) = pool.try_acquire() {
+        let taken = Taken(Some(connection));
+        work.push(Box::pin(taken.recover(source, cure)));
+    }
+    poll_fn(|cx| {
+        work.retain_mut(|work| work.as_mut().poll(cx).is_pending());
+        if work.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// A connection that was taken from its pool, and does not return to it if it is dropped.
+struct Taken<DB: Driver>(Option<PoolConnection<DB>>);
+
+impl<DB: Driver> Taken<DB> {
+    async fn recover(mut self, source: Source, cure: Cure) {
+        let Some(connection) = &mut self.0 else {
+            return;
+        };
+        let counters = Counters::of_process();
+        if cure < Cure::Replace {
+            let begun = tokio::time::Instant::now();
+            counters.add(Count::Checked);
+            let cured = timeout(
+                source.check_timeout,
+                self::cure::<DB>(connection, &source, cure),
+            );
+            match cured.await {
+                Ok(Ok(())) => {
+                    events::checked(begun.elapsed(), None);
+                    let returned = self.0.take().map(|mut taken| taken.return_to_pool());
+                    if let Some(returned) = returned {
+                        // sqlx pings it first.
+                        let _ = timeout(source.check_timeout, returned).await;
+                    }
+                    return;
+                }
+                Ok(Err(error)) => events::discarded(&error.to_string()),
+                Err(_) => events::discarded("no answer to the health check after a failure"),
+            }
+        }
+        counters.add(Count::Discarded);
+    }
+}
+
+impl<DB: Driver> Drop for Taken<DB> {
+    fn drop(&mut self) {
+        // Closes it without waiting.
+        drop(self.0.take().map(PoolConnection::detach));
+    }
+}
+
+/// Resets a session, and closes its prepared statements if they may be the cause.
+pub(super) async fn cure<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    cure: Cure,
+) -> Result<(), Error> {
+    match cure {
+        Cure::Reset => connection.reset(source).await.map(drop),
+        Cure::Clear => {
+            connection.reset(source).await?;
+            connection.clear().await
+        }
+        Cure::Replace => Err(Error::broken("the last two invocations failed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_needs_what_failed_since_it_is_idle() {
+        let times = FailureTimes::default();
+        let minute = Duration::from_secs(60);
+        assert_eq!(times.cure(minute), None);
+        times.record(Cure::Clear);
+        times.record(Cure::Reset);
+        assert_eq!(times.cure(minute), Some(Cure::Clear));
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(times.cure(Duration::from_millis(1)), None);
+        times.record(Cure::Reset);
+        assert_eq!(times.cure(Duration::from_millis(1)), Some(Cure::Reset));
+        times.record(Cure::Replace);
+        assert_eq!(times.cure(minute), Some(Cure::Replace));
+    }
+
+    #[tokio::test]
+    async fn a_source_has_its_own_times_in_each_runtime() {
+        let (one, two) = (Source::env("ONE"), Source::env("TWO"));
+        let times = FailureTimes::of(&one);
+        assert!(Arc::ptr_eq(&times, &FailureTimes::of(&one)));
+        assert!(!Arc::ptr_eq(&times, &FailureTimes::of(&two)));
+        let elsewhere = std::thread::spawn(move || FailureTimes::of(&one));
+        assert!(!Arc::ptr_eq(&times, &elsewhere.join().expect("times")));
+    }
+}
