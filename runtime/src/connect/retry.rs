@@ -131,6 +131,16 @@ pub(crate) fn report_unavailable(error: Error, took: Duration, counters: &Counte
     error
 }
 
+/// Records that a handler got no connection from its pool, whose error is `text`. The cause is
+/// what the pool has met, if that is known.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn report_pool_unavailable(text: &str) {
+    if let Some((error, took)) = failed_leases::remember_pool(text) {
+        events::unavailable(&error, took);
+        Counters::of_process().add(Count::Unavailable);
+    }
+}
+
 /// Returns a random pause up to 25 ms, 50 ms, 100 ms … 1 s, unless the source sets other limits.
 ///
 /// Full jitter: sandboxes that failed together do not retry together (AWS Architecture Blog,

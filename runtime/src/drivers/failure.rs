@@ -11,18 +11,36 @@ use crate::response::Outcome;
 /// The number of sources that are looked at. An error of a user may be its own source.
 const MOST_SOURCES: usize = 64;
 
+/// Returns the reason in words if an error is that of a pool without a connection.
+pub(crate) fn without_connection(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut chain = chain(error);
+    chain.find_map(|error| match as_sqlx_error(error)? {
+        error @ sqlx::Error::PoolTimedOut => Some(error.to_string()),
+        sqlx::Error::Io(error) if is_of_connecting(error.kind()) => Some(error.to_string()),
+        _ => None,
+    })
+}
+
+/// Returns `true` for an I/O error that an open connection does not meet.
+fn is_of_connecting(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(
+        kind,
+        ConnectionRefused | HostUnreachable | NetworkUnreachable
+    )
+}
+
 /// Returns the outcome that an error stands for. It is [`Outcome::Failure`] if no error of sqlx is
 /// found in it.
 pub(crate) fn outcome(error: &(dyn StdError + 'static)) -> Outcome {
-    let mut next = Some(error);
-    for _ in 0..MOST_SOURCES {
-        let Some(error) = next else { break };
-        if let Some(outcome) = of_one(error) {
-            return outcome;
-        }
-        next = source(error);
-    }
-    Outcome::Failure
+    chain(error).find_map(of_one).unwrap_or(Outcome::Failure)
+}
+
+/// Returns an error and its sources.
+fn chain<'e>(
+    error: &'e (dyn StdError + 'static),
+) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| source(*error)).take(MOST_SOURCES)
 }
 
 /// Returns the next error of a chain.
@@ -43,21 +61,20 @@ fn source<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError +
 
 /// Returns the outcome of one error of a chain, unless its source decides.
 fn of_one(error: &(dyn StdError + 'static)) -> Option<Outcome> {
-    let sqlx = error.downcast_ref::<sqlx::Error>();
-    let sqlx = sqlx.or_else(|| {
-        error
-            .downcast_ref::<Box<sqlx::Error>>()
-            .map(|error| &**error)
-    });
-    let sqlx = sqlx.or_else(|| {
-        error
-            .downcast_ref::<Arc<sqlx::Error>>()
-            .map(|error| &**error)
-    });
-    match sqlx {
+    match as_sqlx_error(error) {
         Some(error) => of_sqlx(error),
         None => of_database(as_database_error(error)?),
     }
+}
+
+fn as_sqlx_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e sqlx::Error> {
+    if let Some(error) = error.downcast_ref::<Box<sqlx::Error>>() {
+        return Some(error);
+    }
+    if let Some(error) = error.downcast_ref::<Arc<sqlx::Error>>() {
+        return Some(error);
+    }
+    error.downcast_ref()
 }
 
 /// Returns an error of a driver that stands alone in a chain: `#[error(transparent)]` hides the
@@ -250,17 +267,38 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_without_a_connection_is_told_from_other_failures() {
+        let text = |error: &(dyn StdError + 'static)| without_connection(error);
+        let boxed = io::Error::other(sqlx::Error::PoolTimedOut);
+        assert!(text(&boxed).is_some_and(|text| text.contains("timed out")));
+        let refused = sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into());
+        assert!(text(&Arc::new(refused)).is_some_and(|text| text.contains("refused")));
+        let reset = sqlx::Error::Io(io::ErrorKind::ConnectionReset.into());
+        assert_eq!(text(&reset), None);
+        // Of a client of the handler's own.
+        assert_eq!(
+            text(&io::Error::from(io::ErrorKind::ConnectionRefused)),
+            None
+        );
+        assert_eq!(text(&stale()), None);
+    }
+
+    #[test]
     fn an_endless_chain_is_a_failure() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("its own source")]
+        #[derive(Debug)]
         struct Endless;
-        impl Wrapper {
-            fn text(&self) -> String {
-                self.to_string()
+        impl std::fmt::Display for Endless {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("its own source")
+            }
+        }
+        impl StdError for Endless {
+            fn source(&self) -> Option<&(dyn StdError + 'static)> {
+                Some(self)
             }
         }
         assert_eq!(outcome(&Endless), Outcome::Failure);
-        let text: Box<dyn StdError> = Wrapper::Transparent(stale()).text().into();
+        let text: Box<dyn StdError> = stale().to_string().into();
         assert_eq!(outcome(text.as_ref()), Outcome::Failure);
     }
 

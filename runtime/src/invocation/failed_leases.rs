@@ -8,18 +8,24 @@ use crate::sync::Mutex;
 
 /// The failed leases of one invocation.
 #[derive(Debug, Default)]
-pub(super) struct FailedLeases(Mutex<Vec<FailedLease>>);
+pub(super) struct FailedLeases {
+    failed: Mutex<Vec<FailedLease>>,
+    /// The last failure of a pool to connect in the middle of the handler. The pool does not report
+    /// it.
+    cause: Mutex<Option<Error>>,
+}
 
 #[derive(Debug)]
 struct FailedLease {
     error: Error,
-    /// Dangles once the error that the handler got is dropped.
-    alive: Weak<()>,
+    /// Dangles once the error that the handler got is dropped. `None` if the error is not ours.
+    alive: Option<Weak<()>>,
 }
 
 impl FailedLease {
     fn is_alive(&self) -> bool {
-        self.alive.strong_count() > 0
+        let alive = self.alive.as_ref();
+        alive.is_none_or(|alive| alive.strong_count() > 0)
     }
 }
 
@@ -32,8 +38,9 @@ pub(crate) fn remember(error: &Error) {
         return;
     };
     let _ = INVOCATION.try_with(|invocation| {
-        let mut failed = invocation.failed_leases.0.lock();
+        let mut failed = invocation.failed_leases.failed.lock();
         failed.retain(FailedLease::is_alive);
+        let alive = Some(alive);
         failed.push(FailedLease { error: copy, alive });
     });
 }
@@ -45,9 +52,42 @@ pub(crate) fn remember(error: &Error) {
 pub(crate) fn current() -> Option<Error> {
     INVOCATION
         .try_with(|invocation| {
-            let failed = invocation.failed_leases.0.lock();
+            let failed = invocation.failed_leases.failed.lock();
             let last = failed.iter().rfind(|lease| lease.is_alive());
             last.and_then(|lease| lease.error.clone_as_text())
+        })
+        .ok()
+        .flatten()
+}
+
+/// Remembers why a pool could not connect in the middle of the handler.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn record_cause(error: &Error) {
+    let Some(copy) = error.clone_as_text() else {
+        return;
+    };
+    let _ = INVOCATION.try_with(|invocation| {
+        *invocation.failed_leases.cause.lock() = Some(copy);
+    });
+}
+
+/// Remembers that the handler returns an error of a pool that has no connection, and returns the
+/// cause with the time since the handler began. `None` if the pool has met a permanent error.
+///
+/// The error is not ours, so it counts for the rest of the invocation.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn remember_pool(otherwise: &str) -> Option<(Error, std::time::Duration)> {
+    INVOCATION
+        .try_with(|invocation| {
+            let leases = &invocation.failed_leases;
+            let cause = leases.cause.lock().take();
+            let error = cause.unwrap_or_else(|| Error::unavailable(otherwise));
+            let copy = error.clone_as_text().filter(Error::is_transient)?;
+            leases.failed.lock().push(FailedLease {
+                error: copy,
+                alive: None,
+            });
+            Some((error, invocation.begun.elapsed()))
         })
         .ok()
         .flatten()
@@ -85,6 +125,29 @@ mod tests {
             let found = current().expect("the first is alive");
             assert!(found.to_string().contains(": down"), "{found}");
         });
+    }
+
+    #[cfg(feature = "_sqlx")]
+    #[test]
+    fn an_error_of_a_pool_has_the_cause_that_the_pool_met() {
+        INVOCATION.sync_scope(Invocation::new(None), || {
+            record_cause(&Error::unavailable("refused"));
+            let (error, _) = remember_pool("timed out").expect("a transient cause");
+            assert!(error.to_string().contains("refused"), "{error}");
+            let found = current().expect("it lasts");
+            assert!(found.to_string().contains("refused"), "{found}");
+            record_cause(&Error::rejected("no such user"));
+            assert!(remember_pool("timed out").is_none(), "it is permanent");
+        });
+        INVOCATION.sync_scope(Invocation::new(None), || {
+            assert!(current().is_none());
+            let (error, _) = remember_pool("timed out").expect("a cause");
+            assert!(error.to_string().contains("timed out"), "{error}");
+        });
+        assert!(
+            remember_pool("timed out").is_none(),
+            "outside an invocation"
+        );
     }
 
     #[test]

@@ -25,6 +25,7 @@ tokio::task_local! {
 pub(crate) struct Invocation {
     /// Unique in this process.
     pub(crate) id: u64,
+    begun: Instant,
     /// `None` if the deadline is unknown.
     deadline: Option<Instant>,
     /// Signals that the response is out. `None` in a copy for background work.
@@ -40,6 +41,7 @@ impl Invocation {
         let (response, has_responded) = watch::channel(false);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            begun: Instant::now(),
             deadline,
             response: Some(response),
             has_responded,
@@ -52,6 +54,7 @@ impl Invocation {
     pub(crate) fn for_background(&self) -> Arc<Self> {
         Arc::new(Self {
             id: self.id,
+            begun: self.begun,
             deadline: self.deadline,
             response: None,
             has_responded: self.has_responded.clone(),

@@ -6,6 +6,8 @@
     reason = "a test fails by panicking, with a message"
 )]
 
+mod failing_connection;
+mod pools;
 mod session_state;
 mod transactions;
 mod wrong_data;

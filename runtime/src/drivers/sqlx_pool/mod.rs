@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use sqlx::Pool;
 use sqlx::pool::PoolOptions;
-use tokio::time::{sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub(super) use self::failures::recover;
 use self::failures::{FailureTimes, cure};
 use self::idle_time::IdleTime;
-use super::{Driver, Options, endpoint::Endpoint, session, target};
+use super::{Driver, Options, endpoint::Endpoint, error_kind::error_kind, session, target};
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, catch_panic};
 use crate::error::{Error, ErrorKind};
-use crate::invocation::deadline;
+use crate::invocation::{deadline, failed_leases};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
@@ -176,7 +176,15 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         .max_lifetime(source.max_lifetime)
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
-            Box::pin(async move { session::set_up::<DB>(connection, &source).await })
+            Box::pin(async move {
+                let result = session::set_up::<DB>(connection, &source).await;
+                // The pool tries again until its time is up, and does not report the cause.
+                if let Err(error) = &result {
+                    let kind = error_kind(error);
+                    failed_leases::record_cause(&Error::connect(kind, error.to_string()));
+                }
+                result
+            })
         })
         .before_acquire(move |connection, meta| {
             let idle = idle_time.of(meta.idle_for);
@@ -246,9 +254,15 @@ async fn replacement<DB: Driver>(
         attempt.address_index = address_index;
         session::open::<DB>(source, &attempt).await
     };
-    timeout_at(end, catch_panic(open))
+    let begun = Instant::now();
+    let opened = timeout_at(end, catch_panic(open))
         .await
-        .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")))
+        .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")));
+    opened.map_err(|error| {
+        let error = error.with_attempts(source.target(), 1, begun.elapsed());
+        failed_leases::record_cause(&error);
+        error
+    })
 }
 
 #[cfg(all(test, feature = "sqlite"))]

@@ -101,6 +101,7 @@ sources! {
     writer = Source::env("DATABASE_URL").read_write();
     set_up = Source::env("DATABASE_URL").on_connect("set application_name = 'on_connect'");
     session_pooler = Source::env("DATABASE_URL").session_pooler();
+    brief = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(2));
 }
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {
