@@ -5,6 +5,7 @@ use lambda_bench::servers::{Mariadb, Postgres};
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::on_each_server;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 const FORMS: [&str; 3] = ["/conn", "/tx", "/pool"];
 
@@ -13,6 +14,16 @@ const WRAPPERS: [&str; 3] = ["", "enum", "anyhow"];
 
 fn succeeded(answer: &Answer) -> bool {
     matches!(&answer.outcome, Outcome::Http(http) if http.status == 200)
+}
+
+/// Changes the schema in another session.
+async fn change(server: &Postgres, sql: impl Into<String>) {
+    let mut app = PgConnection::connect(&server.url())
+        .await
+        .expect("a connection");
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.into()));
+    sql.execute(&mut app).await.expect("a change");
+    app.close().await.expect("an end");
 }
 
 /// Runs a script `n` times, and returns the number of failed invocations.
@@ -41,9 +52,11 @@ async fn a_changed_table_fails_one_invocation_and_costs_no_connection() {
             let path = format!("{form}?error={wrapper}");
             function.script(&path, "select * from notes").await.ok();
             column += 1;
-            server
-                .execute(&format!("alter table notes add column a{column} int"))
-                .await;
+            change(
+                &server,
+                format!("alter table notes add column a{column} int"),
+            )
+            .await;
             let failed = failures(&function, &path, "select * from notes", 5).await;
             assert!(failed <= 1, "{path}: {failed} failures");
         }
@@ -61,9 +74,11 @@ async fn a_changed_table_fails_at_most_two_invocations_if_the_result_hides_it() 
             let path = format!("{form}?error={hidden}");
             function.script(&path, "select * from notes").await.ok();
             column += 1;
-            server
-                .execute(&format!("alter table notes add column b{column} int"))
-                .await;
+            change(
+                &server,
+                format!("alter table notes add column b{column} int"),
+            )
+            .await;
             let failed = failures(&function, &path, "select * from notes", 6).await;
             assert!(failed <= 2, "{path}: {failed} failures");
         }
@@ -78,7 +93,7 @@ async fn a_returning_clause_of_a_changed_table_fails_one_invocation() {
     for form in FORMS {
         function.script(form, insert).await.ok();
     }
-    server.execute("alter table notes add column c int").await;
+    change(&server, "alter table notes add column c int").await;
     for form in FORMS {
         let failed = failures(&function, form, insert, 4).await;
         assert!(failed <= 1, "{form}: {failed} failures");
@@ -102,8 +117,8 @@ async fn statements_that_the_server_forgot_fail_one_invocation() {
 #[tokio::test]
 async fn a_type_that_was_created_again_fails_one_invocation() {
     let server = <Postgres as Server>::launch().await;
-    server.execute("create type mood as enum ('ok')").await;
-    server.execute("create table moods (mood mood)").await;
+    change(&server, "create type mood as enum ('ok')").await;
+    change(&server, "create table moods (mood mood)").await;
     let script = "insert into moods values ('ok') returning mood::text";
     for form in FORMS {
         let function = Function::start_scripted(&server, "plain").await;
@@ -114,7 +129,7 @@ async fn a_type_that_was_created_again_fails_one_invocation() {
             "create type mood as enum ('ok')",
             "create table moods (mood mood)",
         ] {
-            server.execute(sql).await;
+            change(&server, sql).await;
         }
         let failed = failures(&function, form, script, 4).await;
         assert!(failed <= 1, "{form}: {failed} failures");
@@ -204,8 +219,7 @@ async fn a_violated_constraint_costs_no_connection_on_postgres() {
     server
         .execute("create table ids (id int primary key)")
         .await;
-    server.execute("insert into ids values (1)").await;
-    server.execute("grant all on ids to public").await;
+    change(&server, "insert into ids values (1)").await;
     for form in FORMS {
         let function = Function::start_scripted(&server, "plain").await;
         for wrapper in WRAPPERS {
