@@ -29,7 +29,10 @@ pub enum Error {
     },
 
     /// No connection was available.
-    #[error("{}{kind}: {source}{}", Target(.target), Attempts(*.attempts, *.elapsed))]
+    #[error(
+        "{}{kind}: {}{source}{}{}",
+        Target(.target), .finding.introduction(), .finding.advice(), Attempts(*.attempts, *.elapsed)
+    )]
     #[non_exhaustive]
     Connect {
         /// The meaning of the failure for the caller.
@@ -44,6 +47,8 @@ pub enum Error {
         /// The cause of the last attempt that failed with an answer, or of the last time-out if
         /// none did.
         source: BoxError,
+        #[doc(hidden)]
+        finding: Finding,
         #[doc(hidden)]
         token: LivenessToken,
     },
@@ -88,8 +93,11 @@ pub enum Error {
 /// | kind | PostgreSQL | MySQL, MariaDB | PgBouncer, RDS Proxy | elsewhere |
 /// |---|---|---|---|---|
 /// | [`Saturated`](Self::Saturated) | too many connections to the server, for the role, or to the database | too many connections to the server or for the user; the hourly quota; no thread left | no client connection left; `query_wait_timeout` | all of [`max_connections`](crate::Source::max_connections) in use in this sandbox |
-/// | [`Unavailable`](Self::Unavailable) | starting, stopping or crashed; sign-in timed out; out of memory; a broken connection | stopping, offline, or out of memory; host blocked; session ended; cluster node not ready | server down; sign-in at the server keeps failing; shutting down | refused, reset, or closed, also during the TLS handshake; timed out; host name without an address; SQLite: busy or locked |
-/// | [`Rejected`](Self::Rejected) | password, role, database; every other error | password, database; every other error | authentication failed; unknown database; every other error | certificate; no TLS; a file that the URL names; a malformed URL; a panic in the driver |
+/// | [`Unavailable`](Self::Unavailable) | starting, stopping or crashed; sign-in timed out; out of memory; a broken connection | stopping, offline, or out of memory; session ended; cluster node not ready | server down; sign-in at the server keeps failing; shutting down | refused, reset, or closed, also during the TLS handshake; timed out; host name without an address; SQLite: busy or locked |
+/// | [`Rejected`](Self::Rejected) | password, role, database; every other error | password, database; host blocked; every other error | authentication failed; unknown database; every other error | certificate; no TLS; a file that the URL names; a malformed URL; a panic in the driver |
+///
+/// With [`Source::credentials`](crate::Source::credentials) a rejected user name or password is
+/// retried. If the server rejects it until the time is up, the kind is `Unavailable`.
 ///
 /// The classification uses SQLSTATE and error numbers, because message texts are translated. For
 /// PgBouncer, and for RDS Proxy before PostgreSQL, it uses their texts, which are not translated:
@@ -113,6 +121,42 @@ impl fmt::Display for ErrorKind {
             Self::Saturated => "no connection left",
             Self::Rejected => "connection rejected",
         })
+    }
+}
+
+/// What a driver found out about a failure to connect, beyond its kind and its cause.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finding {
+    #[default]
+    Nothing,
+    /// The server rejected user name and password, which new credentials may cure.
+    SignInRejected,
+    /// The server rejected every sign-in until the time was up.
+    SignInKeptFailing,
+    /// The server blocks this host after failed connects (MySQL 1129).
+    HostBlocked,
+}
+
+impl Finding {
+    fn introduction(self) -> &'static str {
+        match self {
+            Self::SignInKeptFailing => {
+                "the sign-in kept failing with the credentials from `Source::credentials`: "
+            }
+            Self::Nothing | Self::SignInRejected | Self::HostBlocked => "",
+        }
+    }
+
+    fn advice(self) -> &'static str {
+        match self {
+            Self::HostBlocked => {
+                "; run `FLUSH HOSTS` at the server (MySQL 8.4 and later: `TRUNCATE TABLE \
+                 performance_schema.host_cache`), or `mysqladmin flush-hosts`, and raise \
+                 `max_connect_errors`"
+            }
+            Self::Nothing | Self::SignInRejected | Self::SignInKeptFailing => "",
+        }
     }
 }
 
@@ -201,8 +245,36 @@ impl Error {
             attempts: 1,
             elapsed: Duration::ZERO,
             source: cause.into(),
+            finding: Finding::default(),
             token: LivenessToken::default(),
         }
+    }
+
+    /// Sets what the driver found out about a failure to connect.
+    pub(crate) fn with_finding(mut self, found: Finding) -> Self {
+        if let Self::Connect { finding, .. } = &mut self {
+            *finding = found;
+        }
+        self
+    }
+
+    /// Returns `true` if the server rejected user name and password.
+    pub(crate) fn rejects_sign_in(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect {
+                finding: Finding::SignInRejected,
+                ..
+            }
+        )
+    }
+
+    /// Makes a rejection of the sign-in transient, once no time is left for it.
+    pub(crate) fn sign_in_kept_failing(mut self) -> Self {
+        if let Self::Connect { kind, finding, .. } = &mut self {
+            (*kind, *finding) = (ErrorKind::Unavailable, Finding::SignInKeptFailing);
+        }
+        self
     }
 
     /// Clones a failure to connect, its cause as text; `None` for any other error.
@@ -213,12 +285,13 @@ impl Error {
             attempts,
             elapsed,
             source,
+            finding,
             ..
         } = self
         else {
             return None;
         };
-        let clone = Self::connect(*kind, source.to_string());
+        let clone = Self::connect(*kind, source.to_string()).with_finding(*finding);
         Some(clone.with_attempts(target.clone(), *attempts, *elapsed))
     }
 

@@ -90,10 +90,10 @@ async fn connections_survive_a_rotation<C: Connect>(
     a_long_freeze().await;
     let error = invoke(db).await.expect_err("no such password").to_string();
     assert!(
-        error.contains("rejected") && !error.contains("wr0ng"),
+        error.contains("the sign-in kept failing") && !error.contains("wr0ng"),
         "{error}"
     );
-    assert_eq!(calls(), 2, "a wrong password is tried twice");
+    assert!((3..=12).contains(&calls()), "at most twice a second");
     set_secrets(&["n3w"]);
     invoke(db).await.expect("no failure is remembered");
 }

@@ -12,10 +12,15 @@ use crate::invocation::{deadline, failed_leases};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
+/// The shortest time between two calls of the function for credentials after rejected sign-ins.
+/// A secret store has quotas.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// The shortest time that is worth a last attempt.
 const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 
-/// Opens a connection. Transient errors are retried with full-jitter backoff until `end`.
+/// Opens a connection. Transient errors are retried with full-jitter backoff until `end`. So are
+/// rejected sign-ins if the source has a function for credentials.
 ///
 /// The error is the last explicit error, even if later attempts timed out.
 pub(crate) async fn open<C: Connect>(
@@ -25,7 +30,8 @@ pub(crate) async fn open<C: Connect>(
 ) -> Result<C, Error> {
     let begun = Instant::now();
     let mut attempt = Attempt::first(counters);
-    let mut has_retried_credentials = false;
+    let mut rejected_sign_ins = 0;
+    let mut has_retried_own_client = false;
     let mut is_last = false;
     let mut last_explicit = None;
     let result = loop {
@@ -41,9 +47,21 @@ pub(crate) async fn open<C: Connect>(
                 attempt.address_index += usize::from(used_address && !has_timed_out);
                 jitter(attempt.previous, source)
             }
-            // The credentials may have been rotated since they were read.
-            Some(ErrorKind::Rejected) if source.has_credentials() && !has_retried_credentials => {
-                has_retried_credentials = true;
+            // The credentials may have been rotated since they were read, or the secret may follow
+            // the password at the server.
+            _ if error.rejects_sign_in() && source.has_credentials() => {
+                rejected_sign_ins += 1;
+                if rejected_sign_ins > 1 {
+                    // By its name the host may lead to another server, see below.
+                    attempt.address_index = 0;
+                }
+                pause_after_sign_in(rejected_sign_ins, source)
+            }
+            // A user's own client does not tell a rejected sign-in from another rejection.
+            Some(ErrorKind::Rejected)
+                if C::DRIVER.is_none() && source.has_credentials() && !has_retried_own_client =>
+            {
+                has_retried_own_client = true;
                 Duration::ZERO
             }
             // By its name the host may lead to another server, where TLS tells several apart (SNI).
@@ -76,7 +94,20 @@ pub(crate) async fn open<C: Connect>(
             counters.add(Count::Opened);
             Ok(connection)
         }
-        Err(error) => Err(error.with_attempts(source.target(), attempts, took)),
+        Err(mut error) => {
+            if error.rejects_sign_in() && source.has_credentials() {
+                error = error.sign_in_kept_failing();
+            }
+            Err(error.with_attempts(source.target(), attempts, took))
+        }
+    }
+}
+
+/// Returns the pause after the `count`th rejected sign-in: none, and then at least 500 ms.
+pub(crate) fn pause_after_sign_in(count: u32, source: &Source) -> Duration {
+    match count.checked_sub(2) {
+        None => Duration::ZERO,
+        Some(previous) => ASK_AGAIN_AFTER + jitter(previous, source),
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::retry::{jitter, open};
 use super::*;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Finding};
 use crate::invocation::deadline;
 use crate::source::Credentials;
 use crate::telemetry::Counters;
@@ -84,7 +84,9 @@ fake_driver! { Picky, |_source, attempt| {
     }
     match &attempt.credentials {
         Some(credentials) if credentials.password() == "3" => Ok(Self),
-        Some(_) => Err(Error::rejected("wrong password")),
+        Some(_) => {
+            Err(Error::rejected("wrong password").with_finding(Finding::SignInRejected))
+        }
         None => Err(Error::rejected("no password")),
     }
 }}
@@ -216,20 +218,85 @@ async fn late_credentials_do_not_change_the_address() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_are_renewed_once() {
-    let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
-        .or("fake://host/app")
-        .credentials(&rotated);
-    ASKED.set(3);
-    let (result, _) = opened(source).await;
-    assert_eq!(
-        result.expect_err("rejected").kind(),
-        Some(ErrorKind::Rejected)
-    );
-    assert_eq!(ASKED.get(), 7, "one call for each attempt");
+async fn without_credentials_a_rejected_sign_in_is_permanent() {
     let (result, _) = opened(Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app")).await;
-    let text = result.expect_err("rejected").to_string();
+    let error = result.expect_err("rejected");
+    assert_eq!(error.kind(), Some(ErrorKind::Rejected));
+    let text = error.to_string();
     assert!(text.contains("no password (3 attempts"), "{text}");
+}
+
+/// A server that rejects every sign-in, or another thing for the user `other`.
+#[derive(Debug)]
+struct Locked;
+
+fake_driver! { Locked, |_source, attempt| {
+    let user = attempt.credentials.as_ref().map(Credentials::user);
+    if user == Some("other") {
+        return Err(Error::rejected("no such database"));
+    }
+    Err(Error::rejected("locked").with_finding(Finding::SignInRejected))
+}}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_sign_in_is_retried_until_the_time_is_up() {
+    static COUNTERS: Counters = Counters::new();
+    const URL: Source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app");
+    let all = Duration::from_secs(5);
+    ASKED.set(0);
+    let begun = Instant::now();
+    let error = open::<Locked>(&URL.credentials(&rotated), begun + all, &COUNTERS).await;
+    let error = error.expect_err("it is locked");
+    assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("the sign-in kept failing") && text.contains(": locked ("),
+        "{text}"
+    );
+    assert!(begun.elapsed() > all - Duration::from_secs(2), "{text}");
+    // At once, and then at most twice a second.
+    assert!((5..=12).contains(&ASKED.get()), "{}", ASKED.get());
+
+    async fn other() -> Result<Credentials, Error> {
+        Ok(Credentials::new("other", "s3cret"))
+    }
+    for (source, text) in [
+        (URL.credentials(&other), "no such database"),
+        (URL, "locked"),
+    ] {
+        let begun = Instant::now();
+        let error = open::<Locked>(&source, begun + all, &COUNTERS).await;
+        let error = error.expect_err("a rejection");
+        assert_eq!(error.kind(), Some(ErrorKind::Rejected), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
+        assert_eq!(begun.elapsed(), Duration::ZERO, "one attempt");
+    }
+}
+
+/// A user's own client, which cannot say that a sign-in was rejected.
+#[derive(Debug)]
+struct OwnClient;
+
+impl Connect for OwnClient {
+    async fn connect(source: &Source) -> Result<Self, Error> {
+        source.current_credentials().await?;
+        Err(Error::rejected("no"))
+    }
+
+    async fn check(&mut self, _: &Source) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_own_client_asks_for_credentials_twice() {
+    static COUNTERS: Counters = Counters::new();
+    let source = Source::env("X").credentials(&rotated);
+    ASKED.set(0);
+    let end = Instant::now() + Duration::from_secs(5);
+    let error = open::<OwnClient>(&source, end, &COUNTERS).await;
+    assert_eq!(error.expect_err("no").kind(), Some(ErrorKind::Rejected));
+    assert_eq!(ASKED.get(), 2);
 }
 
 /// A full server that records the time of the last attempt.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use sqlx::error::DatabaseError;
 
-use super::error_kind::error_kind;
+use super::error_kind::{error_kind, finding};
 use url::Url;
 
 use crate::error::{BoxError, Error, ErrorKind};
@@ -109,7 +109,10 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match ours(error) {
             Ok(error) => *error,
-            Err(error) => Self::connect(error_kind(&error), error),
+            Err(error) => {
+                let found = finding(&error);
+                Self::connect(error_kind(&error), error).with_finding(found)
+            }
         }
     }
 }

@@ -192,14 +192,21 @@ impl Source {
     /// ```
     ///
     /// The function is called in each attempt to connect, and its time counts toward
-    /// [`attempt_timeout`](Self::attempt_timeout). If the server rejects the credentials, the
-    /// function is called once more, at once, before the lease fails.
+    /// [`attempt_timeout`](Self::attempt_timeout).
+    ///
+    /// If the server rejects the sign-in, the function is called again at once, and then with
+    /// pauses of at least 500 ms plus full jitter, until the lease's time is up. So a rotation is
+    /// waited for in which the secret follows the server's password. After that the error is
+    /// transient ([`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable)), and the client gets
+    /// a 503. Without this function a rejected sign-in is permanent. Any other rejection, such as
+    /// an unknown database or an invalid certificate, is permanent in any case.
     ///
     /// For a pool, the function is called when the pool is opened, when a dead connection is
     /// replaced, when the credentials are older than 5 min, and after a failed invocation (at most
     /// once a second). Connections that sqlx opens by itself use the credentials of the opening or
-    /// the last renewal, not those of a replacement. Only the invocation that triggered the call
-    /// waits for it, for at most `attempt_timeout`.
+    /// the last renewal, not those of a replacement. A rejected sign-in of such a connection is the
+    /// handler's error. Only the invocation that triggered the call waits for it, for at most
+    /// `attempt_timeout`.
     ///
     /// On MySQL, RDS requires an IAM token in clear text. It is sent only if the URL has
     /// `ssl-mode=REQUIRED` or stricter. `AnyConnection` does not support credentials.

@@ -33,6 +33,10 @@ pub trait Server: Sized {
     async fn end_sessions(&self) -> usize;
     /// Makes the server read-only for the function's user. Its sessions stay.
     async fn demote(&self);
+    /// Changes the password of the function's user.
+    async fn change_password(&self, password: &str);
+    /// Forbids or allows the function's user to sign in. Its sessions stay.
+    async fn lock_user(&self, locked: bool);
     /// Runs a statement as the administrator.
     async fn execute(&self, sql: &str);
     /// Returns the number that a query of the function's user yields.
@@ -40,7 +44,10 @@ pub trait Server: Sized {
 }
 
 macro_rules! server {
-    ($server:ty, $connection:ty, demote: [$($demote:literal),+]) => {
+    (
+        $server:ty, $connection:ty, demote: [$($demote:literal),+],
+        password: $password:literal, lock: $lock:literal, unlock: $unlock:literal
+    ) => {
         impl Server for $server {
             async fn start_for(place: &str) -> Self {
                 let builder = if place == "tls" {
@@ -96,6 +103,14 @@ macro_rules! server {
                 $(self.execute($demote).await;)+
             }
 
+            async fn change_password(&self, password: &str) {
+                self.execute(&format!($password, password)).await;
+            }
+
+            async fn lock_user(&self, locked: bool) {
+                self.execute(if locked { $lock } else { $unlock }).await;
+            }
+
             async fn execute(&self, sql: &str) {
                 self.execute(sql).await;
             }
@@ -118,8 +133,11 @@ macro_rules! server {
 server!(Postgres, PgConnection, demote: [
     "alter system set default_transaction_read_only = on",
     "select pg_reload_conf()"
-]);
-server!(Mariadb, MySqlConnection, demote: ["set global read_only = 1"]);
+], password: "alter role app password '{}'",
+    lock: "alter role app nologin", unlock: "alter role app login");
+server!(Mariadb, MySqlConnection, demote: ["set global read_only = 1"],
+    password: "alter user app@'%' identified by '{}'",
+    lock: "alter user app@'%' account lock", unlock: "alter user app@'%' account unlock");
 
 /// Defines a test for each server.
 #[macro_export]

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, with a message"
 )]
 
+mod connecting;
 mod failing_connection;
 mod pools;
 mod session_state;

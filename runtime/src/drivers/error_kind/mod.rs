@@ -5,7 +5,7 @@ use std::io;
 
 use sqlx::error::DatabaseError;
 
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Finding};
 
 pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     match error {
@@ -30,6 +30,54 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
         sqlx::Error::PoolTimedOut => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,
     }
+}
+
+/// Returns what a server's answer says beyond its kind.
+pub(super) fn finding(error: &sqlx::Error) -> Finding {
+    let Some(error) = error.as_database_error() else {
+        return Finding::Nothing;
+    };
+    let rejects_sign_in = match number(error) {
+        Some(1129) => return Finding::HostBlocked,
+        Some(number) => rejects_sign_in_by_number(number),
+        None => {
+            let state = error.code();
+            rejects_sign_in(state.as_deref().unwrap_or_default(), error.message())
+        }
+    };
+    if rejects_sign_in {
+        Finding::SignInRejected
+    } else {
+        Finding::Nothing
+    }
+}
+
+/// MySQL and MariaDB: the password is wrong or missing (1045, 1698) or has expired (1862), or the
+/// account is locked (3118 in MySQL, 4151 in MariaDB).
+///
+/// 1044 and 1130 are none: the user signed in and lacks rights on the database, which may not
+/// exist, or no user may sign in from this host. Nor is 3955: the account is locked for days after
+/// failed sign-ins, and more of them would not end that.
+fn rejects_sign_in_by_number(number: u16) -> bool {
+    matches!(number, 1045 | 1698 | 1862 | 3118 | 4151)
+}
+
+/// PostgreSQL's class 28, which a role without LOGIN and RDS's IAM sign-in have too, and the texts
+/// of poolers, which have one code for everything or none.
+fn rejects_sign_in(state: &str, message: &str) -> bool {
+    const POOLERS: [&str; 4] = [
+        "authentication failed",
+        "no such user",
+        "no credentials for the role",
+        "password that was provided",
+    ];
+    // A rule of the server about hosts and TLS. Its file's name is in the text of each language.
+    if message.contains("pg_hba.conf") {
+        return false;
+    }
+    let is_class_28 = state.len() == 5 && state.starts_with("28");
+    let is_poolers = matches!(state, "08P01" | "") && POOLERS.iter().any(|w| message.contains(w));
+    is_class_28 || is_poolers || message.contains("too many competing")
 }
 
 fn of_io(error: &io::Error) -> ErrorKind {
@@ -62,9 +110,10 @@ fn of_number(number: u16, state: &str) -> ErrorKind {
         // Too many connections to the server or for the user; the hourly quota; no thread left;
         // no free connection in RDS Proxy.
         1040 | 1203 | 1226 | 1135 | 9501 => ErrorKind::Saturated,
-        // The server is out of memory, shutting down, or offline; the host is blocked after many
-        // failed connections; the session was ended.
-        1041 | 1053 | 1079 | 1129 | 1927 | 3032 => ErrorKind::Unavailable,
+        // The server is out of memory, shutting down, or offline; the session was ended.
+        1041 | 1053 | 1079 | 1927 | 3032 => ErrorKind::Unavailable,
+        // The host is blocked after many failed connects. Each further one makes it worse.
+        1129 => ErrorKind::Rejected,
         // The network; a cluster node that is not ready (1047).
         _ if state == "08S01" => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,

@@ -71,10 +71,61 @@ fn rare_codes_and_texts_are_classified() {
         (1158, "08S01", Unavailable),
         (1927, "70100", Unavailable),
         (3032, "HY000", Unavailable),
+        (1129, "HY000", Rejected),
         (1251, "08004", Rejected),
         (4151, "HY000", Rejected),
     ] {
         assert_eq!(of_number(number, state), kind, "{number}");
+    }
+}
+
+#[test]
+fn only_an_answer_about_user_or_password_rejects_the_sign_in() {
+    for (state, message, expected) in [
+        ("28P01", "Passwort-Authentifizierung fehlgeschlagen", true),
+        ("28000", "role \"app\" is not permitted to log in", true),
+        ("28000", "PAM authentication failed for user \"app\"", true),
+        ("08P01", "password authentication failed", true),
+        ("08P01", "SASL authentication failed", true),
+        ("08P01", "no such user: app", true),
+        (
+            "",
+            "This RDS Proxy has no credentials for the role app",
+            true,
+        ),
+        ("", "too many competing requests", true),
+        (
+            "28000",
+            "no pg_hba.conf entry for host \"127.0.0.1\"",
+            false,
+        ),
+        (
+            "3D000",
+            "database \"authentication failed\" does not exist",
+            false,
+        ),
+        ("08P01", "no such database: app", false),
+        // An extended code of SQLite.
+        ("283", "recovered WAL", false),
+    ] {
+        assert_eq!(
+            rejects_sign_in(state, message),
+            expected,
+            "{state}: {message}"
+        );
+    }
+    for (number, expected) in [
+        (1045, true),
+        (1698, true),
+        (1862, true),
+        (3118, true),
+        (4151, true),
+        (1044, false),
+        (1049, false),
+        (1130, false),
+        (3955, false),
+    ] {
+        assert_eq!(rejects_sign_in_by_number(number), expected, "{number}");
     }
 }
 

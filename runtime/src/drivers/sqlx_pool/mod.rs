@@ -16,7 +16,7 @@ use self::failures::{FailureTimes, cure};
 use self::idle_time::IdleTime;
 use super::{Driver, Options, endpoint::Endpoint, error_kind::error_kind, session, target};
 use crate::connect::health::{self, Health};
-use crate::connect::{Attempt, Connect as _, Reset, catch_panic};
+use crate::connect::{Attempt, Connect as _, Reset, catch_panic, retry};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::{deadline, failed_leases};
 use crate::source::Source;
@@ -209,7 +209,8 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                 match health::check(connection, &source, idle, end, counters).await {
                     Health::Sound => return Ok(!is_too_old),
                     Health::Stale | Health::Silent => {
-                        *connection = replacement::<DB>(&source, address_index, counters).await?;
+                        *connection =
+                            replacement_for_acquire::<DB>(&source, address_index, counters).await?;
                     }
                 }
                 Ok(true)
@@ -263,6 +264,30 @@ async fn replacement<DB: Driver>(
         failed_leases::record_cause(&error);
         error
     })
+}
+
+/// Opens a connection in place of a dead one, for the invocation that acquires it. Rejected
+/// sign-ins are retried, as they are when a pool is opened.
+async fn replacement_for_acquire<DB: Driver>(
+    source: &Source,
+    address_index: usize,
+    counters: &'static Counters,
+) -> Result<DB::Connection, Error> {
+    let end = deadline::before_deadline(source.connect_timeout);
+    let mut rejected_sign_ins = 0;
+    loop {
+        match replacement::<DB>(source, address_index, counters).await {
+            Err(error) if error.rejects_sign_in() && source.has_credentials() => {
+                rejected_sign_ins += 1;
+                let pause = retry::pause_after_sign_in(rejected_sign_ins, source);
+                if Instant::now() + pause >= end {
+                    return Err(error.sign_in_kept_failing());
+                }
+                sleep(pause).await;
+            }
+            result => return result,
+        }
+    }
 }
 
 #[cfg(all(test, feature = "sqlite"))]

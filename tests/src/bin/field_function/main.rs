@@ -13,8 +13,11 @@
 //! |---|---|
 //! | `DATABASE_URL` | PostgreSQL or MySQL, by its scheme |
 //! | `SOURCE` | the settings of the source, see `sources!` |
+//! | `SECRET` | the file of the password, for the source `rotated` |
 
 mod script;
+
+use reuse_db::{BoxError, Credentials};
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 
@@ -102,6 +105,13 @@ sources! {
     set_up = Source::env("DATABASE_URL").on_connect("set application_name = 'on_connect'");
     session_pooler = Source::env("DATABASE_URL").session_pooler();
     brief = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(2));
+    rotated = Source::env("DATABASE_URL").credentials(&crate::secret);
+}
+
+/// Returns the password from a file, which a test changes.
+async fn secret() -> Result<Credentials, BoxError> {
+    let secret = std::fs::read_to_string(std::env::var("SECRET")?)?;
+    Ok(Credentials::new("app", secret))
 }
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {

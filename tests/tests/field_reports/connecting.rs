@@ -1,0 +1,174 @@
+//! Connecting: rejected sign-ins, limits, time-outs and files of certificates.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lambda_bench::lambda::{Answer, Event};
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, LOGGED, a_long_freeze, program};
+use reuse_db_tests::on_each_server;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+const FORMS: [&str; 3] = ["/conn", "/tx", "/pool"];
+
+/// A file with the password of the function's user.
+struct Secret {
+    _folder: TempDir,
+    file: PathBuf,
+}
+
+impl Secret {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        let secret = Self {
+            _folder: folder,
+            file,
+        };
+        secret.set("s3cret");
+        secret
+    }
+
+    fn set(&self, password: &str) {
+        std::fs::write(&self.file, password).expect("a file");
+    }
+}
+
+/// Starts a function whose password is in a file, or in its URL if there is no file.
+async fn start(server: &impl Server, secret: Option<&Path>) -> Function {
+    let file = secret.map(|file| file.display().to_string());
+    let source = if secret.is_some() { "rotated" } else { "plain" };
+    let env = [
+        ("SOURCE", source),
+        ("SECRET", file.as_deref().unwrap_or_default()),
+        LOGGED[0],
+        LOGGED[1],
+        LOGGED[2],
+    ];
+    Function::start_program(program("field_function"), server, &env).await
+}
+
+/// Starts two functions for each form: a new one, and one that has a connection.
+async fn new_and_warm(
+    server: &impl Server,
+    secret: Option<&Path>,
+) -> Vec<(&'static str, Arc<Function>)> {
+    let mut functions = Vec::new();
+    for form in FORMS {
+        functions.push((form, Arc::new(start(server, secret).await)));
+        let warm = start(server, secret).await;
+        assert_eq!(warm.rows(form, "select 'a'").await, ["a"]);
+        functions.push((form, Arc::new(warm)));
+    }
+    functions
+}
+
+/// Invokes all functions at once.
+async fn invoke_all(functions: &[(&'static str, Arc<Function>)]) -> Vec<(&'static str, Answer)> {
+    let invoke = |(form, function): &(&'static str, Arc<Function>)| {
+        let (form, function) = (*form, Arc::clone(function));
+        let event = Event::post(form, "select 'b'");
+        tokio::spawn(async move { (form, function.sandbox.invoke(event).await) })
+    };
+    let invocations: Vec<_> = functions.iter().map(invoke).collect();
+    let mut answers = Vec::new();
+    for invocation in invocations {
+        answers.push(invocation.await.expect("an answer"));
+    }
+    for (_, function) in functions {
+        function.sandbox.frozen().await;
+    }
+    answers
+}
+
+on_each_server! {
+    async fn a_rotated_password_is_waited_for(server: &impl Server) {
+        let secret = Secret::new();
+        let functions = new_and_warm(server, Some(&secret.file)).await;
+        server.change_password("n3w").await;
+        server.end_sessions().await;
+        a_long_freeze().await;
+        let begun = Instant::now();
+        let follow = async {
+            sleep(Duration::from_secs(3)).await;
+            secret.set("n3w");
+        };
+        let (answers, ()) = tokio::join!(invoke_all(&functions), follow);
+        for (form, answer) in answers {
+            assert_eq!(answer.status(), 200, "{form}: {answer:?}");
+        }
+        assert!(begun.elapsed() >= Duration::from_secs(3));
+        for (form, function) in &functions {
+            let output = function.sandbox.output();
+            assert!(!output.contains("n3w"), "{form}: {output}");
+        }
+    }
+
+    async fn a_password_that_never_follows_is_a_503(server: &impl Server) {
+        let secret = Secret::new();
+        let mut functions = new_and_warm(server, Some(&secret.file)).await;
+        // A warm pool connects by itself, without a lease that could fail.
+        functions.pop();
+        server.change_password("n3w").await;
+        server.end_sessions().await;
+        a_long_freeze().await;
+        for (form, answer) in invoke_all(&functions).await {
+            assert_eq!(answer.status(), 503, "{form}: {answer:?}");
+            assert_eq!(answer.header("retry-after"), Some("1"), "{answer:?}");
+        }
+        for (form, function) in &functions {
+            let output = function.sandbox.output();
+            assert!(output.contains("the sign-in kept failing"), "{form}: {output}");
+            assert!(!output.contains("s3cret"), "{form}: {output}");
+        }
+        // No failure is remembered.
+        secret.set("n3w");
+        for (form, answer) in invoke_all(&functions).await {
+            assert_eq!(answer.status(), 200, "{form}: {answer:?}");
+        }
+    }
+
+    async fn a_user_that_is_locked_for_a_second_is_waited_for(server: &impl Server) {
+        let secret = Secret::new();
+        let functions = new_and_warm(server, Some(&secret.file)).await;
+        server.lock_user(true).await;
+        server.end_sessions().await;
+        a_long_freeze().await;
+        let unlock = async {
+            sleep(Duration::from_secs(1)).await;
+            server.lock_user(false).await;
+        };
+        let (answers, ()) = tokio::join!(invoke_all(&functions), unlock);
+        for (form, answer) in answers {
+            assert_eq!(answer.status(), 200, "{form}: {answer:?}");
+        }
+    }
+
+    async fn without_credentials_a_rejected_password_is_permanent(server: &impl Server) {
+        let functions = new_and_warm(server, None).await;
+        server.change_password("n3w").await;
+        server.end_sessions().await;
+        a_long_freeze().await;
+        for (form, answer) in invoke_all(&functions).await {
+            let message = &answer.error().message;
+            assert!(answer.took < Duration::from_secs(4), "{form}: {answer:?}");
+            assert!(!message.contains("s3cret"), "{form}: {message}");
+        }
+    }
+
+    /// Credentials do not cure a database that does not exist.
+    async fn with_credentials_another_rejection_is_permanent(server: &impl Server) {
+        let secret = Secret::new();
+        let url = format!("{}_of_nobody", server.url());
+        let file = secret.file.display().to_string();
+        let env = [("SOURCE", "rotated"), ("SECRET", &file), ("DATABASE_URL", &url)];
+        let function = Function::start_program(program("field_function"), server, &env).await;
+        for form in FORMS {
+            let answer = function.script(form, "select 'a'").await;
+            let message = &answer.error().message;
+            assert!(message.contains("(1 attempt in"), "{form}: {message}");
+        }
+    }
+}
