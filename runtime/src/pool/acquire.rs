@@ -92,7 +92,7 @@ impl<C: Connect> Pool<C> {
     }
 
     fn no_permit(&self, waited: Duration) -> Error {
-        let max = self.source.max_connections;
+        let max = self.source.connection_limit();
         let cause = format!(
             "all {max} connections that `Source::max_connections` allows this sandbox are in \
              use, perhaps by annotated functions that call others while they hold their own: \
@@ -104,7 +104,7 @@ impl<C: Connect> Pool<C> {
     /// Keeps as many idle connections as are leased at once, unless the source sets the number.
     fn keep_another(&self) {
         if self.source.keep.is_none() {
-            let permits = self.source.max_connections - self.permits.available_permits();
+            let permits = self.source.connection_limit() - self.permits.available_permits();
             let mut state = self.state();
             state.keep = state.keep.max(permits.saturating_sub(state.returning));
         }

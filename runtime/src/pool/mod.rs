@@ -70,7 +70,7 @@ impl<C: Connect> Pool<C> {
         let keep = source.keep_or_concurrency();
         Self {
             source,
-            permits: Arc::new(Semaphore::new(source.max_connections)),
+            permits: Arc::new(Semaphore::new(source.connection_limit())),
             state: Mutex::new(State {
                 idle: Vec::with_capacity(keep.min(64) + 1),
                 keep,

@@ -15,6 +15,9 @@ use self::target::target;
 use crate::environment;
 use crate::error::Error;
 
+/// The default of [`Source::max_connections`], unless the sandbox serves more invocations at once.
+const DEFAULT_CONNECTIONS: usize = 10;
+
 /// The largest value of [`Source::max_connections`]. sqlx's pool reserves room for each.
 const MOST_CONNECTIONS: usize = 10_000;
 
@@ -34,7 +37,7 @@ const MOST_CONNECTIONS: usize = 10_000;
 pub struct Source {
     variable: &'static str,
     default: Option<&'static str>,
-    pub(crate) max_connections: usize,
+    max_connections: Option<usize>,
     pub(crate) keep: Option<usize>,
     pub(crate) verify_after: Duration,
     pub(crate) check_timeout: Duration,
@@ -65,7 +68,7 @@ impl Source {
         Self {
             variable,
             default: None,
-            max_connections: 10,
+            max_connections: None,
             keep: None,
             verify_after: Duration::from_secs(1),
             check_timeout: Duration::from_millis(500),
@@ -93,14 +96,16 @@ impl Source {
 
     /// Limits the connections that the sandbox may lease at once. A further lease waits for a
     /// free connection, for at most [`connect_timeout`](Self::connect_timeout). For a pool this is
-    /// its `max_connections`. Values are clamped to 1..=10,000. Default: 10.
+    /// its `max_connections`. Values are clamped to 1..=10,000.
+    ///
+    /// Default: 10, or the sandbox's concurrency (`AWS_LAMBDA_MAX_CONCURRENCY`) if that is larger.
     #[must_use]
     pub const fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = match connections {
+        self.max_connections = Some(match connections {
             0 => 1,
             1..=MOST_CONNECTIONS => connections,
             _ => MOST_CONNECTIONS,
-        };
+        });
         self
     }
 
@@ -380,6 +385,13 @@ impl Source {
     /// Returns `true` if an async function provides the credentials.
     pub(crate) fn has_credentials(&self) -> bool {
         self.credentials.is_some()
+    }
+
+    /// Returns the limit of [`max_connections`](Self::max_connections), or its default.
+    pub(crate) fn connection_limit(&self) -> usize {
+        self.max_connections.unwrap_or_else(|| {
+            environment::concurrency().clamp(DEFAULT_CONNECTIONS, MOST_CONNECTIONS)
+        })
     }
 
     pub(crate) fn keep_or_concurrency(&self) -> usize {

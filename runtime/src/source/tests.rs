@@ -6,10 +6,12 @@ use super::*;
 fn max_connections_is_clamped() {
     for (set, effective) in [(0, 1), (7, 7), (usize::MAX, 10_000)] {
         assert_eq!(
-            Source::env("X").max_connections(set).max_connections,
+            Source::env("X").max_connections(set).connection_limit(),
             effective
         );
     }
+    // The test's process serves one invocation at a time.
+    assert_eq!(Source::env("X").connection_limit(), 10);
 }
 
 #[test]

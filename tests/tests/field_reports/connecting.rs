@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lambda_bench::lambda::{Answer, Event};
+use lambda_bench::lambda::{Answer, Builder, Event};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, LOGGED, a_long_freeze, program};
 use reuse_db_tests::on_each_server;
 use tempfile::TempDir;
 use tokio::time::sleep;
+
+/// The number of invocations that a sandbox of a Managed Instance serves at once.
+const AT_ONCE: usize = 32;
 
 const FORMS: [&str; 3] = ["/conn", "/tx", "/pool"];
 
@@ -65,20 +68,29 @@ async fn new_and_warm(
     functions
 }
 
-/// Invokes all functions at once.
+/// Invokes all functions at once, and waits for the freeze of each.
 async fn invoke_all(functions: &[(&'static str, Arc<Function>)]) -> Vec<(&'static str, Answer)> {
+    let answers = at_once(functions, "select 'b'").await;
+    for (_, function) in functions {
+        function.sandbox.frozen().await;
+    }
+    answers
+}
+
+/// Runs a statement in all functions at once.
+async fn at_once(
+    functions: &[(&'static str, Arc<Function>)],
+    statement: &'static str,
+) -> Vec<(&'static str, Answer)> {
     let invoke = |(form, function): &(&'static str, Arc<Function>)| {
         let (form, function) = (*form, Arc::clone(function));
-        let event = Event::post(form, "select 'b'");
+        let event = Event::post(form, statement);
         tokio::spawn(async move { (form, function.sandbox.invoke(event).await) })
     };
     let invocations: Vec<_> = functions.iter().map(invoke).collect();
     let mut answers = Vec::new();
     for invocation in invocations {
         answers.push(invocation.await.expect("an answer"));
-    }
-    for (_, function) in functions {
-        function.sandbox.frozen().await;
     }
     answers
 }
@@ -169,6 +181,27 @@ on_each_server! {
             let answer = function.script(form, "select 'a'").await;
             let message = &answer.error().message;
             assert!(message.contains("(1 attempt in"), "{form}: {message}");
+        }
+    }
+
+    /// The default of `max_connections` is at least the sandbox's concurrency.
+    async fn thirty_two_invocations_at_once_are_served(server: &impl Server) {
+        for form in ["/conn", "/pool"] {
+            let env = [("SOURCE", "hasty")];
+            let change = |builder: Builder| builder.concurrency(AT_ONCE).freezing(false);
+            let function = program("field_function");
+            let function = Function::start_sandbox(function, server, &env, change).await;
+            let function = Arc::new(function);
+            // With ten connections the last invocations would wait for 4.5 s.
+            let nap = if server.url().starts_with("mysql") {
+                "select sleep(1.5)"
+            } else {
+                "select pg_sleep(1.5)"
+            };
+            let functions: Vec<_> = (0..AT_ONCE).map(|_| (form, Arc::clone(&function))).collect();
+            for (form, answer) in at_once(&functions, nap).await {
+                assert_eq!(answer.status(), 200, "{form}: {answer:?}");
+            }
         }
     }
 }

@@ -169,7 +169,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
     let on_release = Arc::clone(&idle_time);
     let failure_times = FailureTimes::of(&source);
     PoolOptions::<DB>::new()
-        .max_connections(u32::try_from(source.max_connections).unwrap_or(u32::MAX))
+        .max_connections(u32::try_from(source.connection_limit()).unwrap_or(u32::MAX))
         .min_connections(0)
         .acquire_timeout(source.connect_timeout.min(deadline::MAX_WAIT))
         .idle_timeout(None)

@@ -25,7 +25,7 @@ impl Bench {
     #[track_caller]
     fn assert_sound(&self, leased: &[&CheckedOut<Fake>], what: &str) {
         let (idle, _, permits) = self.pool.counts();
-        let taken = self.pool.source.max_connections - permits;
+        let taken = self.pool.source.connection_limit() - permits;
         assert!(leased.len() <= taken, "a permit each: {what}");
         assert!(
             alive() <= idle + taken,
@@ -60,7 +60,7 @@ impl Bench {
     #[track_caller]
     fn assert_all_back(self, idle_at_last: RangeInclusive<usize>, what: &str) {
         let (idle, returning, permits) = self.pool.counts();
-        let all = self.pool.source.max_connections;
+        let all = self.pool.source.connection_limit();
         assert_eq!(
             (returning, permits, alive()),
             (0, all, idle),

@@ -60,7 +60,7 @@ impl Bench {
     fn assert_quiet(&self, idle: usize) {
         assert_eq!(
             self.pool.counts(),
-            (idle, 0, SOURCE.max_connections),
+            (idle, 0, SOURCE.connection_limit()),
             "idle, returning, permits"
         );
         assert_eq!(alive(), idle, "alive");

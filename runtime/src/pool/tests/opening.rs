@@ -94,7 +94,7 @@ async fn nothing_is_lost_when_open_is_dropped_at_any_await() {
                     let kept = usize::from(is_open && outcome.is_some());
                     assert_eq!(
                         bench.pool.counts(),
-                        (kept, 0, SOURCE.max_connections),
+                        (kept, 0, SOURCE.connection_limit()),
                         "{what}"
                     );
                     assert_eq!(alive(), kept, "{what}");

@@ -106,6 +106,7 @@ sources! {
     session_pooler = Source::env("DATABASE_URL").session_pooler();
     brief = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(2));
     rotated = Source::env("DATABASE_URL").credentials(&crate::secret);
+    hasty = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(3));
 }
 
 /// Returns the password from a file, which a test changes.
