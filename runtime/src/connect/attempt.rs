@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::sync::Mutex;
 use crate::telemetry::Counters;
 
 /// A single attempt to connect, with the findings of the attempts before it.
+#[derive(Clone)]
 pub(crate) struct Attempt {
     /// The number of attempts before this one.
     pub(crate) previous: u32,
@@ -22,7 +24,7 @@ pub(crate) struct Attempt {
     /// Zero for the name.
     pub(crate) address_index: usize,
     /// The address that was chosen last.
-    pub(crate) last_address: Mutex<Option<IpAddr>>,
+    pub(crate) last_address: Arc<Mutex<Option<IpAddr>>>,
     /// The credentials from [`Source::credentials`], if it has a function.
     pub(crate) credentials: Option<Credentials>,
     /// The counters of the static that connects.
@@ -35,7 +37,7 @@ impl Attempt {
             previous: 0,
             timeouts: 0,
             address_index: 0,
-            last_address: Mutex::new(None),
+            last_address: Arc::default(),
             credentials: None,
             counters,
         }

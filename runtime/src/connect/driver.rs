@@ -15,6 +15,9 @@ pub(crate) trait DriverConnect: Connect {
 
     /// `true` if a session after [`reset`](Self::reset) equals a new one.
     const RESETS_ALL: bool = false;
+    /// `true` if the server counts a handshake that the client ends in the middle, and blocks the
+    /// client's host for it.
+    const COUNTS_ABORTED_HANDSHAKES: bool = false;
 
     /// Opens a connection, with the attempt's credentials and address.
     fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, Self>;
@@ -90,6 +93,7 @@ pub(crate) enum Cure {
 pub struct Driver<C> {
     pub(crate) is_exclusive: bool,
     pub(crate) resets_all: bool,
+    pub(crate) counts_aborted_handshakes: bool,
     pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
@@ -112,6 +116,7 @@ impl<C> Driver<C> {
         Self {
             is_exclusive: C::IS_EXCLUSIVE,
             resets_all: C::RESETS_ALL,
+            counts_aborted_handshakes: C::COUNTS_ABORTED_HANDSHAKES,
             connect: C::connect_attempt,
             reset: C::reset,
             inspect: C::inspect,

@@ -3,18 +3,29 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use lambda_http::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Attempt, Connect, catch_panic};
 use crate::environment;
 use crate::error::{Error, ErrorKind};
-use crate::invocation::{deadline, failed_leases};
+use crate::invocation::{background, deadline, failed_leases};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
 /// The shortest time between two calls of the function for credentials after rejected sign-ins.
 /// A secret store has quotas.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// The longest time that an attempt goes on after it timed out. MySQL and MariaDB give a client as
+/// long for its handshake (`connect_timeout`).
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// The largest number of attempts that go on in this process after they timed out.
+const MOST_UNFINISHED: usize = 10;
+
+const NO_ANSWER: &str = "no answer in time";
 
 /// The shortest time that is worth a last attempt.
 const LAST_ATTEMPT: Duration = Duration::from_millis(20);
@@ -118,32 +129,69 @@ async fn connect_once<C: Connect>(
     end: Instant,
 ) -> (Result<C, Error>, bool) {
     let end_of_attempt = end.min(deadline::after(attempt.limit(source)));
-    let mut waits_for_credentials = false;
-    // Boxed: over TLS a driver's handshake would add 30 KB to the future of every handler.
-    let connect = Box::pin(async {
-        let Some(driver) = C::DRIVER else {
-            return C::connect(source).await;
-        };
-        waits_for_credentials = source.has_credentials();
-        attempt.ask_for_credentials(source).await?;
-        waits_for_credentials = false;
-        (driver.connect)(source, attempt).await
-    });
-    match timeout_at(end_of_attempt, catch_panic(connect)).await {
-        Ok(result) => (result, false),
-        Err(_) => {
-            attempt.timed_out(!waits_for_credentials);
-            let cause = match (waits_for_credentials, C::DRIVER) {
-                (true, _) => "no credentials in time, from the function of `Source::credentials`",
-                (false, None) if source.has_credentials() => {
-                    "no answer in time, or no credentials from the function of \
-                     `Source::credentials`"
-                }
-                (false, _) => "no answer in time",
+    let Some(driver) = C::DRIVER else {
+        let connect = Box::pin(catch_panic(C::connect(source)));
+        let Ok(result) = timeout_at(end_of_attempt, connect).await else {
+            attempt.timed_out(true);
+            let cause = if source.has_credentials() {
+                "no answer in time, or no credentials from the function of `Source::credentials`"
+            } else {
+                NO_ANSWER
             };
-            (Err(Error::unavailable(cause)), true)
+            return (Err(Error::unavailable(cause)), true);
+        };
+        return (result, false);
+    };
+    if source.has_credentials() {
+        let credentials = Box::pin(catch_panic(attempt.ask_for_credentials(source)));
+        match timeout_at(end_of_attempt, credentials).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return (Err(error), false),
+            Err(_) => {
+                attempt.timed_out(false);
+                let cause = "no credentials in time, from the function of `Source::credentials`";
+                return (Err(Error::unavailable(cause)), true);
+            }
         }
     }
+    // Boxed: over TLS a driver's handshake would add 30 KB to the future of every handler.
+    let mut connect: Connecting<C> = Box::pin(catch_panic({
+        let (source, attempt) = (*source, attempt.clone());
+        async move { (driver.connect)(&source, &attempt).await }
+    }));
+    if let Ok(result) = timeout_at(end_of_attempt, &mut connect).await {
+        return (result, false);
+    }
+    attempt.timed_out(true);
+    if driver.counts_aborted_handshakes {
+        finish_in_background(connect);
+    }
+    (Err(Error::unavailable(NO_ANSWER)), true)
+}
+
+/// An attempt that owns what it needs.
+type Connecting<C> = BoxFuture<'static, Result<C, Error>>;
+
+/// Lets an attempt that timed out go on in background work, and closes its connection.
+///
+/// MySQL and MariaDB count a handshake that the client ends in the middle, and block the client's
+/// host after `max_connect_errors` of them in a row. The work is bounded: it ends with the
+/// invocation's background work, or when the server gives up itself, and a process has few of
+/// these attempts. Beyond that an attempt is dropped.
+fn finish_in_background<C: Connect>(connect: Connecting<C>) {
+    static SLOTS: Semaphore = Semaphore::const_new(MOST_UNFINISHED);
+    let Ok(slot) = SLOTS.try_acquire() else {
+        return;
+    };
+    background::spawn(async move {
+        let close = async {
+            if let Ok(connection) = connect.await {
+                connection.close().await;
+            }
+        };
+        let _ = timeout(HANDSHAKE_LIMIT, close).await;
+        drop(slot);
+    });
 }
 
 /// Opens a connection ahead of the first invocation. The lease logs a failure, which is not

@@ -27,6 +27,8 @@ fn install_drivers() {
 }
 
 impl Driver for Any {
+    const COUNTS_ABORTED_HANDSHAKES: bool = cfg!(feature = "mysql");
+
     fn options(url: &str, source: &Source) -> Result<AnyConnectOptions, Error> {
         install_drivers();
         let schemes = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];

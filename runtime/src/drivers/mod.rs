@@ -38,6 +38,9 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     /// `true` if a session after [`reset`](Self::reset) equals a new one.
     const RESETS_ALL: bool = false;
 
+    /// See [`DriverConnect::COUNTS_ABORTED_HANDSHAKES`].
+    const COUNTS_ABORTED_HANDSHAKES: bool = false;
+
     /// Returns the options of the source's URL, with what can be added to them without a round
     /// trip.
     fn options(url: &str, source: &Source) -> Result<Options<Self>, Error>;

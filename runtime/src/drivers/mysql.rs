@@ -48,6 +48,8 @@ pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
 const LOAD: &str = include_str!("sql/mysql_load.sql");
 
 impl Driver for MySql {
+    const COUNTS_ABORTED_HANDSHAKES: bool = true;
+
     fn options(url: &str, source: &Source) -> Result<MySqlConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
         MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_bench::lambda::{Answer, Builder, Event};
+use lambda_bench::servers::Mariadb;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, LOGGED, a_long_freeze, program};
 use reuse_db_tests::on_each_server;
@@ -93,6 +94,35 @@ async fn at_once(
         answers.push(invocation.await.expect("an answer"));
     }
     answers
+}
+
+/// MySQL and MariaDB count such handshakes, and block the host after 100 of them in a row.
+#[tokio::test]
+async fn attempts_that_time_out_leave_no_aborted_handshake() {
+    let server = <Mariadb as Server>::launch().await;
+    let mut functions = Vec::new();
+    for form in FORMS {
+        for _ in 0..2 {
+            let function = Function::start_scripted(&server, "impatient").await;
+            function.proxy.delay(Duration::from_millis(50));
+            functions.push((form, Arc::new(function)));
+        }
+    }
+    let before = aborted_handshakes(&server).await;
+    for (form, answer) in invoke_all(&functions).await {
+        let retried = answer.ok().json()["stats"]["retried"].as_u64();
+        assert!(retried >= Some(2), "{form}: {answer:?}");
+    }
+    sleep(Duration::from_millis(500)).await;
+    assert_eq!(aborted_handshakes(&server).await, before);
+    let sessions = server.sessions().await.len();
+    assert_eq!(sessions, functions.len(), "the others are closed");
+}
+
+async fn aborted_handshakes(server: &Mariadb) -> i64 {
+    let sql = "select cast(variable_value as signed) from information_schema.global_status \
+               where variable_name = 'ABORTED_CONNECTS'";
+    server.number(sql).await
 }
 
 on_each_server! {

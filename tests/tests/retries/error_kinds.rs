@@ -7,7 +7,7 @@ use lambda_bench::proxy::Proxy;
 use lambda_bench::servers::{Mariadb, PgBouncer, Postgres};
 use lambda_bench::wait::{until, within};
 use reuse_db::{Error, ErrorKind, Source};
-use reuse_db_tests::statics::source;
+use reuse_db_tests::statics::{exclusive, source};
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
@@ -272,7 +272,7 @@ async fn from_another_address(server: SocketAddr) -> u16 {
 }
 
 #[tokio::test]
-async fn a_mariadb_that_blocks_this_host_is_unavailable() {
+async fn a_mariadb_that_blocks_this_host_is_tried_once() {
     let server = Mariadb::builder()
         .setting("max-connect-errors", "1")
         .setting("skip-name-resolve", "0")
@@ -293,7 +293,19 @@ async fn a_mariadb_that_blocks_this_host_is_unavailable() {
         MySqlConnection::connect(&url).await.is_err()
     })
     .await;
-    mariadb_is(&url, ErrorKind::Unavailable, "is blocked").await;
+    // Each further attempt would be counted as well.
+    let lease = exclusive::<MySqlConnection>(source(&url)).lease().await;
+    let error = lease.map(drop).expect_err("the host is blocked");
+    assert_eq!(error.kind(), Some(ErrorKind::Rejected), "{error}");
+    let text = error.to_string();
+    for part in [
+        "is blocked",
+        "`FLUSH HOSTS`",
+        "`max_connect_errors`",
+        "(1 attempt in",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -106,6 +106,7 @@ sources! {
     session_pooler = Source::env("DATABASE_URL").session_pooler();
     brief = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(2));
     rotated = Source::env("DATABASE_URL").credentials(&crate::secret);
+    impatient = Source::env("DATABASE_URL").attempt_timeout(std::time::Duration::from_millis(100));
     hasty = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(3));
 }
 
