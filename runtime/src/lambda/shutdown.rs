@@ -11,6 +11,10 @@ use crate::pool::registry;
 /// The limit of a shutdown. Lambda leaves a sandbox 300 to 500 ms between SIGTERM and SIGKILL.
 const LIMIT: Duration = Duration::from_millis(300);
 
+/// The time from SIGTERM to the end of [`until_shutdown`]. Another listener to the signal, such as
+/// that of lambda_runtime, has as long before `main` ends the process.
+const TIME_FOR_OTHERS: Duration = Duration::from_millis(400);
+
 /// Closes every connection that is idle in this tokio runtime, and finishes background work,
 /// within 300 ms. What is not done by then is dropped. A leased connection is left to its
 /// invocation.
@@ -30,8 +34,13 @@ pub async fn shutdown() {
 
 /// Runs `runtime`, which serves on Lambda, until it ends or the sandbox shuts down.
 ///
-/// On SIGTERM and SIGINT it closes every kept connection, as [`shutdown`] does, and returns `Ok`,
-/// so that `main` can end.
+/// On SIGTERM and SIGINT it closes every kept connection, as [`shutdown`] does. It returns `Ok`
+/// 400 ms after the signal, so that `main` can end. Lambda ends the process after about 500 ms.
+///
+/// The 400 ms are for another listener to the signal, such as
+/// `lambda_runtime::spawn_graceful_shutdown_handler`. That one ends the process as soon as its hook
+/// has run: await [`shutdown`] at the hook's end, so that a short hook does not cut off the closing
+/// of connections.
 ///
 /// Lambda sends SIGTERM only to a sandbox that has an extension. So this function registers an
 /// internal one by the name of `reuse-db`, which subscribes to no events. If registering fails or
@@ -47,9 +56,6 @@ pub async fn shutdown() {
 /// reuse_db::until_shutdown(runtime.run()).await
 /// # }
 /// ```
-///
-/// It cannot be combined with `lambda_runtime::spawn_graceful_shutdown_handler`, which ends the
-/// process once its own hook has run. Await [`shutdown`] in that hook instead.
 ///
 /// # Errors
 ///
@@ -69,7 +75,9 @@ where
         return tokio::select! {
             result = runtime => result,
             () = terminated => {
+                let end = deadline::after(TIME_FOR_OTHERS);
                 shutdown().await;
+                tokio::time::sleep_until(end).await;
                 Ok(())
             }
         };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use lambda_bench::lambda::{Answer, Builder, Event};
 use lambda_bench::servers::Mariadb;
+use lambda_bench::wait::until;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, LOGGED, a_long_freeze, program};
 use reuse_db_tests::on_each_server;
@@ -233,5 +234,18 @@ on_each_server! {
                 assert_eq!(answer.status(), 200, "{form}: {answer:?}");
             }
         }
+    }
+
+    async fn a_graceful_shutdown_beside_run_completes(server: &impl Server) {
+        let env = [("RUN", "own-flush")];
+        let function = Function::start_with(server, &env).await;
+        function.proxy.swallow_client_end(true);
+        function.add(1).await;
+        let status = function.sandbox.shutdown().await;
+        assert_eq!(status.code(), Some(0), "{:?}", function.sandbox);
+        let output = function.sandbox.output();
+        assert!(output.contains("the user's own data is flushed"), "{output}");
+        let closed = async || server.sessions().await.is_empty();
+        until("the end of the session", closed).await;
     }
 }

@@ -3,7 +3,7 @@
 //! | variable | selects |
 //! |---|---|
 //! | `DATABASE_URL` | PostgreSQL or MySQL, by its scheme |
-//! | `RUN` | the runtime: `reuse_db::run` by default; `composed` of the public parts; a `Runner` with settings (`errors`, `own-response`, `metrics`, `own-shutdown`); or `lambda_http` |
+//! | `RUN` | the runtime: `reuse_db::run` by default; `composed` of the public parts; a `Runner` with settings (`errors`, `own-response`, `metrics`, `own-shutdown`); `own-flush` for a graceful shutdown beside `reuse_db::run`; or `lambda_http` |
 //! | `INIT` | the work in the initialization: `warm` a connection, `lease` one, `fail` with one, or `log` to stdout |
 
 mod answer;
@@ -97,6 +97,14 @@ async fn main() -> Result<(), Error> {
         Ok("own-shutdown") => {
             lambda_runtime::spawn_graceful_shutdown_handler(reuse_db::shutdown).await;
             Runner::new().without_shutdown().run(handler).await
+        }
+        Ok("own-flush") => {
+            let flush = || async {
+                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+                println!("the user's own data is flushed");
+            };
+            lambda_runtime::spawn_graceful_shutdown_handler(flush).await;
+            reuse_db::run(handler).await
         }
         _ => reuse_db::run(handler).await,
     };
