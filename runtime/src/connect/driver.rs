@@ -74,9 +74,11 @@ pub(crate) enum Reset {
     Partial,
 }
 
-/// What a failed invocation costs a connection, the least first.
+/// The treatment of a connection after an invocation, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cure {
+    /// What the handler left open is ended, after a success.
+    Inspect,
     /// The session is reset.
     Reset,
     /// The session is reset, and its prepared statements are closed.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sqlx::error::{DatabaseError, UnexpectedNullError};
 
+use super::error_kind::number;
 use crate::response::Outcome;
 
 /// The number of sources that are looked at. An error of a user may be its own source.
@@ -170,18 +171,6 @@ fn of_code(code: &str, message: &str) -> Outcome {
         }
         _ => Outcome::Rejected,
     }
-}
-
-/// Returns MySQL's error number.
-#[cfg(feature = "mysql")]
-fn number(error: &dyn DatabaseError) -> Option<u16> {
-    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
-    Some(error.number())
-}
-
-#[cfg(not(feature = "mysql"))]
-fn number(_: &dyn DatabaseError) -> Option<u16> {
-    None
 }
 
 #[cfg(test)]

@@ -63,8 +63,8 @@ pub(super) async fn finish<DB: Driver>(
 
 /// Returns the explanation of an error of COMMIT that a statement before it has caused.
 fn explanation(error: &sqlx::Error) -> Option<&'static str> {
-    let code = error.as_database_error()?.code()?;
-    match (&*code, number(error)) {
+    let error = error.as_database_error()?;
+    match (&*error.code()?, number(error)) {
         ("25P02", _) => Some(
             "a statement in the transaction failed, and the handler did not return its error: \
              return the error, or run the statement in a savepoint (`tx.begin()`); rolled back",

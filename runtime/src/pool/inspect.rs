@@ -14,25 +14,36 @@ use crate::telemetry::{Count, Counters, events};
 /// behind usually does so each time.
 const FIRST: u64 = 3;
 
-/// The shortest time between two later inspections of a pool's connections.
+/// The shortest time between two later inspections in a pool.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The time of the last inspection of a pool's connections.
+#[derive(Debug, Default)]
+pub(super) struct InspectionSchedule(Option<Timestamp>);
+
+impl InspectionSchedule {
+    /// Returns `true` if an inspection is due after `previous` of them. The caller performs it.
+    pub(super) fn takes(&mut self, previous: u64) -> bool {
+        let now = Timestamp::now();
+        let is_due = previous < FIRST || self.0.is_none_or(|last| now.since(last) >= INTERVAL);
+        if is_due {
+            self.0 = Some(now);
+        }
+        is_due
+    }
+}
 
 impl<C: Connect> Pool<C> {
     /// Returns `true` if the connection that is released now must be inspected.
     pub(super) fn takes_inspection(&self, counters: &Counters) -> bool {
-        if C::DRIVER.is_none() {
-            return false;
-        }
-        let now = Timestamp::now();
-        let mut state = self.state();
-        let last = state.inspected;
-        let is_due = counters.get(Count::Inspected) < FIRST
-            || last.is_none_or(|last| now.since(last) >= INTERVAL);
-        if is_due {
-            state.inspected = Some(now);
+        let takes = C::DRIVER.is_some() && {
+            let previous = counters.get(Count::Inspected);
+            self.state().inspections.takes(previous)
+        };
+        if takes {
             counters.add(Count::Inspected);
         }
-        is_due
+        takes
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::close::close;
 use self::failures::Failures;
+use self::inspect::InspectionSchedule;
 use self::load_shedding::PollSchedule;
 use self::registry::ErasedPool;
 use crate::clock::Timestamp;
@@ -52,8 +53,7 @@ struct State<C> {
     returning: usize,
     /// The time of the next question for the server's load.
     poll_schedule: PollSchedule,
-    /// The time of the last inspection after a success.
-    inspected: Option<Timestamp>,
+    inspections: InspectionSchedule,
     /// `true` after the runtime has ended. Then no connection becomes idle.
     has_ended: bool,
 }
@@ -76,7 +76,7 @@ impl<C: Connect> Pool<C> {
                 keep,
                 returning: 0,
                 poll_schedule: PollSchedule::default(),
-                inspected: None,
+                inspections: InspectionSchedule::default(),
                 has_ended: false,
             }),
             returned: Notify::new(),

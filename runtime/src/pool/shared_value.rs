@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::close::close;
 use super::failures::Failures;
+use super::inspect::InspectionSchedule;
 use super::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
@@ -95,8 +96,14 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         usage.failed = failed;
         usage.is_quiet = !needs_quiesce;
         usage.renewal_requested |= failed;
+        let inspects = cure.is_none() && S::DRIVER.is_some() && {
+            let previous = usage.inspected;
+            usage.inspections.takes(previous)
+        };
+        usage.inspected += u64::from(inspects);
         drop(usage);
-        let recovery = cure.and_then(|(cure, _)| {
+        let cure = cure.map(|(cure, _)| cure);
+        let recovery = cure.or(inspects.then_some(Cure::Inspect)).and_then(|cure| {
             let recover = S::DRIVER.as_ref()?.recover;
             Some(recover(&self.value, &self.source, cure))
         });
@@ -160,6 +167,9 @@ struct Usage {
     /// The time of the last release.
     last: Timestamp,
     failures: Failures,
+    inspections: InspectionSchedule,
+    /// The number of inspections so far.
+    inspected: u64,
     /// `true` if the invocation that released it last failed.
     failed: bool,
     /// `true` if nothing is unfinished on the value. Otherwise it is in doubt.
@@ -253,6 +263,8 @@ impl<S: Connect + Sync> SharedValue<S> {
         let usage = Arc::new(Mutex::new(Usage {
             last: Timestamp::now(),
             failures: Failures::default(),
+            inspections: InspectionSchedule::default(),
+            inspected: 0,
             failed: false,
             is_quiet: true,
             renewed: now,

@@ -46,10 +46,7 @@ async fn an_error_of_commit_keeps_its_sqlstate() {
     // The handler swallows the error of the statement.
     assert_eq!(code_of_commit(&server, "select 1 / 0").await, "25P02");
     assert_eq!(code_of_commit(&server, "commit").await, "25P01");
-    assert_eq!(
-        code_of_commit(&server, "prepare transaction 'x'").await,
-        "25P02"
-    );
+    assert_eq!(code_of_commit(&server, "rollback").await, "25P01");
 }
 
 #[tokio::test]

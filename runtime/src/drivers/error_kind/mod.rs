@@ -22,7 +22,7 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
         sqlx::Error::Database(error) => {
             let state = error.code();
             let state = state.as_deref().unwrap_or_default();
-            match number_of(error.as_ref()) {
+            match number(error.as_ref()) {
                 Some(number) => of_number(number, state),
                 None => of_state(state, error.message()),
             }
@@ -196,14 +196,9 @@ fn of_proxy_without_a_state(message: &str) -> ErrorKind {
     ErrorKind::Rejected
 }
 
-/// Returns the number of an error of MySQL.
-pub(super) fn number(error: &sqlx::Error) -> Option<u16> {
-    number_of(error.as_database_error()?)
-}
-
 /// Returns MySQL's error number, which is more precise than its SQLSTATE.
 #[cfg(feature = "mysql")]
-fn number_of(error: &dyn DatabaseError) -> Option<u16> {
+pub(super) fn number(error: &dyn DatabaseError) -> Option<u16> {
     Some(
         error
             .try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?
@@ -212,7 +207,7 @@ fn number_of(error: &dyn DatabaseError) -> Option<u16> {
 }
 
 #[cfg(not(feature = "mysql"))]
-fn number_of(_: &dyn DatabaseError) -> Option<u16> {
+pub(super) fn number(_: &dyn DatabaseError) -> Option<u16> {
     None
 }
 

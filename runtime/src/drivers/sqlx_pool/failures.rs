@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::connect::{Cure, DriverConnect as _};
 use crate::drivers::Driver;
+use crate::environment;
 use crate::error::Error;
 use crate::source::Source;
 use crate::sync::Mutex;
@@ -65,8 +66,9 @@ impl FailureTimes {
 
 /// Resets or closes the connections that are idle, and has the others cured when they are acquired.
 pub(in crate::drivers) async fn recover<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
-    let times = FailureTimes::of(&source);
-    times.record(cure);
+    if cure > Cure::Inspect {
+        FailureTimes::of(&source).record(cure);
+    }
     // Each is taken before one is returned, so that each is taken once.
     let mut work = Vec::new();
     while let Some(connection) = pool.try_acquire() {
@@ -95,14 +97,20 @@ impl<DB: Driver> Taken<DB> {
         let counters = Counters::of_process();
         if cure < Cure::Replace {
             let begun = tokio::time::Instant::now();
-            counters.add(Count::Checked);
+            if cure > Cure::Inspect {
+                counters.add(Count::Checked);
+            } else {
+                counters.add(Count::Inspected);
+            }
             let cured = timeout(
                 source.check_timeout,
                 self::cure::<DB>(connection, &source, cure),
             );
             match cured.await {
                 Ok(Ok(())) => {
-                    events::checked(begun.elapsed(), None);
+                    if cure > Cure::Inspect {
+                        events::checked(begun.elapsed(), None);
+                    }
                     let returned = self.0.take().map(|mut taken| taken.return_to_pool());
                     if let Some(returned) = returned {
                         // sqlx pings it first.
@@ -132,6 +140,12 @@ pub(super) async fn cure<DB: Driver>(
     cure: Cure,
 ) -> Result<(), Error> {
     match cure {
+        Cure::Inspect => {
+            if connection.inspect(source).await? {
+                events::left_open(&environment::function(), "");
+            }
+            Ok(())
+        }
         Cure::Reset => connection.reset(source).await.map(drop),
         Cure::Clear => {
             connection.reset(source).await?;
