@@ -93,7 +93,8 @@ async fn the_certificate_of_a_postgres_is_verified_as_the_url_requires() {
     let another_name = url(&server, "verify-full").replace("127.0.0.1", "localhost");
     is_rejected::<PgConnection>(another_name, "certificate").await;
     let no_file = format!("{}?sslmode=verify-ca&sslrootcert=/no/such", server.url());
-    is_rejected::<PgConnection>(no_file, "a file that the URL names").await;
+    is_rejected::<PgConnection>(no_file.clone(), "`sslrootcert` names the file `/no/such`").await;
+    is_rejected::<PgPool>(no_file, "`sslrootcert` names the file `/no/such`").await;
     let plain = Postgres::start().await;
     let required = format!("{}?sslmode=require", plain.url());
     is_rejected::<PgConnection>(required, "does not support TLS").await;
@@ -124,7 +125,8 @@ async fn the_certificate_of_a_mariadb_is_verified_as_the_url_requires() {
     let another_name = url(&server, "VERIFY_IDENTITY").replace("127.0.0.1", "localhost");
     is_rejected::<MySqlConnection>(another_name, "certificate").await;
     let no_file = format!("{}?ssl-mode=VERIFY_CA&ssl-ca=/no/such", server.url());
-    is_rejected::<MySqlConnection>(no_file, "a file that the URL names").await;
+    is_rejected::<MySqlConnection>(no_file.clone(), "`ssl-ca` names the file `/no/such`").await;
+    is_rejected::<MySqlPool>(no_file, "`ssl-ca` names the file `/no/such`").await;
     let plain = Mariadb::start().await;
     let required = format!("{}?ssl-mode=REQUIRED", plain.url());
     is_rejected::<MySqlConnection>(required, "TLS").await;

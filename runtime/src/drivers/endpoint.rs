@@ -33,6 +33,10 @@ impl Endpoint {
         })
     }
 
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(super) fn options<DB: Driver>(&self, source: &Source) -> Result<Options<DB>, Error> {
         let mut options = DB::options(&self.url, source)?;
         if let Some(credentials) = &self.credentials {

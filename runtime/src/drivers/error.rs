@@ -7,6 +7,7 @@ use std::fmt;
 use sqlx::error::DatabaseError;
 
 use super::error_kind::{error_kind, finding};
+use super::tls_files;
 use url::Url;
 
 use crate::error::{BoxError, Error, ErrorKind};
@@ -41,14 +42,38 @@ impl Explained {
     }
 }
 
-/// Converts an error of connecting. A missing file that the URL names, such as a certificate, is a
-/// permanent error.
-pub(super) fn connecting(error: sqlx::Error, uses_path: bool) -> Error {
+/// Converts an error of connecting to a URL. An unusable file that the URL names, such as a
+/// certificate, is a permanent error.
+pub(super) fn connecting(error: sqlx::Error, uses_path: bool, url: &str) -> Error {
+    use std::io::ErrorKind::{InvalidData, IsADirectory, NotFound, PermissionDenied};
+
+    let problem = || tls_files::problem(url).map(Error::rejected);
     match error {
-        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound && !uses_path => {
-            Error::rejected(format!("a file that the URL names does not exist: {error}"))
+        sqlx::Error::Io(error) if error.kind() == NotFound && !uses_path => problem()
+            .unwrap_or_else(|| {
+                Error::rejected(format!("a file that the URL names does not exist: {error}"))
+            }),
+        sqlx::Error::Io(error)
+            if matches!(error.kind(), InvalidData | IsADirectory | PermissionDenied) =>
+        {
+            problem().unwrap_or_else(|| sqlx::Error::Io(error).into())
+        }
+        sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
+            problem().unwrap_or_else(|| with_files(error, url))
         }
         error => error.into(),
+    }
+}
+
+/// Adds the files that the URL names to an error of TLS. A driver does not say which is the cause.
+fn with_files(error: sqlx::Error, url: &str) -> Error {
+    let error = Error::from(error);
+    match (error.kind(), tls_files::list(url)) {
+        (Some(ErrorKind::Rejected), Some(files)) => match error {
+            Error::Connect { source, .. } => Error::rejected(format!("{source} ({files})")),
+            error => error,
+        },
+        _ => error,
     }
 }
 

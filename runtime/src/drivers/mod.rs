@@ -8,6 +8,7 @@ mod impls;
 mod session;
 mod sqlx_pool;
 mod target;
+mod tls_files;
 mod transaction;
 
 #[cfg(feature = "any")]

@@ -42,7 +42,8 @@ pub(super) async fn open_at<DB: Driver>(
         }
         result => result,
     };
-    let mut connection = result.map_err(|error| error::connecting(error, uses_path))?;
+    let mut connection =
+        result.map_err(|error| error::connecting(error, uses_path, endpoint.url()))?;
     set_up::<DB>(&mut connection, source)
         .await
         .map_err(|error| error::set_up(error, source))?;

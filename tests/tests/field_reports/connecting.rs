@@ -9,7 +9,7 @@ use lambda_bench::servers::Mariadb;
 use lambda_bench::wait::until;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, LOGGED, a_long_freeze, program};
-use reuse_db_tests::on_each_server;
+use reuse_db_tests::{on_each, on_each_server};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -247,5 +247,40 @@ on_each_server! {
         assert!(output.contains("the user's own data is flushed"), "{output}");
         let closed = async || server.sessions().await.is_empty();
         until("the end of the session", closed).await;
+    }
+}
+
+on_each! {
+    { on_postgres Postgres "tls", on_mariadb Mariadb "tls" }
+
+    /// Of certificates and keys, in one attempt.
+    async fn an_unusable_file_is_named_with_its_parameter(server: &impl Server) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let other = folder.path().join("other");
+        std::fs::write(&other, "no certificate").expect("a file");
+        let (other, missing) = (other.display().to_string(), "/no/such/file");
+        let (verify, root, cert, key) = if server.url().starts_with("mysql") {
+            ("ssl-mode=VERIFY_CA", "ssl-ca", "ssl-cert", "ssl-key")
+        } else {
+            ("sslmode=verify-ca", "sslrootcert", "sslcert", "sslkey")
+        };
+        for (query, named, path) in [
+            (format!("{root}={missing}"), root, missing),
+            (format!("{root}={other}"), root, &*other),
+            (format!("{cert}={missing}&{key}={missing}"), cert, missing),
+            (format!("{cert}={other}&{key}={other}"), cert, &*other),
+        ] {
+            let url = format!("{}?{verify}&{query}", server.url());
+            let env = [("SOURCE", "plain"), ("DATABASE_URL", &url)];
+            let function = Function::start_program(program("field_function"), server, &env).await;
+            for form in FORMS {
+                let answer = function.script(form, "select 'a'").await;
+                let message = &answer.error().message;
+                let named = format!("`{named}` names the file `{path}`");
+                assert!(message.contains(&named), "{form}: {message}");
+                assert!(message.contains("(1 attempt in"), "{form}: {message}");
+                assert!(!message.contains("s3cret"), "{form}: {message}");
+            }
+        }
     }
 }

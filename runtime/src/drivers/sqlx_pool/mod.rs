@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 pub(super) use self::failures::recover;
 use self::failures::{FailureTimes, cure};
 use self::idle_time::IdleTime;
-use super::{Driver, Options, endpoint::Endpoint, error_kind::error_kind, session, target};
+use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, catch_panic, retry};
 use crate::error::{Error, ErrorKind};
@@ -46,14 +46,19 @@ pub(super) async fn open<DB: Driver>(
         Ok::<_, Error>(build_pool::<DB>(options, source, attempt))
     };
     let mut pool = build()?;
-    match first_connection(&pool, &endpoint, source, is_retry).await {
+    let opened = match first_connection(&pool, &endpoint, source, is_retry).await {
         Err(OpenError::Pool(error)) if DB::rejected_startup_parameter(&error, source) => {
             target::expect_own_session(source)?;
             pool = build()?;
-            first_connection(&pool, &endpoint, source, is_retry).await?;
+            first_connection(&pool, &endpoint, source, is_retry).await
         }
-        result => result?,
-    }
+        result => result,
+    };
+    let uses_path = DB::uses_path(&endpoint.options::<DB>(source)?);
+    opened.map_err(|error| match error {
+        OpenError::Pool(error) => error::connecting(error, uses_path, endpoint.url()),
+        OpenError::Probe(error) => error,
+    })?;
     Ok(pool)
 }
 
@@ -70,15 +75,6 @@ pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<Pool<DB>,
 enum OpenError {
     Pool(sqlx::Error),
     Probe(Error),
-}
-
-impl From<OpenError> for Error {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Pool(error) => error.into(),
-            OpenError::Probe(error) => error,
-        }
-    }
 }
 
 async fn first_connection<DB: Driver>(

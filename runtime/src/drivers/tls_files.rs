@@ -1,0 +1,121 @@
+//! The files of certificates and keys that a URL or the environment names.
+
+use url::Url;
+
+/// A parameter that names a file.
+struct Parameter {
+    names: &'static [&'static str],
+    /// The variable that sqlx reads for PostgreSQL if the URL has no such parameter.
+    variable: &'static str,
+    content: &'static str,
+    /// The end of the line that begins the content in PEM format.
+    marker: &'static str,
+}
+
+const PARAMETERS: [Parameter; 3] = [
+    Parameter {
+        names: &["sslrootcert", "ssl-root-cert", "sslca", "ssl-ca"],
+        variable: "PGSSLROOTCERT",
+        content: "certificate",
+        marker: "CERTIFICATE-----",
+    },
+    Parameter {
+        names: &["sslcert", "ssl-cert"],
+        variable: "PGSSLCERT",
+        content: "certificate",
+        marker: "CERTIFICATE-----",
+    },
+    Parameter {
+        names: &["sslkey", "ssl-key"],
+        variable: "PGSSLKEY",
+        content: "private key",
+        marker: "PRIVATE KEY-----",
+    },
+];
+
+/// Returns the first problem with a file that the URL or the environment names: its parameter, its
+/// path, and the cause.
+pub(super) fn problem(url: &str) -> Option<String> {
+    files(url).into_iter().find_map(|(name, path, parameter)| {
+        let file = format!("`{name}` names the file `{path}`");
+        match std::fs::read(&path) {
+            Err(error) => Some(format!("{file}, which cannot be read: {error}")),
+            Ok(content) => {
+                let Parameter {
+                    content: what,
+                    marker,
+                    ..
+                } = parameter;
+                let is_pem = String::from_utf8_lossy(&content).contains(marker);
+                (!is_pem).then(|| format!("{file}, which holds no {what} in PEM format"))
+            }
+        }
+    })
+}
+
+/// Lists the files, for an error of TLS whose cause is one of them.
+pub(super) fn list(url: &str) -> Option<String> {
+    let files = files(url).into_iter();
+    files
+        .map(|(name, path, _)| format!("`{name}` names the file `{path}`"))
+        .reduce(|all, file| format!("{all}, {file}"))
+}
+
+/// Returns the files, each with the name of its parameter or variable. A value that is itself in
+/// PEM format is none, and may be secret.
+fn files(url: &str) -> Vec<(String, String, &'static Parameter)> {
+    let Ok(url) = Url::parse(url) else {
+        return Vec::new();
+    };
+    let is_postgres = url.scheme().starts_with("postgres");
+    let file = |parameter: &'static Parameter| {
+        // The last one wins, as in sqlx.
+        let in_url = url
+            .query_pairs()
+            .filter(|(key, _)| parameter.names.contains(&key.as_ref()))
+            .last()
+            .map(|(key, value)| (key.into_owned(), value.into_owned()));
+        let in_environment = || {
+            let path = std::env::var(parameter.variable).ok()?;
+            is_postgres.then(|| (parameter.variable.to_owned(), path))
+        };
+        let (name, path) = in_url.or_else(in_environment)?;
+        (!path.contains("-----BEGIN")).then_some((name, path, parameter))
+    };
+    PARAMETERS.iter().filter_map(file).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_missing_or_in_another_format_is_named() {
+        // A file that is no certificate.
+        let toml = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let inline = "-----BEGIN PRIVATE KEY-----%0As3cret%0A-----END PRIVATE KEY-----";
+        for (query, expected) in [
+            (format!("sslkey={inline}"), None),
+            ("sslmode=require".to_owned(), None),
+            (
+                format!("ssl-ca={toml}"),
+                Some("holds no certificate in PEM"),
+            ),
+            (
+                format!("sslkey={toml}"),
+                Some("holds no private key in PEM"),
+            ),
+            (
+                format!("sslkey={inline}&sslcert=/no/such"),
+                Some("`sslcert` names the file `/no/such`, which cannot be read"),
+            ),
+        ] {
+            let url = format!("mysql://app:s3cret@host/app?{query}");
+            let problem = problem(&url);
+            let text = problem.as_deref().unwrap_or_default();
+            assert_eq!(problem.is_some(), expected.is_some(), "{query}: {text}");
+            assert!(text.contains(expected.unwrap_or_default()), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+    }
+}
