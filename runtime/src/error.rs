@@ -94,7 +94,7 @@ pub enum Error {
 /// |---|---|---|---|---|
 /// | [`Saturated`](Self::Saturated) | too many connections to the server, for the role, or to the database | too many connections to the server or for the user; the hourly quota; no thread left | no client connection left; `query_wait_timeout` | all of [`max_connections`](crate::Source::max_connections) in use in this sandbox |
 /// | [`Unavailable`](Self::Unavailable) | starting, stopping or crashed; sign-in timed out; out of memory; a broken connection | stopping, offline, or out of memory; session ended; cluster node not ready | server down; sign-in at the server keeps failing; shutting down | refused, reset, or closed, also during the TLS handshake; timed out; host name without an address; SQLite: busy or locked |
-/// | [`Rejected`](Self::Rejected) | password, role, database; every other error | password, database; host blocked; every other error | authentication failed; unknown database; every other error | certificate; no TLS; a file that the URL names; a malformed URL; a panic in the driver |
+/// | [`Rejected`](Self::Rejected) | password, role, database; every other error | password, database; host blocked; every other error | authentication failed; unknown database; every other error | certificate; no TLS; an unusable file of a certificate or key that the URL names; a malformed URL; a panic in the driver |
 ///
 /// With [`Source::credentials`](crate::Source::credentials) a rejected user name or password is
 /// retried. If the server rejects it until the time is up, the kind is `Unavailable`.

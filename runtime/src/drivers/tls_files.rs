@@ -54,11 +54,23 @@ pub(super) fn problem(url: &str) -> Option<String> {
 }
 
 /// Lists the files, for an error of TLS whose cause is one of them.
+///
+/// Of a bundle, sqlx with native-tls reads the first certificate only.
 pub(super) fn list(url: &str) -> Option<String> {
-    let files = files(url).into_iter();
-    files
-        .map(|(name, path, _)| format!("`{name}` names the file `{path}`"))
-        .reduce(|all, file| format!("{all}, {file}"))
+    let file = |(name, path, _): (String, String, _)| {
+        let content = std::fs::read(&path).unwrap_or_default();
+        let certificates = String::from_utf8_lossy(&content)
+            .matches("BEGIN CERTIFICATE-----")
+            .count();
+        let bundle = if certificates > 1 {
+            ", which has several certificates: `tls-native-tls` of sqlx reads the first only"
+        } else {
+            ""
+        };
+        format!("`{name}` names the file `{path}`{bundle}")
+    };
+    let files = files(url).into_iter().map(file);
+    files.reduce(|all, file| format!("{all}; {file}"))
 }
 
 /// Returns the files, each with the name of its parameter or variable. A value that is itself in
