@@ -5,7 +5,7 @@ use crate::connect::{Connect, FromConnection};
 use crate::error::Error;
 use crate::pool::SharedLease;
 use crate::response::Outcome;
-use crate::statics::{Lease, Shared};
+use crate::statics::{Lease, LeaseEnd, Shared};
 
 database_trait! {
     {
@@ -52,16 +52,19 @@ impl<S: Connect + Sync> SettleOnReturn for SharedLease<S> {
     }
 }
 
-/// The handler or its stream settles the lease.
+/// The lease connects when the handler opens it. The handler or its stream settles the lease, or
+/// the handler drops it.
 #[diagnostic::do_not_recommend]
 impl<H: FromConnection> ByValue for Lease<H> {
-    type OnReturn = ();
+    type OnReturn = LeaseEnd<H::Connection>;
 
-    async fn lease(from: &'static Shared<Self>) -> Result<(Self, ()), Error> {
-        from.lease().await.map(|lease| (lease, ()))
+    async fn lease(from: &'static Shared<Self>) -> Result<(Self, Self::OnReturn), Error> {
+        Ok(from.lease_on_first_use())
     }
 }
 
-impl SettleOnReturn for () {
-    fn settle(self, _: Outcome) {}
+impl<C: Connect> SettleOnReturn for LeaseEnd<C> {
+    fn settle(self, outcome: Outcome) {
+        Self::settle(self, outcome);
+    }
 }

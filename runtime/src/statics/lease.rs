@@ -1,43 +1,77 @@
 //! The hold of one invocation on a connection.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Static;
-use crate::connect::FromConnection;
+use crate::connect::{Connect, FromConnection};
 use crate::error::Error;
 use crate::pool::{CheckedOut, Pool};
 use crate::response::Outcome;
+use crate::sync::Mutex;
 
 /// The hold of one invocation on a connection.
 ///
-/// [`settle`](Self::settle) releases the connection. An opened lease that is dropped instead drops
-/// its connection, because the connection's state is unknown. That happens after a panic, a
-/// cancelled future, or a failed BEGIN or COMMIT.
+/// A lease of [`Exclusive::lease`](crate::Exclusive::lease) has its connection. One that a handler
+/// takes by value connects when it is opened for the first time: a handler that does not open it
+/// sends nothing, and does not fail without a server.
+///
+/// [`settle`](Self::settle) releases the connection. A lease of a handler may also be dropped in
+/// the handler: the annotated function then settles it with the handler's outcome.
+/// Any other opened lease that is dropped drops its connection, because the connection's state is
+/// unknown. That happens after a panic, a cancelled future, or a failed BEGIN or COMMIT.
 /// A lease that was not opened releases its connection.
 ///
 /// A handler that takes a lease by value can move it into the body of a streamed response, which
 /// settles it at its end.
 #[must_use = "a lease that is dropped drops its connection: settle it"]
 pub struct Lease<H: FromConnection> {
-    /// `None` only while the lease is being dropped.
+    from: &'static Static,
+    /// `None` until a lease on first use is opened, and while a lease is being dropped.
     checked_out: Option<CheckedOut<H::Connection>>,
-    is_opened: bool,
+    progress: Progress,
+    /// Where a lease of a handler leaves its connection when it is dropped.
+    slot: Option<Arc<Slot<H::Connection>>>,
 }
+
+/// The use of a lease so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Progress {
+    Unopened,
+    Opened,
+    /// Opening failed or was cancelled.
+    Failed,
+}
+
+/// The reason for dropping the connection of a lease that was not settled.
+const NOT_SETTLED: &str = "the handler panicked or was cancelled, or BEGIN or COMMIT failed";
 
 impl<H: FromConnection> Lease<H> {
     /// Acquires a connection from the pool of a static.
     pub(super) async fn acquire(from: &'static Static) -> Result<Self, Error> {
-        let pool = from.pool(Pool::<H::Connection>::new)?;
-        let checked_out = pool.acquire(&from.counters).await?;
-        Ok(Self {
-            checked_out: Some(checked_out),
-            is_opened: false,
-        })
+        let checked_out = check_out::<H>(from).await?;
+        let (mut lease, _) = Self::on_first_use(from);
+        (lease.checked_out, lease.slot) = (Some(checked_out), None);
+        Ok(lease)
+    }
+
+    /// Makes a lease that acquires its connection when it is opened.
+    pub(super) fn on_first_use(from: &'static Static) -> (Self, LeaseEnd<H::Connection>) {
+        let slot = Arc::new(Slot(Mutex::new(Place::Handler(None))));
+        let lease = Self {
+            from,
+            checked_out: None,
+            progress: Progress::Unopened,
+            slot: Some(Arc::clone(&slot)),
+        };
+        (lease, LeaseEnd(slot))
     }
 
     /// Makes the handler's argument from the connection: the connection itself, or a transaction
-    /// on it.
+    /// on it. A lease that a handler takes by value first acquires its connection, as
+    /// [`Exclusive::lease`](crate::Exclusive::lease) does.
     ///
+    /// A lease can be opened several times, also after an error.
     /// If BEGIN finds a kept connection dead, within
     /// [`check_timeout`](crate::Source::check_timeout), the connection is replaced.
     ///
@@ -46,12 +80,28 @@ impl<H: FromConnection> Lease<H> {
     /// [`Error::Transaction`] if the server rejects BEGIN. The errors of
     /// [`Exclusive::lease`](crate::Exclusive::lease) if the server cannot be reached within
     /// [`connect_timeout`](crate::Source::connect_timeout), or has no session left.
+    // Cancellation safety: this lease owns the connection, which counts as failed until it is open.
     pub async fn open(lease: &mut Self) -> Result<H::Open<'_>, Error> {
-        let Some(checked_out) = &mut lease.checked_out else {
-            return Err(Error::broken("the lease was settled before"));
+        let Self {
+            from,
+            checked_out,
+            progress,
+            ..
+        } = lease;
+        if *progress == Progress::Failed
+            && let Some(failed) = checked_out.take()
+        {
+            failed.discard("it could not be opened");
+        }
+        let checked_out = match checked_out {
+            Some(checked_out) => checked_out,
+            // Boxed, because most leases have their connection.
+            none => none.insert(Box::pin(check_out::<H>(from)).await?),
         };
-        lease.is_opened = true;
-        checked_out.open::<H>().await
+        *progress = Progress::Failed;
+        let open = checked_out.open::<H>().await?;
+        *progress = Progress::Opened;
+        Ok(open)
     }
 
     /// Releases the connection at once and without awaiting.
@@ -66,16 +116,82 @@ impl<H: FromConnection> Lease<H> {
     }
 }
 
+/// Acquires a connection from the pool of a static.
+async fn check_out<H: FromConnection>(
+    from: &'static Static,
+) -> Result<CheckedOut<H::Connection>, Error> {
+    let pool = from.pool(Pool::<H::Connection>::new)?;
+    pool.acquire(&from.counters).await
+}
+
 impl<H: FromConnection> Drop for Lease<H> {
     fn drop(&mut self) {
-        match self.checked_out.take() {
-            Some(checked_out) if self.is_opened => {
-                checked_out
-                    .discard("the handler panicked or was cancelled, or BEGIN or COMMIT failed");
-            }
-            Some(checked_out) => checked_out.release(Outcome::Success),
-            None => {}
+        let Some(checked_out) = self.checked_out.take() else {
+            return;
+        };
+        match (self.progress, self.slot.take()) {
+            (Progress::Unopened, _) => checked_out.release(Outcome::Success),
+            (Progress::Opened, Some(slot)) => slot.put(checked_out),
+            (Progress::Opened, None) | (Progress::Failed, _) => checked_out.discard(NOT_SETTLED),
         }
+    }
+}
+
+/// The place of a connection between the drop of its lease in a handler and the handler's end.
+pub(crate) struct Slot<C>(Mutex<Place<C>>);
+
+enum Place<C> {
+    /// The handler runs. It has dropped its lease if there is a connection.
+    Handler(Option<CheckedOut<C>>),
+    /// The handler has ended. A lease that is dropped later is nobody's.
+    Ended,
+}
+
+impl<C: Connect> Slot<C> {
+    fn put(&self, checked_out: CheckedOut<C>) {
+        let mut place = self.0.lock();
+        if let Place::Handler(slot) = &mut *place {
+            *slot = Some(checked_out);
+            return;
+        }
+        drop(place);
+        checked_out.discard(NOT_SETTLED);
+    }
+
+    fn end(&self) -> Option<CheckedOut<C>> {
+        match std::mem::replace(&mut *self.0.lock(), Place::Ended) {
+            Place::Handler(checked_out) => checked_out,
+            Place::Ended => None,
+        }
+    }
+}
+
+/// The part of a lease that stays with the annotated function. Dropped without
+/// [`settle`](Self::settle), it drops the connection.
+#[must_use = "the connection is dropped with it: settle it"]
+pub struct LeaseEnd<C: Connect>(Arc<Slot<C>>);
+
+impl<C: Connect> LeaseEnd<C> {
+    /// Releases the connection if the handler has dropped its lease. Otherwise the lease may
+    /// outlive the handler, and whoever has it settles it.
+    pub(crate) fn settle(self, outcome: Outcome) {
+        if let Some(checked_out) = self.0.end() {
+            checked_out.release(outcome);
+        }
+    }
+}
+
+impl<C: Connect> Drop for LeaseEnd<C> {
+    fn drop(&mut self) {
+        if let Some(checked_out) = self.0.end() {
+            checked_out.discard(NOT_SETTLED);
+        }
+    }
+}
+
+impl<C: Connect> fmt::Debug for LeaseEnd<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseEnd").finish_non_exhaustive()
     }
 }
 
@@ -87,9 +203,143 @@ impl<H: FromConnection> fmt::Debug for Lease<H> {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+
     use super::*;
-    use crate::statics::Exclusive;
-    use crate::testing::{Fake, SOURCE};
+    use crate::statics::{Exclusive, Shared};
+    use crate::testing::{Fake, FakeTransaction, Gate, SOURCE, alive, set};
+
+    /// Waits until all spawned work is done.
+    async fn settled() {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_handler_settles_a_lease_that_was_dropped_in_it() {
+        static DB: Shared<Lease<Fake>> = Shared::new(SOURCE);
+        for (outcome, opened, checked, discarded) in [
+            (Some(Outcome::Success), 1, 0, 0),
+            (Some(Outcome::Failure), 1, 1, 0),
+            (None, 1, 1, 1),
+            (Some(Outcome::Success), 2, 1, 1),
+        ] {
+            let (mut lease, end) = DB.lease_on_first_use();
+            Lease::open(&mut lease).await.expect("a connection");
+            drop(lease);
+            match outcome {
+                Some(outcome) => end.settle(outcome),
+                None => drop(end),
+            }
+            settled().await;
+            let stats = DB.stats();
+            let counts = (stats.opened, stats.checked, stats.discarded);
+            assert_eq!(counts, (opened, checked, discarded), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_outlives_its_handler_is_settled_by_its_owner() {
+        static DB: Shared<Lease<Fake>> = Shared::new(SOURCE);
+        for settles in [true, false] {
+            let (mut lease, end) = DB.lease_on_first_use();
+            end.settle(Outcome::Failure);
+            Lease::open(&mut lease).await.expect("a connection");
+            if settles {
+                Lease::settle(lease, Outcome::Success);
+            } else {
+                drop(lease);
+            }
+            settled().await;
+        }
+        let stats = DB.stats();
+        assert_eq!((stats.opened, stats.checked, stats.discarded), (1, 0, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_can_be_opened_again_after_each_failure() {
+        static DB: Shared<Lease<FakeTransaction>> = Shared::new(SOURCE);
+        for shut in [Gate::Err, Gate::Transient, Gate::Never] {
+            let (mut lease, end) = DB.lease_on_first_use();
+            set(|fakes| fakes.connect = shut);
+            assert!(Lease::open(&mut lease).await.is_err(), "{shut:?}");
+            set(|fakes| {
+                fakes.connect = Gate::Ok;
+                fakes.begin = (usize::MAX, shut, Gate::Ok);
+            });
+            assert!(Lease::open(&mut lease).await.is_err(), "{shut:?}");
+            set(|fakes| fakes.begin = (0, Gate::Ok, Gate::Ok));
+            Lease::open(&mut lease).await.expect("a transaction");
+            assert_eq!(alive(), 1, "the failed one is dropped");
+            drop(lease);
+            drop(end);
+            assert_eq!(alive(), 0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_lost_when_open_is_dropped_at_any_await() {
+        static DB: Shared<Lease<FakeTransaction>> = Shared::new(SOURCE.max_connections(1));
+        for (connect, begin) in [
+            (Gate::Never, Gate::Ok),
+            (Gate::Slow, Gate::Never),
+            (Gate::Ok, Gate::Slow),
+        ] {
+            for polls in 1..4 {
+                set(|fakes| {
+                    fakes.connect = connect;
+                    fakes.begin = (usize::MAX, begin, begin);
+                });
+                let (mut lease, end) = DB.lease_on_first_use();
+                {
+                    let mut open = pin!(Lease::open(&mut lease));
+                    let mut cx = Context::from_waker(Waker::noop());
+                    for _ in 0..polls {
+                        if let Poll::Ready(open) = open.as_mut().poll(&mut cx) {
+                            open.expect("a transaction");
+                            break;
+                        }
+                        tokio::time::advance(Duration::from_millis(15)).await;
+                    }
+                }
+                drop(lease);
+                end.settle(Outcome::Success);
+                set(|fakes| {
+                    fakes.connect = Gate::Ok;
+                    fakes.begin = (0, Gate::Ok, Gate::Ok);
+                });
+                settled().await;
+                // Its permit is free again.
+                let (mut lease, end) = DB.lease_on_first_use();
+                Lease::open(&mut lease).await.expect("a transaction");
+                drop(lease);
+                drop(end);
+                assert_eq!(alive(), 0, "{connect:?} {begin:?} {polls}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lease_that_is_dropped_by_a_panic_drops_its_connection() {
+        static DB: Shared<Lease<Fake>> = Shared::new(SOURCE);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let handler = async {
+            let (mut lease, _end) = DB.lease_on_first_use();
+            Lease::open(&mut lease).await.expect("a connection");
+            std::panic::resume_unwind(Box::new("the handler panicked"));
+        };
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(handler)));
+        assert!(result.is_err());
+        assert_eq!(
+            (DB.stats().opened, DB.stats().discarded, alive()),
+            (1, 1, 0)
+        );
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_dropped_lease_keeps_its_connection_until_it_is_opened() {

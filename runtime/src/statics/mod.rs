@@ -6,6 +6,7 @@ mod shared;
 
 pub use exclusive::Exclusive;
 pub use lease::Lease;
+pub(crate) use lease::LeaseEnd;
 pub use shared::Shared;
 
 use std::fmt;

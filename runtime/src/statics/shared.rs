@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Lease, Static};
+use super::{Lease, LeaseEnd, Static};
 use crate::connect::{Connect, FromConnection, retry};
 use crate::error::Error;
 use crate::pool::{SharedLease, SharedValue};
@@ -82,6 +82,12 @@ impl<H: FromConnection> Shared<Lease<H>> {
     /// Returns the errors of [`Exclusive::lease`](crate::Exclusive::lease).
     pub async fn lease(&'static self) -> Result<Lease<H>, Error> {
         Lease::acquire(&self.inner).await
+    }
+
+    /// Makes a lease that connects when it is opened, and the part of it that stays with the
+    /// annotated function.
+    pub(crate) fn lease_on_first_use(&'static self) -> (Lease<H>, LeaseEnd<H::Connection>) {
+        Lease::on_first_use(&self.inner)
     }
 
     /// Opens a connection before the first invocation needs it. See

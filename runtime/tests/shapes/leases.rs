@@ -1,7 +1,7 @@
 //! Leases by value, whose connections outlive the handler.
 
 use lambda_http::Error;
-use reuse_db::{Lease, Outcome, reuse_db};
+use reuse_db::{Finish, Lease, Outcome, reuse_db};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::task::JoinHandle;
 
@@ -72,11 +72,64 @@ async fn does_not_need_it(_db: Lease<SqliteConnection>) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn an_unopened_lease_that_is_dropped_releases_its_connection() {
+async fn a_lease_that_is_not_opened_opens_no_connection() {
     for _ in 0..3 {
         does_not_need_it().await.expect("nothing to fail");
     }
-    assert_eq!(counts(DOES_NOT_NEED_IT_DB.stats()), one_connection(3));
+    assert_eq!(DOES_NOT_NEED_IT_DB.stats().opened, 0);
+    assert_eq!(DOES_NOT_NEED_IT_DB.stats().reused, 0);
+}
+
+/// Opens the lease twice and does not settle it.
+#[reuse_db(source = MEMORY)]
+async fn on_first_use(fails: bool, mut db: Lease<SqliteConnection>) -> Result<i64, Error> {
+    sqlx::query("insert into notes values ('a note')")
+        .execute(Lease::open(&mut db).await?)
+        .await?;
+    let notes = sqlx::query_scalar("select count(*) from notes")
+        .fetch_one(Lease::open(&mut db).await?)
+        .await?;
+    if fails {
+        return Err("the handler failed".into());
+    }
+    Ok(notes)
+}
+
+#[tokio::test]
+async fn the_annotated_function_settles_a_lease_that_the_handler_drops() {
+    for n in 1..4 {
+        assert_eq!(on_first_use(false).await.expect("a count"), n);
+    }
+    let stats = ON_FIRST_USE_DB.stats();
+    assert_eq!(counts(stats), one_connection(3));
+    on_first_use(true).await.expect_err("its own error");
+    let notes = on_first_use(false).await.expect("a count");
+    assert_eq!(notes, 5, "the same connection");
+    assert_eq!(ON_FIRST_USE_DB.stats().checked, stats.checked + 1);
+}
+
+/// A handler's own commit.
+#[reuse_db(source = MEMORY)]
+async fn commits(mut db: Lease<Transaction<'_, Sqlite>>) -> Result<(), Error> {
+    let mut transaction = Lease::open(&mut db).await?;
+    sqlx::query("insert into notes values ('a note')")
+        .execute(&mut *transaction)
+        .await?;
+    Finish::finish(transaction, Outcome::Success).await?;
+    // A transaction that is dropped is rolled back.
+    let mut transaction = Lease::open(&mut db).await?;
+    sqlx::query("insert into notes values ('another')")
+        .execute(&mut *transaction)
+        .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_leased_transaction_is_committed_by_the_handler() {
+    for n in 1..3 {
+        commits().await.expect("a commit");
+        assert_eq!(borrows().await.expect("a count"), n);
+    }
 }
 
 /// Leases a transaction beside a connection.
@@ -107,7 +160,8 @@ async fn a_leased_transaction_has_a_connection_of_its_own() {
 }
 
 #[reuse_db(source = NOWHERE)]
-async fn nowhere(_db: Lease<SqliteConnection>) -> Result<(), Error> {
+async fn nowhere(mut db: Lease<SqliteConnection>) -> Result<(), Error> {
+    Lease::open(&mut db).await?;
     Ok(())
 }
 

@@ -216,8 +216,8 @@ on_each_server! {
 #[tokio::test]
 async fn a_violated_constraint_costs_no_connection_on_postgres() {
     let server = <Postgres as Server>::launch().await;
-    let ids = "create table ids (id int primary key); insert into ids values (1)";
-    change(&server, ids).await;
+    change(&server, "create table ids (id int primary key)").await;
+    change(&server, "insert into ids values (1)").await;
     for form in FORMS {
         let function = Function::start_scripted(&server, "plain").await;
         for wrapper in WRAPPERS {
