@@ -8,6 +8,8 @@
 
 mod connecting;
 mod failing_connection;
+mod on_first_use;
+mod outcomes;
 mod pools;
 mod session_state;
 mod transactions;

@@ -1,12 +1,13 @@
 //! A function that runs the statements in the body of its request, for the reports from the field.
 //!
-//! The path selects the form of the parameter: `/conn`, `/tx` or `/pool`. Each line of the body is
+//! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/lease` or `/lease-tx`.
+//! Each line of the body is
 //! a statement. A line that begins with `raw ` is not prepared.
 //!
 //! | parameter | selects |
 //! |---|---|
 //! | `error` | the treatment of an error: returned (default), wrapped in an `enum` or `anyhow`, kept as `text`, a `response` with status 500, or `swallow` |
-//! | `end` | the end after the statements: a response (default), `fail`, `not-found` as an error, or a status |
+//! | `end` | the end after the statements: a response (default), `fail`, `not-found` as an error, `panic`, or a status |
 //! | `persistent` | `no` runs prepared statements without keeping them |
 //!
 //! | variable | selects |
@@ -28,7 +29,7 @@ macro_rules! forms {
             $(
                 pub(crate) mod $source {
                     use lambda_http::{Body, Error, Request, Response};
-                    use reuse_db::{Source, reuse_db};
+                    use reuse_db::{Finish, Lease, Outcome, Source, reuse_db};
                     use sqlx::{$connection, $database, Pool, Transaction};
 
                     use crate::script::{Script, run};
@@ -65,11 +66,43 @@ macro_rules! forms {
                         script.conclude(result)
                     }
 
+                    /// Opens the lease for each of two runs, and not at all without statements.
+                    #[reuse_db(source = SOURCE)]
+                    async fn lease(
+                        request: Request,
+                        mut db: Lease<$connection>,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        if script.statements.is_empty() {
+                            return script.conclude(Ok(Default::default()));
+                        }
+                        let _ = run!(script, &mut *Lease::open(&mut db).await?);
+                        let result = run!(script, &mut *Lease::open(&mut db).await?);
+                        script.conclude(result)
+                    }
+
+                    #[reuse_db(source = SOURCE)]
+                    async fn lease_tx(
+                        request: Request,
+                        mut db: Lease<Transaction<'_, $database>>,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        if script.statements.is_empty() {
+                            return script.conclude(Ok(Default::default()));
+                        }
+                        let mut tx = Lease::open(&mut db).await?;
+                        let findings = run!(script, &mut *tx)?;
+                        Finish::finish(tx, Outcome::Success).await?;
+                        script.conclude(Ok(findings))
+                    }
+
                     pub(crate) async fn route(request: Request) -> Result<Response<Body>, Error> {
                         match request.uri().path() {
                             "/conn" => conn(request).await,
                             "/tx" => tx(request).await,
                             "/pool" => pool(request).await,
+                            "/lease" => lease(request).await,
+                            "/lease-tx" => lease_tx(request).await,
                             path => Err(format!("no route {path}").into()),
                         }
                     }

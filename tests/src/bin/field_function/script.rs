@@ -51,6 +51,7 @@ impl Script {
             "" => 200,
             "fail" => return Err("the handler failed".into()),
             "not-found" => return Err(NotFound.into()),
+            "panic" => std::panic::resume_unwind(Box::new("the handler panicked")),
             status => status.parse()?,
         };
         let stats = reuse_db::stats();
