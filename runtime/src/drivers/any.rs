@@ -33,7 +33,12 @@ impl Driver for Any {
         install_drivers();
         let schemes = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
         error::expect_scheme(url, &schemes, source)?;
-        AnyConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))
+        let url = if url.starts_with("postgres") {
+            super::statement_cache::bounded(url)
+        } else {
+            url.into()
+        };
+        AnyConnectOptions::from_str(&url).map_err(|error| error::malformed(error, source))
     }
 
     /// Returns `true` for a socket, in the URL's parameters or as its host, and for a file.

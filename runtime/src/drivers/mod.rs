@@ -7,6 +7,8 @@ pub(crate) mod failure;
 mod impls;
 mod session;
 mod sqlx_pool;
+#[cfg(any(feature = "postgres", feature = "any"))]
+mod statement_cache;
 mod target;
 mod tls_files;
 mod transaction;

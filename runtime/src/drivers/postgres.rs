@@ -12,7 +12,7 @@ use sqlx::{
 
 use super::session::{self, end_transaction, outside_transaction};
 use super::target::{self, Rejection};
-use super::{Driver, driver, error};
+use super::{Driver, driver, error, statement_cache};
 use crate::connect::Reset;
 use crate::environment;
 use crate::error::Error;
@@ -72,8 +72,8 @@ impl Driver for Postgres {
 
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
-        let mut options =
-            PgConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))?;
+        let mut options = PgConnectOptions::from_str(&statement_cache::bounded(url))
+            .map_err(|error| error::malformed(error, source))?;
         if options.get_application_name().is_none()
             && let Some(name) = session_name()
         {

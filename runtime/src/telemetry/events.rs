@@ -91,6 +91,16 @@ pub(crate) fn left_open(function: &str, handler: &str) {
     );
 }
 
+/// A URL turns the cache of prepared statements off. Logged once.
+#[cfg(any(feature = "postgres", feature = "any"))]
+pub(crate) fn statement_cache() {
+    tracing::warn!(
+        target: "reuse_db",
+        "statement cache: a capacity of 0 leaks each statement at the server; using 1: write \
+         `.persistent(false)` at a query or `Source::transaction_pooler` instead"
+    );
+}
+
 /// An invocation, or the initialization, gets no connection.
 pub(crate) fn unavailable(error: &dyn Display, took: Duration) {
     tracing::warn!(target: "reuse_db", %error, ?took, "unavailable");

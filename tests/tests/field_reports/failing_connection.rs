@@ -2,8 +2,8 @@
 
 use lambda_bench::lambda::{Answer, Outcome};
 use lambda_bench::servers::{Mariadb, Postgres};
-use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, LOGGED, program};
 use reuse_db_tests::on_each_server;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -228,4 +228,32 @@ async fn a_violated_constraint_costs_no_connection_on_postgres() {
         assert_eq!(function.proxy.connections(), 1, "{form}");
         assert_eq!(stat(&function, form, "discarded").await, 0, "{form}");
     }
+}
+
+#[tokio::test]
+async fn a_cache_without_capacity_leaves_no_statements_at_the_server() {
+    let server = <Postgres as Server>::launch().await;
+    let url = format!("{}?statement-cache-capacity=0", server.url());
+    let env = [
+        ("DATABASE_URL", url.as_str()),
+        LOGGED[0],
+        LOGGED[1],
+        LOGGED[2],
+    ];
+    let function = Function::start_program(program("field_function"), &server, &env).await;
+    for form in FORMS {
+        for n in 0..20 {
+            function
+                .script(form, &format!("select {}", n % 3))
+                .await
+                .ok();
+        }
+        let count = "raw select count(*)::text from pg_prepared_statements";
+        assert_eq!(function.rows(form, count).await, ["1"], "{form}");
+    }
+    let events = function.events();
+    let warned = events
+        .iter()
+        .filter(|(event, _)| event.contains("statement cache"));
+    assert_eq!(warned.count(), 1, "{events:?}");
 }
