@@ -70,8 +70,10 @@ pub(crate) trait DriverConnect: Connect {
 pub(crate) enum Reset {
     /// The session equals a new one.
     Complete,
-    /// Some of the session's state stays, such as variables.
+    /// The handler has changed nothing that the driver can see, and SQL cannot reset the rest.
     Partial,
+    /// The handler has changed what SQL cannot reset. A new connection must replace this one.
+    Changed,
 }
 
 /// The treatment of a connection after an invocation, the least first.

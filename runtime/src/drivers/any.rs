@@ -75,6 +75,21 @@ impl Driver for Any {
         }
     }
 
+    async fn set_up(
+        connection: &mut AnyConnection,
+        source: &Source,
+        sql: String,
+    ) -> Result<(), sqlx::Error> {
+        match connection.backend_name() {
+            #[cfg(feature = "mysql")]
+            "MySQL" => super::mysql::set_up::<Self>(connection, source, sql).await,
+            _ => {
+                let _ = source;
+                Self::execute(connection, sql).await
+            }
+        }
+    }
+
     async fn text(
         connection: &mut AnyConnection,
         sql: &'static str,
@@ -89,7 +104,10 @@ impl Driver for Any {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => super::postgres::check::<Self>(connection, source).await,
             #[cfg(feature = "mysql")]
-            "MySQL" => super::mysql::probe_session::<Self>(connection, source, None).await,
+            "MySQL" => {
+                let check = super::mysql::probe_session::<Self>(connection, source, None);
+                check.await.map(drop)
+            }
             #[cfg(feature = "sqlite")]
             "SQLite" => rolled_back(connection).await.map(drop),
             _ => {
@@ -104,10 +122,7 @@ impl Driver for Any {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => super::postgres::reset::<Self>(connection, source).await,
             #[cfg(feature = "mysql")]
-            "MySQL" => {
-                let set_up = super::session::set_up_sql::<Self>(source);
-                super::mysql::reset::<Self>(connection, source, set_up).await
-            }
+            "MySQL" => super::mysql::reset::<Self>(connection, source).await,
             _ => {
                 Self::check(connection, source).await?;
                 Ok(Reset::Partial)

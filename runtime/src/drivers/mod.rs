@@ -99,6 +99,15 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         source: &Source,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
+    /// Runs the SQL that sets up a new connection, in one round trip.
+    fn set_up(
+        connection: &mut Self::Connection,
+        _source: &Source,
+        sql: String,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        Self::execute(connection, sql)
+    }
+
     /// Returns the first column of the answer's first row, which is text.
     fn text(
         _connection: &mut Self::Connection,

@@ -9,11 +9,12 @@ use sqlx::{
     MySqlConnection, Row as _, Transaction, Type,
 };
 
-use super::session::{self, outside_transaction};
+use super::session::outside_transaction;
 use super::{Driver, driver, error};
 use crate::connect::Reset;
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
+use crate::sync::Mutex;
 
 driver!(MySql, MySqlConnection);
 
@@ -28,6 +29,15 @@ const CHECK_WRITER: &str = "rollback; \
 
 /// Resets a session as far as SQL can. Variables and temporary tables stay.
 const RESET: &str = "unlock tables; do release_all_locks()";
+
+/// Returns the number of the session's statements that change what SQL cannot reset. A variable
+/// that is set by SELECT is not counted.
+const CHANGES: &str = "show session status where variable_name in ( \
+    'Com_set_option', 'Com_change_db', 'Com_prepare_sql', \
+    'Com_create_table', 'Com_create_temporary_table')";
+
+/// The changes that sqlx makes to a new session.
+const CHANGES_OF_SQLX: u64 = 1;
 
 /// Releases the named locks of a session. A handler that succeeded may have left some.
 const RELEASE_LOCKS: &str = "do release_all_locks()";
@@ -95,15 +105,23 @@ impl Driver for MySql {
     }
 
     async fn check(connection: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
-        probe_session::<Self>(connection, source, None).await
+        let check = probe_session::<Self>(connection, source, None);
+        check.await.map(drop)
+    }
+
+    async fn set_up(
+        connection: &mut MySqlConnection,
+        source: &Source,
+        sql: String,
+    ) -> Result<(), sqlx::Error> {
+        set_up::<Self>(connection, source, sql).await
     }
 
     async fn reset(
         connection: &mut MySqlConnection,
         source: &Source,
     ) -> Result<Reset, sqlx::Error> {
-        let set_up = session::set_up_sql::<Self>(source);
-        reset::<Self>(connection, source, set_up).await
+        reset::<Self>(connection, source).await
     }
 
     async fn inspect(connection: &mut MySqlConnection, _: &Source) -> Result<bool, sqlx::Error> {
@@ -152,25 +170,72 @@ impl Driver for MySql {
     }
 }
 
-/// Resets a session as far as SQL can, for this driver and for `AnyConnection`.
+/// The changes that the set-up of a source makes to a new session.
+static CHANGES_OF_SET_UP: Mutex<Vec<(Source, u64)>> = Mutex::new(Vec::new());
+
+/// Sets up a new connection, and counts the changes to its session in the same round trip. For this
+/// driver and for `AnyConnection`.
+pub(super) async fn set_up<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    sql: String,
+) -> Result<(), sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let sql = AssertSqlSafe(format!("{sql}; {CHANGES}"));
+    let answer = sqlx::raw_sql(sql).fetch_all(connection).await?;
+    let changes = changes::<DB>(&answer);
+    let mut all = CHANGES_OF_SET_UP.lock();
+    all.retain(|(known, _)| known != source);
+    all.push((*source, changes));
+    Ok(())
+}
+
+/// Resets a session as far as SQL can, and finds out whether the rest has changed. For this driver
+/// and for `AnyConnection`.
 pub(super) async fn reset<DB>(
     connection: &mut DB::Connection,
     source: &Source,
-    set_up: Option<String>,
 ) -> Result<Reset, sqlx::Error>
 where
     DB: Database,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'r> i64: Decode<'r, DB> + Type<DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let mut reset = RESET.to_owned();
-    if let Some(set_up) = set_up {
-        reset.push_str("; ");
-        reset.push_str(&set_up);
+    let reset = format!("{RESET}; {CHANGES}");
+    let answer = probe_session::<DB>(connection, source, Some(reset)).await?;
+    let expected = {
+        let all = CHANGES_OF_SET_UP.lock();
+        let known = all.iter().find(|(known, _)| known == source);
+        known.map_or(CHANGES_OF_SQLX, |(_, changes)| *changes)
+    };
+    if changes::<DB>(&answer) == expected {
+        Ok(Reset::Partial)
+    } else {
+        Ok(Reset::Changed)
     }
-    probe_session::<DB>(connection, source, Some(reset)).await?;
-    Ok(Reset::Partial)
+}
+
+/// Returns the sum of the counters among the rows of an answer.
+fn changes<DB>(answer: &[DB::Row]) -> u64
+where
+    DB: Database,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let counter = |row: &DB::Row| -> Option<u64> {
+        let name: String = row.try_get(0).ok()?;
+        let value: String = row.try_get(1).ok()?;
+        let is_counter = name.starts_with("Com_");
+        is_counter.then(|| value.parse().ok()).flatten()
+    };
+    answer.iter().filter_map(counter).sum()
 }
 
 /// Ends what a handler left behind that succeeded, for this driver and for `AnyConnection`.
@@ -186,12 +251,12 @@ pub(super) async fn inspect<DB: Driver>(
     }
 }
 
-/// Performs the health check, and runs the SQL in `more` in the same round trip.
+/// Performs the health check, and runs the SQL in `more` in the same round trip. Returns all rows.
 pub(super) async fn probe_session<DB>(
     connection: &mut DB::Connection,
     source: &Source,
     more: Option<String>,
-) -> Result<(), sqlx::Error>
+) -> Result<Vec<DB::Row>, sqlx::Error>
 where
     DB: Database,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -214,7 +279,7 @@ where
         .await?;
     if source.read_write {
         let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
-        return error::expect_writes(row.try_get::<i64, _>(0)? != 0);
+        error::expect_writes(row.try_get::<i64, _>(0)? != 0)?;
     }
-    Ok(())
+    Ok(answer)
 }

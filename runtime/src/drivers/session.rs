@@ -64,7 +64,7 @@ pub(super) async fn set_up<DB: Driver>(
         return Ok(());
     };
     let idle_limit = idle_limit_sql::<DB>(source);
-    let Err(error) = DB::execute(connection, sql).await else {
+    let Err(error) = DB::set_up(connection, source, sql).await else {
         return Ok(());
     };
     match idle_limit {
@@ -91,7 +91,7 @@ async fn set_up_without<DB: Driver>(
         Err(error) => return Err(error),
     }
     match set_up_sql::<DB>(source) {
-        Some(sql) => DB::execute(connection, sql).await,
+        Some(sql) => DB::set_up(connection, source, sql).await,
         None => Ok(()),
     }
 }

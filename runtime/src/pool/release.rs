@@ -85,10 +85,11 @@ impl<C: Connect> CheckedOut<C> {
         match timeout(source.check_timeout, reset).await {
             Ok(Ok(reset)) => {
                 events::checked(begun.elapsed(), None);
-                if reset == Reset::Partial && source.reset_session {
-                    return self.renew().await;
+                match reset {
+                    Reset::Changed => self.renew().await,
+                    Reset::Partial if source.reset_session => self.renew().await,
+                    Reset::Partial | Reset::Complete => self.make_idle(returning.since),
                 }
-                self.make_idle(returning.since);
             }
             Ok(Err(error)) => self.discard(&error.to_string()),
             Err(_) => self.discard("no answer to the health check after an invocation"),

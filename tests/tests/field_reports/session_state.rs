@@ -109,3 +109,67 @@ async fn a_reset_session_equals_a_new_one() {
         }
     }
 }
+
+/// SQL cannot reset the session, so a new connection replaces it.
+#[tokio::test]
+async fn a_failed_session_of_mysql_equals_a_new_one() {
+    let server = <Mariadb as Server>::launch().await;
+    server.execute("create database other").await;
+    server.execute("grant all on other.* to app").await;
+    let state = "select concat_ws(' ', @@autocommit, @@time_zone, @@sql_mode, \
+        @@foreign_key_checks, @@tx_isolation, @@wait_timeout, database(), coalesce(@tenant, ''), \
+        (select count(*) from information_schema.innodb_trx))";
+    let changes = [
+        "raw set autocommit = 0",
+        "raw set time_zone = '+05:00'",
+        "raw set sql_mode = ''",
+        "raw set foreign_key_checks = 0",
+        "raw set session transaction isolation level read uncommitted",
+        "raw use other",
+        "raw set @tenant = 'a'",
+        "raw create temporary table notes (text varchar(80))",
+        "raw lock tables notes read",
+    ];
+    server.execute("grant process on *.* to app").await;
+    for form in ["/conn", "/pool"] {
+        let function = Function::start_scripted(&server, "plain").await;
+        let new = function.rows(form, state).await;
+        for change in changes {
+            for end in ["fail", "500"] {
+                let script = format!("{change}\nselect 1");
+                function.script(&format!("{form}?end={end}"), &script).await;
+                assert_eq!(
+                    function.rows(form, state).await,
+                    new,
+                    "{form} {end} {change}"
+                );
+                let note = "insert into notes values ('a note')";
+                function.script(form, note).await.ok();
+            }
+        }
+    }
+    let notes = "select count(*) from notes";
+    assert_eq!(server.number(notes).await, 2 * 2 * 9);
+}
+
+/// A route that fails costs no connection if its handler leaves the session as it was.
+#[tokio::test]
+async fn a_failure_that_changes_no_session_costs_no_connection_on_mysql() {
+    let server = <Mariadb as Server>::launch().await;
+    let function = Function::start_scripted(&server, "plain").await;
+    for _ in 0..5 {
+        function.script("/conn?end=fail", "select 1").await;
+        function
+            .script("/conn", "insert into notes values ('a note')")
+            .await
+            .ok();
+        function
+            .script("/tx?end=fail", "insert into notes values ('a note')")
+            .await;
+        function
+            .script("/tx", "insert into notes values ('a note')")
+            .await
+            .ok();
+    }
+    assert_eq!(function.proxy.connections(), 1);
+}

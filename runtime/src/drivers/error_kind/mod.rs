@@ -37,7 +37,7 @@ pub(super) fn finding(error: &sqlx::Error) -> Finding {
     let Some(error) = error.as_database_error() else {
         return Finding::Nothing;
     };
-    let rejects_sign_in = match number_of(error) {
+    let rejects_sign_in = match number(error) {
         Some(1129) => return Finding::HostBlocked,
         Some(number) => rejects_sign_in_by_number(number),
         None => {

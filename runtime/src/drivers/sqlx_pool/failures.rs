@@ -13,7 +13,7 @@ use sqlx::pool::PoolConnection;
 use tokio::runtime::{Handle, Id};
 use tokio::time::timeout;
 
-use crate::connect::{Cure, DriverConnect as _};
+use crate::connect::{Cure, DriverConnect as _, Reset};
 use crate::drivers::Driver;
 use crate::environment;
 use crate::error::Error;
@@ -146,10 +146,14 @@ pub(super) async fn cure<DB: Driver>(
             }
             Ok(())
         }
-        Cure::Reset => connection.reset(source).await.map(drop),
-        Cure::Clear => {
-            connection.reset(source).await?;
-            connection.clear().await
+        Cure::Reset | Cure::Clear => {
+            if connection.reset(source).await? == Reset::Changed {
+                return Err(Error::broken("the handler has changed its session"));
+            }
+            if cure == Cure::Clear {
+                connection.clear().await?;
+            }
+            Ok(())
         }
         Cure::Replace => Err(Error::broken("the last two invocations failed")),
     }
