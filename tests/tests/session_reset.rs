@@ -202,7 +202,7 @@ async fn a_failed_invocations_locks_are_released_on_mariadb() {
     is_reset!(
         server, MySqlConnection, "set @app = 1",
         leak: "do get_lock('left_over', 0); lock tables notes write; \
-               set autocommit = 1; start transaction; insert into notes values ('open')",
+               unlock tables; start transaction; insert into notes values ('open')",
         is_clean: "select is_used_lock('left_over') is null and not exists \
                    (select * from information_schema.innodb_trx \
                    where trx_mysql_thread_id = connection_id())"

@@ -73,7 +73,7 @@ fn stats() -> Value {
     let stats = reuse_db::stats();
     json!({
         "opened": stats.opened, "reused": stats.reused,
-        "checked": stats.checked, "stale": stats.stale,
+        "checked": stats.checked, "inspected": stats.inspected, "stale": stats.stale,
         "discarded": stats.discarded, "closed": stats.closed,
         "unavailable": stats.unavailable, "retried": stats.retried,
     })
