@@ -17,13 +17,32 @@ use crate::source::Source;
 
 driver!(Any, AnyConnection);
 
-/// Installs sqlx's drivers, without which it knows none.
+/// Installs sqlx's drivers, without which it knows none. Drivers that the user has installed
+/// before serve as well.
 ///
-/// sqlx panics if the user has installed drivers before, and those serve as well. Its other
-/// function, which returns an error, would make a later call by the user panic.
+/// sqlx does not report whether drivers are installed, and its two functions exclude each other:
+///
+/// - `install_default_drivers` panics after the user's `install_drivers`. The panic is caught.
+/// - After `install_drivers`, the user's `install_default_drivers` panics. So it is called only
+///   where a panic cannot be caught, with `panic = "abort"`. It knows the drivers of this crate's
+///   features.
 fn install_drivers() {
     static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| drop(std::panic::catch_unwind(sqlx::any::install_default_drivers)));
+    INSTALLED.get_or_init(|| {
+        if cfg!(panic = "abort") {
+            // An error means that the user has installed drivers.
+            let _ = sqlx::any::install_drivers(&[
+                #[cfg(feature = "postgres")]
+                sqlx::postgres::any::DRIVER,
+                #[cfg(feature = "mysql")]
+                sqlx::mysql::any::DRIVER,
+                #[cfg(feature = "sqlite")]
+                sqlx::sqlite::any::DRIVER,
+            ]);
+        } else {
+            drop(std::panic::catch_unwind(sqlx::any::install_default_drivers));
+        }
+    });
 }
 
 impl Driver for Any {
