@@ -236,6 +236,18 @@ on_each_server! {
         }
     }
 
+    /// The user's list, or sqlx's default list, before the first connection or after it.
+    async fn an_any_connection_works_with_drivers_that_the_user_installs(server: &impl Server) {
+        for drivers in ["none", "own", "default", "later"] {
+            let env = [("DRIVERS", drivers)];
+            let function = Function::start_program(program("field_function"), server, &env).await;
+            for _ in 0..2 {
+                assert_eq!(function.rows("/any", "select 'a'").await, ["a"], "{drivers}");
+            }
+            assert_eq!(function.sandbox.starts(), 1, "{drivers}");
+        }
+    }
+
     async fn a_graceful_shutdown_beside_run_completes(server: &impl Server) {
         let env = [("RUN", "own-flush")];
         let function = Function::start_with(server, &env).await;

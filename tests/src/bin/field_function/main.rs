@@ -1,8 +1,7 @@
 //! A function that runs the statements in the body of its request, for the reports from the field.
 //!
-//! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/lease` or `/lease-tx`.
-//! Each line of the body is
-//! a statement. A line that begins with `raw ` is not prepared.
+//! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/any`, `/lease` or
+//! `/lease-tx`. Each line of the body is a statement. A line that begins with `raw ` is not prepared.
 //!
 //! | parameter | selects |
 //! |---|---|
@@ -14,6 +13,7 @@
 //! |---|---|
 //! | `DATABASE_URL` | PostgreSQL or MySQL, by its scheme |
 //! | `SOURCE` | the settings of the source, see `sources!` |
+//! | `DRIVERS` | the user's own installation of sqlx's drivers, for `/any`: `own` or `default` before the first connection, or `later` after it |
 //! | `SECRET` | the file of the password, for the source `rotated` |
 
 mod script;
@@ -149,7 +149,31 @@ async fn secret() -> Result<Credentials, BoxError> {
     Ok(Credentials::new("app", secret))
 }
 
+#[reuse_db::reuse_db]
+async fn any(request: Request, db: &mut sqlx::AnyConnection) -> Result<Response<Body>, Error> {
+    let script = script::Script::of(&request);
+    let result = script::run!(script, &mut *db);
+    script.conclude(result)
+}
+
+/// Installs sqlx's drivers as a user may, if `DRIVERS` is `how`.
+fn install_drivers(how: &str) {
+    if std::env::var("DRIVERS").is_ok_and(|drivers| drivers == how) {
+        if how == "own" {
+            let drivers = &[sqlx::postgres::any::DRIVER, sqlx::mysql::any::DRIVER];
+            sqlx::any::install_drivers(drivers).expect("the first installation");
+        } else {
+            sqlx::any::install_default_drivers();
+        }
+    }
+}
+
 async fn route(request: Request) -> Result<Response<Body>, Error> {
+    if request.uri().path() == "/any" {
+        let response = any(request).await;
+        install_drivers("later");
+        return response;
+    }
     let source = std::env::var("SOURCE").unwrap_or_else(|_| "plain".to_owned());
     match std::env::var("DATABASE_URL") {
         Ok(url) if url.starts_with("mysql") => mysql::route(&source, request).await,
@@ -162,5 +186,7 @@ async fn main() -> Result<(), Error> {
     if std::env::var_os("INIT").is_some() {
         lambda_http::tracing::init_default_subscriber();
     }
+    install_drivers("own");
+    install_drivers("default");
     reuse_db::run(service_fn(route)).await
 }
