@@ -69,9 +69,9 @@ async fn a_warmed_sandbox_has_its_connection_before_the_first_invocation() {
         let since = function.proxy.counts() - before;
         // Each statement is prepared once. A slow machine adds a health check.
         assert_eq!(since.connections, 0);
-        // Two more follow the response, in the first inspection of the process.
+        // An inspection follows the response.
         let before_response = 2 * STATEMENTS + reply.stat("checked");
-        assert_eq!(since.round_trips, before_response + 2);
+        assert_eq!(since.round_trips, before_response + 1);
         assert_eq!((reply.stat("opened"), reply.stat("reused")), (2, 1));
     }
 }
