@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_bench::lambda::{Answer, Event, Outcome};
+use lambda_bench::servers::{Mariadb, Postgres};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, Reply, a_long_freeze};
 use reuse_db_tests::on_each_server_and_runtime;
@@ -124,4 +125,49 @@ on_each_server_and_runtime! {
             assert!(!is_open, "round {n}: {sessions:?}");
         }
     }
+}
+
+/// The round trips of a warm invocation before and after its response, for a handler of one
+/// statement. The page on guarantees has this table.
+async fn round_trips_are_those_of_the_table(server: &impl Server, after_a_failed_tx: u64) {
+    for (form, before, after, before_failure, after_failure) in [
+        ("/conn", 1, 0, 1, 1),
+        ("/tx", 3, 1, 2, after_a_failed_tx),
+        ("/pool", 1, 1, 1, 3),
+    ] {
+        let function = Function::start_scripted(server, "plain").await;
+        for _ in 0..5 {
+            function.script(form, "select 1").await.ok();
+        }
+        slow_wire(&function);
+        for (end, expected) in [
+            ("", (before, after)),
+            ("404", (before_failure, after)),
+            ("fail", (before_failure, after_failure)),
+            ("", (before, after)),
+            ("500", (before_failure, after_failure)),
+        ] {
+            let start = function.proxy.counts();
+            let event = Event::post(&format!("{form}?end={end}"), "select 1");
+            function.sandbox.invoke(event).await;
+            let response = function.proxy.counts();
+            function.sandbox.frozen().await;
+            let freeze = function.proxy.counts();
+            let counted = (response - start, freeze - response);
+            let counted = (counted.0.round_trips, counted.1.round_trips);
+            assert_eq!(counted, expected, "{form} {end}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn round_trips_after_the_response_are_those_of_the_table_on_postgres() {
+    let server = <Postgres as Server>::launch().await;
+    round_trips_are_those_of_the_table(&server, 1).await;
+}
+
+#[tokio::test]
+async fn round_trips_after_the_response_are_those_of_the_table_on_mariadb() {
+    let server = <Mariadb as Server>::launch().await;
+    round_trips_are_those_of_the_table(&server, 2).await;
 }

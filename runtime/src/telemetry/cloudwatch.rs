@@ -43,7 +43,7 @@ impl Stats {
     /// makes metrics of such a line in a function's log, with the dimension `FunctionName` and
     /// without an agent.
     ///
-    /// The metrics are `Opened`, `Reused`, `Checked`, `Stale`, `Discarded`, `Closed`,
+    /// The metrics are `Opened`, `Reused`, `Checked`, `Inspected`, `Stale`, `Discarded`, `Closed`,
     /// `Unavailable`, `Retried` (counts), `Connecting` and `Waiting` (milliseconds). CloudWatch
     /// adds up all lines, so print differences: call [`since`](Self::since) first, or use
     /// [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics). AWS specifies
@@ -59,6 +59,7 @@ impl Stats {
             ("Opened", "Count", json!(self.opened)),
             ("Reused", "Count", json!(self.reused)),
             ("Checked", "Count", json!(self.checked)),
+            ("Inspected", "Count", json!(self.inspected)),
             ("Stale", "Count", json!(self.stale)),
             ("Discarded", "Count", json!(self.discarded)),
             ("Closed", "Count", json!(self.closed)),
