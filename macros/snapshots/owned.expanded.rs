@@ -12,7 +12,7 @@ pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
 ///
 /// Returns the database's errors.
 pub async fn ask() -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
-    let (open, lease) = match ::reuse_db::__private::lease_owned(&ASK_POOL).await {
+    let (open, mut lease) = match ::reuse_db::__private::lease_owned(&ASK_POOL).await {
         ::core::result::Result::Ok(lease) => lease,
         ::core::result::Result::Err(error) => {
             return ::reuse_db::FromError::from_error(error);
@@ -20,6 +20,14 @@ pub async fn ask() -> Result<tokio::task::JoinHandle<bool>, sqlx::Error> {
     };
     let output = ask_with(open).await;
     let outcome = ::reuse_db::__private::Judge::new(&output).__outcome();
+    if let ::core::result::Result::Err(error) = ::reuse_db::__private::prepare_owned(
+            &mut lease,
+            outcome,
+        )
+        .await
+    {
+        return ::reuse_db::FromError::from_error(error);
+    }
     ::reuse_db::__private::settle_owned(lease, outcome);
     output
 }

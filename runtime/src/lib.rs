@@ -53,7 +53,7 @@ pub use telemetry::{Stats, stats};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::attribute::{
-        Judge, hint, lease, lease_owned, lease_shared, open, settle, settle_owned,
+        Judge, hint, lease, lease_owned, lease_shared, open, prepare_owned, settle, settle_owned,
         supports_exclusive, supports_shared,
     };
     pub use crate::connect::Driver;

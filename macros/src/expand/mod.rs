@@ -102,6 +102,7 @@ impl Expansion {
                 .find(|(database, _)| database.index == index)
                 .map(|(_, stages)| stages.argument.clone())
         });
+        let prepares = stages.iter().map(|stages| &stages.prepare);
         let finishes = stages.iter().map(|stages| &stages.finish);
         let settles = stages.iter().map(|stages| &stages.settle);
         let runtime = self.crate_path.at(Span::mixed_site());
@@ -117,6 +118,7 @@ impl Expansion {
             #(#opens)*
             #call
             let outcome = #runtime::__private::Judge::new(&output).__outcome();
+            #(#prepares)*
             #(#finishes)*
             #(#settles)*
             output

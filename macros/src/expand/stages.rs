@@ -11,6 +11,7 @@ pub(super) struct Stages {
     pub(super) lease: TokenStream,
     pub(super) open: TokenStream,
     pub(super) argument: TokenStream,
+    pub(super) prepare: TokenStream,
     pub(super) finish: TokenStream,
     pub(super) settle: TokenStream,
 }
@@ -70,6 +71,7 @@ impl Stages {
                     },
                     open: quote_spanned!(Span::mixed_site()=> let mut #open = #opened;),
                     argument: quote_spanned!(at=> &mut #open),
+                    prepare: quote!(),
                     finish: return_if_err(
                         quote_spanned!(at=> #runtime::Finish::finish(#open, outcome).await),
                     ),
@@ -80,9 +82,12 @@ impl Stages {
                 let leasing = quote_spanned!(at=> #runtime::__private::lease_owned(&#name).await);
                 let leased = or_return(&lease, leasing);
                 Self {
-                    lease: quote_spanned!(Span::mixed_site()=> let (#open, #lease) = #leased;),
+                    lease: quote_spanned!(Span::mixed_site()=> let (#open, mut #lease) = #leased;),
                     open: quote!(),
                     argument: quote_spanned!(at=> #open),
+                    prepare: return_if_err(quote_spanned! {at=>
+                        #runtime::__private::prepare_owned(&mut #lease, outcome).await
+                    }),
                     finish: quote!(),
                     settle: quote_spanned! {at=>
                         #runtime::__private::settle_owned(#lease, outcome);
@@ -96,6 +101,7 @@ impl Stages {
                     lease: quote_spanned!(Span::mixed_site()=> let #lease = #leased;),
                     open: quote!(),
                     argument: quote_spanned!(at=> #runtime::SharedLease::get(&#lease)),
+                    prepare: quote!(),
                     finish: quote!(),
                     settle: quote_spanned!(at=> #runtime::SharedLease::settle(#lease, outcome);),
                 }

@@ -32,6 +32,15 @@ database_trait! {
 
 /// The part of a by-value parameter that is settled when the handler has returned.
 pub trait SettleOnReturn: Send {
+    /// Gets the connection of a lease that outlives the handler.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Exclusive::lease`](crate::Exclusive::lease).
+    fn prepare(&mut self, _: Outcome) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Settles it.
     fn settle(self, outcome: Outcome);
 }
@@ -52,8 +61,8 @@ impl<S: Connect + Sync> SettleOnReturn for SharedLease<S> {
     }
 }
 
-/// The lease connects when the handler opens it. The handler or its stream settles the lease, or
-/// the handler drops it.
+/// The lease connects when the handler opens it, or after the handler if it outlives the handler.
+/// The handler or its stream settles the lease, or the handler drops it.
 #[diagnostic::do_not_recommend]
 impl<H: FromConnection> ByValue for Lease<H> {
     type OnReturn = LeaseEnd<H::Connection>;
@@ -64,6 +73,14 @@ impl<H: FromConnection> ByValue for Lease<H> {
 }
 
 impl<C: Connect> SettleOnReturn for LeaseEnd<C> {
+    async fn prepare(&mut self, outcome: Outcome) -> Result<(), Error> {
+        // The response of a failure is sent as it is.
+        if outcome.is_failure() || !self.is_awaited() {
+            return Ok(());
+        }
+        Box::pin(self.connect()).await
+    }
+
     fn settle(self, outcome: Outcome) {
         Self::settle(self, outcome);
     }

@@ -95,6 +95,18 @@ pub fn lease_owned<S: ByValue + ?Sized>(
     S::lease(from)
 }
 
+/// Gets the connection of a by-value parameter that outlives the handler, before the response.
+///
+/// # Errors
+///
+/// Returns the errors of [`Exclusive::lease`].
+pub fn prepare_owned(
+    on_return: &mut impl SettleOnReturn,
+    outcome: Outcome,
+) -> impl Future<Output = Result<(), Error>> + Send {
+    on_return.prepare(outcome)
+}
+
 /// Settles a by-value parameter.
 pub fn settle_owned(on_return: impl SettleOnReturn, outcome: Outcome) {
     on_return.settle(outcome);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::Static;
 use crate::connect::{Connect, FromConnection};
 use crate::error::Error;
@@ -57,14 +59,14 @@ impl<H: FromConnection> Lease<H> {
 
     /// Makes a lease that acquires its connection when it is opened.
     pub(super) fn on_first_use(from: &'static Static) -> (Self, LeaseEnd<H::Connection>) {
-        let slot = Arc::new(Slot(Mutex::new(Place::Handler(None))));
+        let slot = Arc::new(Slot::new());
         let lease = Self {
             from,
             checked_out: None,
             progress: Progress::Unopened,
             slot: Some(Arc::clone(&slot)),
         };
-        (lease, LeaseEnd(slot))
+        (lease, LeaseEnd { from, slot })
     }
 
     /// Makes the handler's argument from the connection: the connection itself, or a transaction
@@ -86,8 +88,12 @@ impl<H: FromConnection> Lease<H> {
             from,
             checked_out,
             progress,
-            ..
+            slot,
         } = lease;
+        let prepared = slot.as_ref().and_then(|slot| slot.take_prepared());
+        if let Some(prepared) = prepared {
+            *checked_out = Some(prepared);
+        }
         if *progress == Progress::Failed
             && let Some(failed) = checked_out.take()
         {
@@ -126,10 +132,12 @@ async fn check_out<H: FromConnection>(
 
 impl<H: FromConnection> Drop for Lease<H> {
     fn drop(&mut self) {
-        let Some(checked_out) = self.checked_out.take() else {
+        let slot = self.slot.take();
+        let prepared = slot.as_ref().and_then(|slot| slot.take_prepared());
+        let Some(checked_out) = self.checked_out.take().or(prepared) else {
             return;
         };
-        match (self.progress, self.slot.take()) {
+        match (self.progress, slot) {
             (Progress::Unopened, _) => checked_out.release(Outcome::Success),
             (Progress::Opened, Some(slot)) => slot.put(checked_out),
             (Progress::Opened, None) | (Progress::Failed, _) => checked_out.discard(NOT_SETTLED),
@@ -137,53 +145,111 @@ impl<H: FromConnection> Drop for Lease<H> {
     }
 }
 
-/// The place of a connection between the drop of its lease in a handler and the handler's end.
-pub(crate) struct Slot<C>(Mutex<Place<C>>);
+/// The place where a lease of a handler and the annotated function hand over a connection.
+pub(crate) struct Slot<C> {
+    place: Mutex<Place<C>>,
+    /// Notified when the lease has a connection or is dropped.
+    needs_none: Notify,
+}
 
-enum Place<C> {
-    /// The handler runs. It has dropped its lease if there is a connection.
-    Handler(Option<CheckedOut<C>>),
-    /// The handler has ended. A lease that is dropped later is nobody's.
-    Ended,
+struct Place<C> {
+    /// While the handler runs, that of a lease that was dropped. After the handler, one for a lease
+    /// that outlives it.
+    checked_out: Option<CheckedOut<C>>,
+    /// `true` while the handler runs.
+    handler_runs: bool,
+    /// `true` until the lease has a connection or is dropped.
+    is_awaited: bool,
 }
 
 impl<C: Connect> Slot<C> {
+    fn new() -> Self {
+        Self {
+            place: Mutex::new(Place {
+                checked_out: None,
+                handler_runs: true,
+                is_awaited: true,
+            }),
+            needs_none: Notify::new(),
+        }
+    }
+
+    /// Takes the connection that was prepared for the lease, if any. From now on the lease awaits
+    /// none.
+    fn take_prepared(&self) -> Option<CheckedOut<C>> {
+        let mut place = self.place.lock();
+        place.is_awaited = false;
+        self.needs_none.notify_one();
+        place.checked_out.take()
+    }
+
+    /// Leaves the connection of a lease that is dropped.
     fn put(&self, checked_out: CheckedOut<C>) {
-        let mut place = self.0.lock();
-        if let Place::Handler(slot) = &mut *place {
-            *slot = Some(checked_out);
+        let mut place = self.place.lock();
+        if place.handler_runs {
+            place.checked_out = Some(checked_out);
             return;
         }
         drop(place);
         checked_out.discard(NOT_SETTLED);
     }
-
-    fn end(&self) -> Option<CheckedOut<C>> {
-        match std::mem::replace(&mut *self.0.lock(), Place::Ended) {
-            Place::Handler(checked_out) => checked_out,
-            Place::Ended => None,
-        }
-    }
 }
 
 /// The part of a lease that stays with the annotated function. Dropped without
-/// [`settle`](Self::settle), it drops the connection.
+/// [`settle`](Self::settle), it drops the connection of a lease that was dropped.
 #[must_use = "the connection is dropped with it: settle it"]
-pub struct LeaseEnd<C: Connect>(Arc<Slot<C>>);
+pub struct LeaseEnd<C: Connect> {
+    from: &'static Static,
+    slot: Arc<Slot<C>>,
+}
 
 impl<C: Connect> LeaseEnd<C> {
+    /// Returns `true` if the lease outlives the handler, and was not opened.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.slot.place.lock().is_awaited
+    }
+
+    /// Connects in place of a lease that outlives the handler. So a streamed response does not
+    /// begin without its connection.
+    pub(crate) async fn connect(&mut self) -> Result<(), Error> {
+        let pool = self.from.pool(Pool::<C>::new)?;
+        let checked_out = tokio::select! {
+            biased;
+            // A task has it, and may even wait for the same connection.
+            () = self.slot.needs_none.notified() => return Ok(()),
+            checked_out = pool.acquire(&self.from.counters) => checked_out?,
+        };
+        let mut place = self.slot.place.lock();
+        place.handler_runs = false;
+        if place.is_awaited {
+            place.checked_out = Some(checked_out);
+        } else {
+            // The lease was opened or dropped meanwhile.
+            drop(place);
+            checked_out.release(Outcome::Success);
+        }
+        Ok(())
+    }
+
     /// Releases the connection if the handler has dropped its lease. Otherwise the lease may
     /// outlive the handler, and whoever has it settles it.
     pub(crate) fn settle(self, outcome: Outcome) {
-        if let Some(checked_out) = self.0.end() {
+        if let Some(checked_out) = self.end() {
             checked_out.release(outcome);
         }
+    }
+
+    /// Ends the handler. Takes the connection of a lease that was dropped.
+    fn end(&self) -> Option<CheckedOut<C>> {
+        let mut place = self.slot.place.lock();
+        let handler_ran = std::mem::replace(&mut place.handler_runs, false);
+        handler_ran.then(|| place.checked_out.take()).flatten()
     }
 }
 
 impl<C: Connect> Drop for LeaseEnd<C> {
     fn drop(&mut self) {
-        if let Some(checked_out) = self.0.end() {
+        if let Some(checked_out) = self.end() {
             checked_out.discard(NOT_SETTLED);
         }
     }
@@ -256,6 +322,54 @@ mod tests {
         }
         let stats = DB.stats();
         assert_eq!((stats.opened, stats.checked, stats.discarded), (1, 0, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_outlives_its_handler_has_its_connection_before_the_response() {
+        static DB: Shared<Lease<Fake>> = Shared::new(SOURCE.max_connections(1));
+        for opens in [true, false] {
+            let (mut lease, mut end) = DB.lease_on_first_use();
+            assert!(end.is_awaited());
+            end.connect().await.expect("a connection");
+            assert_eq!(alive(), 1);
+            end.settle(Outcome::Success);
+            set(|fakes| fakes.connect = Gate::Err);
+            if opens {
+                Lease::open(&mut lease).await.expect("the same connection");
+                Lease::settle(lease, Outcome::Success);
+            } else {
+                drop(lease);
+            }
+            assert_eq!((DB.stats().opened, DB.stats().discarded), (1, 0));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_was_opened_or_dropped_meanwhile_leaves_nothing_behind() {
+        static DB: Shared<Lease<Fake>> = Shared::new(SOURCE);
+        for opens in [true, false] {
+            let (mut lease, mut end) = DB.lease_on_first_use();
+            set(|fakes| fakes.connect = Gate::Slow);
+            let meanwhile = async {
+                tokio::task::yield_now().await;
+                if opens {
+                    Lease::open(&mut lease).await.expect("a connection");
+                    Lease::settle(lease, Outcome::Success);
+                } else {
+                    drop(lease);
+                }
+            };
+            let (connected, ()) = tokio::join!(end.connect(), meanwhile);
+            connected.expect("a connection");
+            assert!(!end.is_awaited());
+            end.settle(Outcome::Success);
+            settled().await;
+            assert_eq!(DB.stats().discarded, 0);
+            for permit in 0..3 {
+                let another = DB.lease().await;
+                assert!(another.is_ok(), "permit {permit}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
