@@ -4,6 +4,18 @@ use std::error::Error as StdError;
 
 use crate::response::Outcome;
 
+impl Outcome {
+    /// Returns the outcome that an error stands for, as the attribute finds it: by the error of sqlx
+    /// that the error holds, itself or among its sources, otherwise a
+    /// [`Failure`](Self::Failure).
+    ///
+    /// It is for a lease that is settled without the attribute.
+    #[must_use]
+    pub fn of_error(error: &(dyn StdError + 'static)) -> Self {
+        outcome(error)
+    }
+}
+
 /// Returns the outcome that a handler's error stands for, by the error of sqlx that it holds.
 ///
 /// The error of a pool that has no connection is reported like that of a lease.

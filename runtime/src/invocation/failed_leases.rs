@@ -12,6 +12,7 @@ pub(super) struct FailedLeases {
     failed: Mutex<Vec<FailedLease>>,
     /// The last failure of a pool to connect in the middle of the handler. The pool does not report
     /// it.
+    #[cfg(feature = "_sqlx")]
     cause: Mutex<Option<Error>>,
 }
 
@@ -72,7 +73,8 @@ pub(crate) fn record_cause(error: &Error) {
 }
 
 /// Remembers that the handler returns an error of a pool that has no connection, and returns the
-/// cause with the time since the handler began. `None` if the pool has met a permanent error.
+/// cause with the time since the invocation began. `None` if the pool has met a permanent error, or
+/// if this was remembered before: a handler may return the error of another.
 ///
 /// The error is not ours, so it counts for the rest of the invocation.
 #[cfg(feature = "_sqlx")]
@@ -83,7 +85,11 @@ pub(crate) fn remember_pool(otherwise: &str) -> Option<(Error, std::time::Durati
             let cause = leases.cause.lock().take();
             let error = cause.unwrap_or_else(|| Error::unavailable(otherwise));
             let copy = error.clone_as_text().filter(Error::is_transient)?;
-            leases.failed.lock().push(FailedLease {
+            let mut failed = leases.failed.lock();
+            if failed.iter().any(|lease| lease.alive.is_none()) {
+                return None;
+            }
+            failed.push(FailedLease {
                 error: copy,
                 alive: None,
             });
@@ -136,6 +142,9 @@ mod tests {
             assert!(error.to_string().contains("refused"), "{error}");
             let found = current().expect("it lasts");
             assert!(found.to_string().contains("refused"), "{found}");
+            assert!(remember_pool("timed out").is_none(), "of an outer handler");
+        });
+        INVOCATION.sync_scope(Invocation::new(None), || {
             record_cause(&Error::rejected("no such user"));
             assert!(remember_pool("timed out").is_none(), "it is permanent");
         });

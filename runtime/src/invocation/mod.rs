@@ -25,6 +25,7 @@ tokio::task_local! {
 pub(crate) struct Invocation {
     /// Unique in this process.
     pub(crate) id: u64,
+    #[cfg(feature = "_sqlx")]
     begun: Instant,
     /// `None` if the deadline is unknown.
     deadline: Option<Instant>,
@@ -41,6 +42,7 @@ impl Invocation {
         let (response, has_responded) = watch::channel(false);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            #[cfg(feature = "_sqlx")]
             begun: Instant::now(),
             deadline,
             response: Some(response),
@@ -54,6 +56,7 @@ impl Invocation {
     pub(crate) fn for_background(&self) -> Arc<Self> {
         Arc::new(Self {
             id: self.id,
+            #[cfg(feature = "_sqlx")]
             begun: self.begun,
             deadline: self.deadline,
             response: None,
