@@ -142,6 +142,9 @@ fn of_number(number: u16, state: &str) -> Outcome {
         1243 | 1210 | 1461 | 1615 => Outcome::Stale,
         // The table exists. A temporary one stays until its session ends.
         1050 => Outcome::Broken,
+        // The server or the session is read-only. After a failover, the host's name leads to a
+        // server that is not.
+        1290 | 1792 | 1836 => Outcome::Broken,
         // The server has ended the session.
         _ if state == "08S01" => Outcome::Failure,
         _ => Outcome::Rejected,
@@ -157,6 +160,10 @@ fn of_code(code: &str, message: &str) -> Outcome {
         // The OID of a type that was dropped and created again. The text of an internal error is
         // not translated.
         "42704" => Outcome::Broken,
+        // The server or the session is read-only, as after a failover.
+        "25006" => Outcome::Broken,
+        // The user has lost a right. After a rotation, a new connection may sign in as another.
+        "42501" => Outcome::Failure,
         "XX000" if message.contains("cache lookup failed") => Outcome::Broken,
         // The network, the server's end, its memory.
         _ if ["08", "53", "57", "XX"]
@@ -308,6 +315,8 @@ mod tests {
         for code in ["XX000", "57P01", "53200", "08006"] {
             assert_eq!(of(code, ""), Outcome::Failure, "{code}");
         }
+        assert_eq!(of("25006", ""), Outcome::Broken);
+        assert_eq!(of("42501", ""), Outcome::Failure);
         for code in ["23505", "40001", "42P01", "1", "5", "2067"] {
             assert_eq!(of(code, ""), Outcome::Rejected, "{code}");
         }
