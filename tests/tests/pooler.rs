@@ -8,14 +8,15 @@
 use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Outcome, Sandbox};
-use lambda_bench::servers::{PgBouncer, Postgres};
+use lambda_bench::proxy::Proxy;
+use lambda_bench::servers::{PgBouncer, PgBouncerBuilder, Postgres};
 use reuse_db_tests::function::program;
 use reuse_db_tests::function::server::Server as _;
 use reuse_db_tests::statics::{exclusive, source};
 use sqlx::{AnyConnection, Connection as _, PgConnection};
 
 /// The invocations of each sandbox.
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 15;
 
 /// Starts a pooler of two sessions.
 async fn with_two_sessions(postgres: &Postgres, settings: &[(&str, &str)]) -> PgBouncer {
@@ -28,8 +29,12 @@ async fn with_two_sessions(postgres: &Postgres, settings: &[(&str, &str)]) -> Pg
 
 /// Starts a sandbox behind a pooler.
 async fn sandbox(bouncer: &PgBouncer, source: &str) -> Sandbox {
+    sandbox_at(bouncer.url(), source).await
+}
+
+async fn sandbox_at(url: String, source: &str) -> Sandbox {
     Sandbox::builder(program("field_function"))
-        .env("DATABASE_URL", bouncer.url())
+        .env("DATABASE_URL", url)
         .env("SOURCE", source)
         .env("INIT", "log")
         .env("RUST_LOG", "reuse_db=debug")
@@ -70,7 +75,7 @@ async fn mark(sandbox: &Sandbox, path: &str, table: char) -> Answers {
 }
 
 /// Runs four sandboxes with two tables at once, and checks each row that was read or written.
-async fn marks_stay_apart(settings: &[(&str, &str)]) {
+async fn marks_stay_apart(builder: PgBouncerBuilder) {
     let postgres = Postgres::start().await;
     let mut app = PgConnection::connect(&postgres.url())
         .await
@@ -80,7 +85,8 @@ async fn marks_stay_apart(settings: &[(&str, &str)]) {
         .execute(&mut app)
         .await
         .expect("tables");
-    let bouncer = with_two_sessions(&postgres, settings).await;
+    let bouncer = builder.setting("default_pool_size", "2");
+    let bouncer = bouncer.start(&postgres).await;
     for source in ["pooler", "plain"] {
         for (form, persistent) in [
             ("tx", "yes"),
@@ -90,7 +96,7 @@ async fn marks_stay_apart(settings: &[(&str, &str)]) {
             ("pool", "yes"),
             ("pool", "no"),
         ] {
-            let case = format!("{source} {form} persistent={persistent} {settings:?}");
+            let case = format!("{source} {form} persistent={persistent}");
             sqlx::raw_sql("truncate a, b")
                 .execute(&mut app)
                 .await
@@ -133,11 +139,50 @@ async fn marks_stay_apart(settings: &[(&str, &str)]) {
     }
 }
 
-/// PgBouncer 1.18 passes the names of prepared statements on, as later versions do with
-/// `max_prepared_statements` at 0.
+/// PgBouncer 1.18 passes the names of prepared statements on.
 #[tokio::test]
 async fn no_client_runs_anothers_statement() {
-    marks_stay_apart(&[]).await;
+    marks_stay_apart(PgBouncer::builder()).await;
+}
+
+/// PgBouncer 1.21 and later passes the names on with this setting.
+#[tokio::test]
+async fn no_client_runs_anothers_statement_if_a_newer_pooler_keeps_none() {
+    let builder = PgBouncer::builder().newer();
+    marks_stay_apart(builder.setting("max_prepared_statements", "0")).await;
+}
+
+/// PgBouncer 1.21 and later renames statements with this setting.
+#[tokio::test]
+async fn no_client_runs_anothers_statement_if_the_pooler_renames_them() {
+    let builder = PgBouncer::builder().newer();
+    marks_stay_apart(builder.setting("max_prepared_statements", "200")).await;
+}
+
+/// The round trips of a warm transaction of one statement, where the pooler renames statements and
+/// where it passes their names on.
+#[tokio::test]
+async fn a_statement_stays_prepared_where_the_pooler_renames_it() {
+    let postgres = Postgres::start().await;
+    for (setting, expected) in [("200", 3), ("0", 4)] {
+        let builder = PgBouncer::builder().newer();
+        let bouncer = builder.setting("max_prepared_statements", setting);
+        let bouncer = bouncer.start(&postgres).await;
+        let proxy = Proxy::start(bouncer.addr()).await;
+        let url = bouncer.url().replace(
+            &bouncer.addr().port().to_string(),
+            &proxy.port().to_string(),
+        );
+        let sandbox = sandbox_at(url, "pooler").await;
+        for round in 0..4 {
+            proxy.delay(Duration::from_millis(20 * u64::from(round == 3)));
+            let before = proxy.counts();
+            sandbox.invoke(Event::post("/tx", "select 'a'")).await.ok();
+            let counted = (proxy.counts() - before).round_trips;
+            assert!(round < 3 || counted == expected, "{setting}: {counted}");
+            sandbox.frozen().await;
+        }
+    }
 }
 
 #[tokio::test]

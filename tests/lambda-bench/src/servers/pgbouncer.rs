@@ -10,6 +10,9 @@ use crate::host::{free_port, program};
 
 const USER: &str = "postgres";
 
+/// The folder of a PgBouncer of version 1.21 or later.
+const NEWER: &str = "/usr/local/lib/reuse-db-tests/pgbouncer";
+
 /// A private PgBouncer in front of a [`Postgres`] server, by default in transaction mode.
 #[derive(Debug)]
 pub struct PgBouncer {
@@ -22,9 +25,17 @@ pub struct PgBouncer {
 #[must_use]
 pub struct PgBouncerBuilder {
     settings: String,
+    is_newer: bool,
 }
 
 impl PgBouncerBuilder {
+    /// Starts the PgBouncer that `tests/run` installs beside Debian's: 1.21 or later, which knows
+    /// prepared statements.
+    pub fn newer(mut self) -> Self {
+        self.is_newer = true;
+        self
+    }
+
     /// Sets a parameter, as in the section `[pgbouncer]` of `pgbouncer.ini`.
     ///
     /// The last value of a parameter counts.
@@ -65,15 +76,19 @@ impl PgBouncerBuilder {
                 .await
                 .expect("the folder can be written to");
         }
-        let binary = std::env::var_os("PGBOUNCER").unwrap_or_else(|| {
-            program("pgbouncer", "pgbouncer", &[PathBuf::from("/usr/sbin")]).into()
-        });
+        let programs = if self.is_newer { NEWER } else { "/usr/sbin" };
+        let binary = program("pgbouncer", "pgbouncer", &[PathBuf::from(programs)]);
+        assert!(
+            !self.is_newer || binary.starts_with(NEWER),
+            "PgBouncer 1.21 or later is not installed: start the tests with `tests/run`"
+        );
+        let command = vec![binary.into_os_string(), ini.into_os_string()];
         let signals = Signals {
             end: "KILL",
             stop: "INT",
         };
         let bouncer = PgBouncer {
-            server: Supervised::new(folder, USER, signals, vec![binary, ini.into()]),
+            server: Supervised::new(folder, USER, signals, command),
             port,
         };
         bouncer.start_again().await;
