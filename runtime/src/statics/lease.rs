@@ -51,10 +51,12 @@ const NOT_SETTLED: &str = "the handler panicked or was cancelled, or BEGIN or CO
 impl<H: FromConnection> Lease<H> {
     /// Acquires a connection from the pool of a static.
     pub(super) async fn acquire(from: &'static Static) -> Result<Self, Error> {
-        let checked_out = check_out::<H>(from).await?;
-        let (mut lease, _) = Self::on_first_use(from);
-        (lease.checked_out, lease.slot) = (Some(checked_out), None);
-        Ok(lease)
+        Ok(Self {
+            from,
+            checked_out: Some(check_out::<H>(from).await?),
+            progress: Progress::Unopened,
+            slot: None,
+        })
     }
 
     /// Makes a lease that acquires its connection when it is opened.

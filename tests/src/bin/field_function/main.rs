@@ -1,7 +1,8 @@
 //! A function that runs the statements in the body of its request, for the reports from the field.
 //!
 //! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/any`, `/lease` or
-//! `/lease-tx`. Each line of the body is a statement. A line that begins with `raw ` is not prepared.
+//! `/lease-tx`. Each line of the body is a statement. A line that begins with `raw ` is not
+//! prepared.
 //!
 //! | parameter | selects |
 //! |---|---|
