@@ -92,8 +92,8 @@ pub enum Error {
 ///
 /// | kind | PostgreSQL | MySQL, MariaDB | PgBouncer, RDS Proxy | elsewhere |
 /// |---|---|---|---|---|
-/// | [`Saturated`](Self::Saturated) | too many connections to the server, for the role, or to the database | too many connections to the server or for the user; the hourly quota; no thread left | no client connection left; `query_wait_timeout` | all of [`max_connections`](crate::Source::max_connections) in use in this sandbox |
-/// | [`Unavailable`](Self::Unavailable) | starting, stopping or crashed; sign-in timed out; out of memory; a broken connection | stopping, offline, or out of memory; session ended; cluster node not ready | server down; sign-in at the server keeps failing; shutting down | refused, reset, or closed, also during the TLS handshake; timed out; host name without an address; SQLite: busy or locked |
+/// | [`Saturated`](Self::Saturated) | too many connections to the server, for the role, or to the database | too many connections to the server or for the user; the hourly quota; no thread left | no client connection left (Supavisor, too); `query_wait_timeout` | all of [`max_connections`](crate::Source::max_connections) in use in this sandbox |
+/// | [`Unavailable`](Self::Unavailable) | starting, stopping or crashed; sign-in timed out; out of memory; a broken connection | stopping, offline, or out of memory; session ended; cluster node not ready | server down, or suspended (Neon); sign-in at the server keeps failing; shutting down | refused, reset, or closed, also during the TLS handshake; timed out; host name without an address; SQLite: busy or locked |
 /// | [`Rejected`](Self::Rejected) | password, role, database; every other error | password, database; host blocked; every other error | authentication failed; unknown database; every other error | certificate; no TLS; an unusable file of a certificate or key that the URL names; a malformed URL; a panic in the driver |
 ///
 /// With [`Source::credentials`](crate::Source::credentials) a rejected user name or password is
@@ -101,7 +101,7 @@ pub enum Error {
 ///
 /// The classification uses SQLSTATE and error numbers, because message texts are translated. For
 /// PgBouncer, and for RDS Proxy before PostgreSQL, it uses their texts, which are not translated:
-/// PgBouncer has one code for everything, and RDS Proxy documents none.
+/// PgBouncer, Supavisor and Neon have one code for everything, and RDS Proxy documents none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

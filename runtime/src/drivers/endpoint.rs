@@ -54,6 +54,14 @@ impl Endpoint {
     }
 }
 
+/// Returns a literal IPv6 address without the brackets that it has in a URL. sqlx looks it up with
+/// its brackets, as a name.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn without_brackets(host: &str) -> Option<String> {
+    let address = host.strip_prefix('[')?.strip_suffix(']')?;
+    Some(address.to_owned())
+}
+
 /// Returns the host's next address, or `None` for its name, which is used again after each
 /// address was.
 async fn other_address(host: &str, attempt: &Attempt) -> Option<IpAddr> {

@@ -8,7 +8,7 @@ use sqlx::error::DatabaseError;
 
 use super::error_kind::{error_kind, finding};
 use super::tls_files;
-use url::Url;
+use url::{Position, Url};
 
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::source::Source;
@@ -58,11 +58,29 @@ pub(super) fn connecting(error: sqlx::Error, uses_path: bool, url: &str) -> Erro
         {
             problem().unwrap_or_else(|| sqlx::Error::Io(error).into())
         }
+        sqlx::Error::Io(error)
+            if error.to_string().contains("lookup address") && is_password_cut_in_two(url) =>
+        {
+            Error::rejected(format!(
+                "{error}; the URL has no user, but an `@` after its host: percent-encode special \
+                 characters in its user and password"
+            ))
+        }
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
             problem().unwrap_or_else(|| with_files(error, url))
         }
         error => error.into(),
     }
+}
+
+/// Returns `true` if the URL's host and port seem to be its user and the beginning of its password,
+/// which is not percent-encoded. A parameter's value may contain an `@`.
+fn is_password_cut_in_two(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else {
+        return false;
+    };
+    let rest = url[Position::AfterHost..].split_once('@');
+    url.username().is_empty() && rest.is_some_and(|(before, _)| !before.contains('='))
 }
 
 /// Adds the files that the URL names to an error of TLS. A driver does not say which is the cause.
@@ -298,6 +316,20 @@ mod tests {
         );
         let other = sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into());
         assert_eq!(Error::from(other).kind(), Some(ErrorKind::Unavailable));
+    }
+
+    #[test]
+    fn a_password_cut_in_two_is_recognized() {
+        for (url, is_cut) in [
+            ("postgres://app:42/s3cret@host/app", true),
+            ("postgres://app:42?s3cret@host/app", true),
+            ("postgres://app:42#s3cret@host/app", true),
+            ("postgres://app:s3cret@host/app", false),
+            ("postgres://app@host/a@b", false),
+            ("postgres://host/app?application_name=a@b", false),
+        ] {
+            assert_eq!(is_password_cut_in_two(url), is_cut, "{url}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 use super::session::outside_transaction;
-use super::{Driver, driver, error};
+use super::{Driver, driver, endpoint, error};
 use crate::connect::Reset;
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
@@ -62,7 +62,12 @@ impl Driver for MySql {
 
     fn options(url: &str, source: &Source) -> Result<MySqlConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
-        MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))
+        let options =
+            MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))?;
+        Ok(match endpoint::without_brackets(options.get_host()) {
+            Some(address) => options.host(&address),
+            None => options,
+        })
     }
 
     /// RDS requires an IAM token in clear text, which is for an encrypted connection only.

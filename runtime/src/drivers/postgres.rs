@@ -12,7 +12,7 @@ use sqlx::{
 
 use super::session::{self, end_transaction, outside_transaction};
 use super::target::{self, Rejection};
-use super::{Driver, driver, error, statement_cache};
+use super::{Driver, driver, endpoint, error, statement_cache};
 use crate::connect::Reset;
 use crate::environment;
 use crate::error::Error;
@@ -74,6 +74,9 @@ impl Driver for Postgres {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
         let mut options = PgConnectOptions::from_str(&statement_cache::bounded(url))
             .map_err(|error| error::malformed(error, source))?;
+        if let Some(address) = endpoint::without_brackets(options.get_host()) {
+            options = options.host(&address);
+        }
         if options.get_application_name().is_none()
             && let Some(name) = session_name()
         {

@@ -204,7 +204,9 @@ impl Source {
     /// waited for in which the secret follows the server's password. After that the error is
     /// transient ([`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable)), and the client gets
     /// a 503. Without this function a rejected sign-in is permanent. Any other rejection, such as
-    /// an unknown database or an invalid certificate, is permanent in any case.
+    /// an unknown database or an invalid certificate, is permanent in any case. The server counts
+    /// each of these attempts if it locks users out (MySQL `FAILED_LOGIN_ATTEMPTS`, MariaDB
+    /// `max_password_errors`): allow a dozen for each sandbox.
     ///
     /// For a pool, the function is called when the pool is opened, when a dead connection is
     /// replaced, when the credentials are older than 5 min, and after a failed invocation (at most

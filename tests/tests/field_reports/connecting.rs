@@ -5,12 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_bench::lambda::{Answer, Builder, Event};
-use lambda_bench::servers::Mariadb;
+use lambda_bench::servers::{Mariadb, Postgres};
 use lambda_bench::wait::until;
+use reuse_db::{Connect, ErrorKind, Lease, Outcome, SharedLease};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, LOGGED, a_long_freeze, program};
+use reuse_db_tests::statics::{exclusive, shared, source};
 use reuse_db_tests::{on_each, on_each_server};
+use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 /// The number of invocations that a sandbox of a Managed Instance serves at once.
@@ -293,6 +298,92 @@ on_each! {
                 assert!(message.contains("(1 attempt in"), "{form}: {message}");
                 assert!(!message.contains("s3cret"), "{form}: {message}");
             }
+        }
+    }
+}
+
+/// Returns a port of 127.0.0.1 whose server answers each start-up with an error of this code.
+async fn port_that_rejects(code: &str, message: &str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let fields = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let _start_up = client.read(&mut [0; 1024]).await;
+            let _ = client.write_u8(b'E').await;
+            let _ = client.write_u32(fields.len() as u32 + 4).await;
+            let _ = client.write_all(fields.as_bytes()).await;
+        }
+    });
+    port
+}
+
+/// Supabase's pooler and Neon's proxy use one code for everything.
+#[tokio::test]
+async fn a_full_pooler_or_a_suspended_server_is_waited_for() {
+    for (message, expected) in [
+        ("Max client connections reached", ErrorKind::Saturated),
+        (
+            "(EMAXCONNSESSION) max clients reached in session mode",
+            ErrorKind::Saturated,
+        ),
+        ("Couldn't connect to compute node", ErrorKind::Unavailable),
+        ("Tenant or user not found", ErrorKind::Rejected),
+    ] {
+        let port = port_that_rejects("XX000", message).await;
+        let url = format!("postgres://app:s3cret@127.0.0.1:{port}/app?sslmode=disable");
+        let source = source(url).connect_timeout(Duration::from_millis(300));
+        let conn = exclusive::<PgConnection>(source).lease().await;
+        let pool = shared::<PgPool>(source).lease().await;
+        for error in [conn.map(drop), pool.map(drop)] {
+            let error = error.expect_err(message);
+            assert_eq!(error.kind(), Some(expected), "{error}");
+            let is_single = error.to_string().contains("(1 attempt in");
+            assert_eq!(is_single, expected == ErrorKind::Rejected, "{error}");
+        }
+    }
+}
+
+/// sqlx looks up a literal address of IPv6 with its brackets, as a name.
+#[tokio::test]
+async fn a_literal_ipv6_address_is_connected_to() {
+    async fn on<S: Server, C: Connect, P: Connect + Sync>() {
+        let server = S::launch().await;
+        let to = server.addr();
+        let listener = TcpListener::bind("[::1]:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut server = TcpStream::connect(to).await?;
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        });
+        let source = source(server.url_at(port).replace("127.0.0.1", "[::1]"));
+        let lease = exclusive::<C>(source).lease().await.expect("a connection");
+        Lease::settle(lease, Outcome::Success);
+        let lease = shared::<P>(source).lease().await.expect("a pool");
+        SharedLease::settle(lease, Outcome::Success);
+    }
+    on::<Postgres, PgConnection, PgPool>().await;
+    on::<Mariadb, MySqlConnection, MySqlPool>().await;
+}
+
+/// The beginning of such a password looks like a port, and the user like a host.
+#[tokio::test]
+async fn a_password_that_cuts_the_url_is_named_at_once() {
+    for url in [
+        "postgres://app:42/s3cret@127.0.0.1/app",
+        "postgres://app:42?s3cret@127.0.0.1/app",
+    ] {
+        let conn = exclusive::<PgConnection>(source(url)).lease().await;
+        let pool = shared::<PgPool>(source(url)).lease().await;
+        for error in [conn.map(drop), pool.map(drop)] {
+            let text = error.expect_err("no such host").to_string();
+            assert!(text.contains("percent-encode"), "{text}");
+            assert!(text.contains("(1 attempt in"), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
         }
     }
 }

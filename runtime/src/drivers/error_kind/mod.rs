@@ -186,14 +186,29 @@ fn of_proxy(message: &str) -> ErrorKind {
     }
 }
 
-/// Classifies an error of RDS Proxy for PostgreSQL, which is documented by text without a code.
+/// Classifies an error of RDS Proxy for PostgreSQL, which is documented by text without a code, or
+/// of a proxy that uses XX000 for everything: Supavisor (Supabase), and Neon's.
 fn of_proxy_without_a_state(message: &str) -> ErrorKind {
-    if message.contains("Timed-out waiting to acquire database connection")
-        || message.contains("Connections rate limit exceeded")
-    {
-        return ErrorKind::Saturated;
+    const SATURATED: [&str; 4] = [
+        "Timed-out waiting to acquire database connection",
+        "Connections rate limit exceeded",
+        // "Max client connections reached", and "(EMAXCONN) max client connections reached".
+        "ax client connections reached",
+        "ax clients reached",
+    ];
+    // A suspended server that is starting.
+    const UNAVAILABLE: [&str; 2] = [
+        "ouldn't connect to compute node",
+        "Control plane request failed",
+    ];
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if says(&SATURATED) {
+        ErrorKind::Saturated
+    } else if says(&UNAVAILABLE) {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Rejected
     }
-    ErrorKind::Rejected
 }
 
 /// Returns MySQL's error number, which is more precise than its SQLSTATE.

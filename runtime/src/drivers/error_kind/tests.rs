@@ -48,6 +48,16 @@ fn rare_codes_and_texts_are_classified() {
             Saturated,
         ),
         ("", "Connections rate limit exceeded", Saturated),
+        ("XX000", "Max client connections reached", Saturated),
+        (
+            "XX000",
+            "(EMAXCONNSESSION) max clients reached in session mode - max clients are limited to \
+             pool_size: 15",
+            Saturated,
+        ),
+        ("XX000", "Couldn't connect to compute node", Unavailable),
+        ("XX000", "Control plane request failed", Unavailable),
+        ("XX000", "Tenant or user not found", Rejected),
         (
             "",
             "This RDS Proxy has no credentials for the role app",
