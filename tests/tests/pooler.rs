@@ -277,3 +277,58 @@ async fn connections_of_a_restarted_pooler_are_replaced() {
         bouncer.start_again().await;
     }
 }
+
+/// The pooler prepares a text once in each session, for all clients.
+#[tokio::test]
+async fn a_changed_table_fails_few_transactions_behind_a_pooler() {
+    let postgres = Postgres::start().await;
+    let mut app = PgConnection::connect(&postgres.url())
+        .await
+        .expect("a connection");
+    let table = "create table things (a int); insert into things values (1)";
+    sqlx::raw_sql(table)
+        .execute(&mut app)
+        .await
+        .expect("a table");
+    for (n, setting) in ["200", "0"].into_iter().enumerate() {
+        let builder = PgBouncer::builder()
+            .newer()
+            .setting("default_pool_size", "2");
+        let bouncer = builder.setting("max_prepared_statements", setting);
+        let bouncer = bouncer.start(&postgres).await;
+        let mut sandboxes = Vec::new();
+        for _ in 0..3 {
+            sandboxes.push(sandbox(&bouncer, "pooler").await);
+        }
+        let mut outcomes = String::new();
+        for round in 0..8 {
+            if round == 2 {
+                let change = format!("alter table things add column b{n} int");
+                let change = sqlx::raw_sql(sqlx::AssertSqlSafe(change));
+                change.execute(&mut app).await.expect("a change");
+                sandboxes.push(sandbox(&bouncer, "pooler").await);
+            }
+            for sandbox in &sandboxes {
+                let answer = sandbox
+                    .invoke(Event::post("/tx", "select * from things"))
+                    .await;
+                sandbox.frozen().await;
+                outcomes.push(match &answer.outcome {
+                    Outcome::Http(_) => '.',
+                    _ => 'x',
+                });
+            }
+            outcomes.push(' ');
+        }
+        let failed = outcomes.matches('x').count();
+        let most = if setting == "200" {
+            2 * sandboxes.len()
+        } else {
+            0
+        };
+        assert!(
+            failed <= most && outcomes.ends_with(".... .... .... "),
+            "{setting}: {outcomes}"
+        );
+    }
+}

@@ -164,9 +164,7 @@ impl From<sqlx::Error> for Error {
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn expect_writes(is_read_only: bool) -> Result<(), sqlx::Error> {
     if is_read_only {
-        return Err(sqlx::Error::Protocol(
-            "the server has become read-only".into(),
-        ));
+        return Err(Error::unavailable("the server is read-only").into());
     }
     Ok(())
 }

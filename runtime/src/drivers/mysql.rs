@@ -129,8 +129,15 @@ impl Driver for MySql {
         reset::<Self>(connection, source).await
     }
 
-    async fn inspect(connection: &mut MySqlConnection, _: &Source) -> Result<bool, sqlx::Error> {
-        inspect::<Self>(connection).await
+    async fn inspect(
+        connection: &mut MySqlConnection,
+        source: &Source,
+    ) -> Result<bool, sqlx::Error> {
+        let found = inspect::<Self>(connection).await?;
+        if source.read_write {
+            Self::check(connection, source).await?;
+        }
+        Ok(found)
     }
 
     async fn begin<'c>(

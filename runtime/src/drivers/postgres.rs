@@ -218,7 +218,7 @@ pub(super) async fn check<DB: Driver>(
     } else {
         CHECK
     };
-    check_and::<DB>(connection, source, sql).await
+    check_and::<DB>(connection, source, sql).await.map(drop)
 }
 
 /// Performs a health check, and resets the session unless other clients share it.
@@ -246,16 +246,17 @@ pub(super) async fn inspect<DB: Driver>(
     if target::is_proxy(source) {
         return Ok(false);
     }
-    outside_transaction::<DB>(connection, RELEASE_LOCKS).await
+    check_and::<DB>(connection, source, RELEASE_LOCKS).await
 }
 
 /// Runs the SQL of a health check, of which some statements fail with 22012: if the server is
-/// read-only and must not be, and if statements must be deallocated.
+/// read-only and must not be, and if statements must be deallocated. Returns `true` if a
+/// transaction was open.
 async fn check_and<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
     sql: &str,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let expect_writes = if source.read_write { EXPECT_WRITES } else { "" };
     let sql = format!("{expect_writes} {sql}");
     let is_unexpected = |error: &sqlx::Error| has_code(error, "22012");
@@ -269,8 +270,8 @@ async fn check_and<DB: Driver>(
         result = outside_transaction::<DB>(connection, &sql).await;
     }
     match result {
-        Err(error) if is_unexpected(&error) => error::expect_writes(true),
-        result => result.map(drop),
+        Err(error) if is_unexpected(&error) => error::expect_writes(true).map(|()| false),
+        result => result,
     }
 }
 

@@ -54,9 +54,22 @@ pub(super) async fn open_at<DB: Driver>(
     Ok(connection)
 }
 
-/// Sets up a new connection, in one round trip, or in three if the server rejects a limit for
-/// idle sessions for the first time.
+/// Sets up a new connection, and checks that the server accepts writes if the source requires that.
 pub(super) async fn set_up<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    run_set_up::<DB>(connection, source).await?;
+    if source.read_write {
+        // After a failover, the host's name may lead to the old writer for a while.
+        DB::check(connection, source).await?;
+    }
+    Ok(())
+}
+
+/// Runs the SQL that a new connection needs, in one round trip, or in three if the server rejects a
+/// limit for idle sessions for the first time.
+async fn run_set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<(), sqlx::Error> {

@@ -320,9 +320,11 @@ impl Source {
     /// Requires a server that accepts writes. Default: not required.
     ///
     /// A health check then fails if the server is read-only, as a writer is after it was demoted in
-    /// a failover (PostgreSQL error 25006; MySQL 1290 and 1836). The next connection is opened by
-    /// the host's name, which leads to the new writer. The question is part of the health check's
-    /// round trip. A new connection is not asked.
+    /// a failover (PostgreSQL error 25006; MySQL 1290 and 1836). The question is part of the health
+    /// check's round trip. A busy connection is checked every 10 s, after a response.
+    ///
+    /// A new connection is opened by the host's name, and asked in one more round trip. While the
+    /// name still leads to a read-only server, connecting is retried until the time is up.
     #[must_use]
     pub const fn read_write(mut self) -> Self {
         self.read_write = true;

@@ -387,3 +387,25 @@ async fn a_password_that_cuts_the_url_is_named_at_once() {
         }
     }
 }
+
+/// After a failover, the host's name may lead to the old writer for a while.
+#[tokio::test]
+async fn a_server_that_is_still_read_only_is_waited_for() {
+    let server = <Postgres as Server>::launch().await;
+    server.demote().await;
+    let function = Function::start_scripted(&server, "writer").await;
+    let note = "insert into notes values ('a note')";
+    for form in ["/conn", "/pool"] {
+        let answer = function.script(form, note).await;
+        assert_eq!(answer.status(), 503, "{form}: {answer:?}");
+    }
+    let promoted = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let promote = "alter system set default_transaction_read_only = off";
+        server.execute(promote).await;
+        server.execute("select pg_reload_conf()").await;
+    };
+    let (answer, ()) = tokio::join!(function.script("/tx", note), promoted);
+    answer.ok();
+    function.script("/pool", note).await.ok();
+}
