@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use lambda_bench::servers::{Mariadb, Postgres};
+use reuse_db::{Outcome, SharedLease};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, a_long_freeze};
 use reuse_db_tests::on_each_server;
+use reuse_db_tests::statics::{shared, source};
+use sqlx::PgPool;
 
 #[tokio::test]
 async fn an_advisory_lock_is_released_after_a_failure() {
@@ -77,4 +80,32 @@ on_each_server! {
         function.proxy.accept().await;
         function.script("/pool", "select 1").await.ok();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_returns_after_a_failure_is_reset_before_its_next_use() {
+    let server = <Postgres as Server>::launch().await;
+    let db = shared::<PgPool>(source(server.url()).max_connections(1));
+    for round in 0..20 {
+        let failing = db.lease().await.expect("a pool");
+        // Another invocation at the same time, so that nobody waits for the connection.
+        let other = db.lease().await.expect("a pool");
+        sqlx::query("select set_config('app.tenant', 'a', false)")
+            .execute(SharedLease::get(&failing))
+            .await
+            .expect("an answer");
+        SharedLease::settle(failing, Outcome::Rejected);
+        let tenant: Option<String> =
+            sqlx::query_scalar("select current_setting('app.tenant', true)")
+                .fetch_one(SharedLease::get(&other))
+                .await
+                .expect("an answer");
+        assert_eq!(tenant.unwrap_or_default(), "", "round {round}");
+        SharedLease::settle(other, Outcome::Success);
+    }
+    assert_eq!(
+        server.sessions().await.len(),
+        1,
+        "no connection is replaced"
+    );
 }

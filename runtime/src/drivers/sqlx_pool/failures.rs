@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
 use tokio::runtime::{Handle, Id};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+
+use super::has_connection_out;
 
 use crate::connect::{Cure, DriverConnect as _, Reset};
 use crate::drivers::Driver;
@@ -24,9 +26,21 @@ use crate::telemetry::{Count, Counters, events};
 /// The time between two readings of the clock that are meant to be one.
 const TOLERANCE: Duration = Duration::from_micros(10);
 
-/// The times of the last failures of one source in one runtime, by what they cost.
+/// The longest wait for the connections that are returning at a failure, while other invocations
+/// use the pool.
+const LONGEST_RETURN: Duration = Duration::from_millis(100);
+
+/// The failures of one source in one runtime, by what they cost.
 #[derive(Debug, Default)]
-pub(super) struct FailureTimes(Mutex<Vec<(Cure, Instant)>>);
+pub(super) struct FailureTimes(Mutex<Times>);
+
+#[derive(Debug, Default)]
+struct Times {
+    /// The last failure of each cost.
+    last: Vec<(Cure, Instant)>,
+    /// The failures whose connections may still be returning.
+    pending: Vec<Cure>,
+}
 
 impl FailureTimes {
     /// Finds those of a source in the current runtime, or makes them.
@@ -49,26 +63,65 @@ impl FailureTimes {
         times
     }
 
-    fn record(&self, cure: Cure) {
+    /// Records a failure. It lasts until the returned value is dropped.
+    fn begin(self: &Arc<Self>, cure: Cure) -> Pending {
+        self.0.lock().pending.push(cure);
+        Pending(Arc::clone(self), cure)
+    }
+
+    fn end(&self, cure: Cure) {
         let mut times = self.0.lock();
-        times.retain(|(other, _)| *other != cure);
-        times.push((cure, Instant::now()));
+        if let Some(position) = times.pending.iter().position(|other| *other == cure) {
+            times.pending.swap_remove(position);
+        }
+        times.last.retain(|(other, _)| *other != cure);
+        times.last.push((cure, Instant::now()));
     }
 
     /// Returns what a connection needs that is idle for `idle`.
     pub(super) fn cure(&self, idle: Duration) -> Option<Cure> {
         let times = self.0.lock();
         let was_idle = |time: &Instant| time.elapsed() <= idle.saturating_add(TOLERANCE);
-        let cures = times.iter().filter(|(_, time)| was_idle(time));
-        cures.map(|(cure, _)| *cure).max()
+        let last = times.last.iter().filter(|(_, time)| was_idle(time));
+        let last = last.map(|(cure, _)| *cure);
+        last.chain(times.pending.iter().copied()).max()
+    }
+}
+
+/// A failure whose connections may still be returning. Until it is dropped, each connection that is
+/// acquired is taken for used.
+struct Pending(Arc<FailureTimes>, Cure);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.end(self.1);
     }
 }
 
 /// Resets or closes the connections that are idle, and has the others cured when they are acquired.
-pub(in crate::drivers) async fn recover<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
-    if cure > Cure::Inspect {
-        FailureTimes::of(&source).record(cure);
+pub(in crate::drivers) fn recover<DB: Driver>(
+    pool: Pool<DB>,
+    source: Source,
+    cure: Cure,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Made before the first poll, because another invocation may acquire a connection before that.
+    let pending = (cure > Cure::Inspect).then(|| FailureTimes::of(&source).begin(cure));
+    async move {
+        if pending.is_some() {
+            // Otherwise the pool is quiet by now. sqlx pings a connection that returns.
+            let returned = async {
+                while has_connection_out(&pool) {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let _ = timeout(source.check_timeout.min(LONGEST_RETURN), returned).await;
+        }
+        drop(pending);
+        recover_idle(pool, source, cure).await;
     }
+}
+
+async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
     // Each is taken before one is returned, so that each is taken once.
     let mut work = Vec::new();
     while let Some(connection) = pool.try_acquire() {
@@ -168,15 +221,30 @@ mod tests {
         let times = FailureTimes::default();
         let minute = Duration::from_secs(60);
         assert_eq!(times.cure(minute), None);
-        times.record(Cure::Clear);
-        times.record(Cure::Reset);
+        times.end(Cure::Clear);
+        times.end(Cure::Reset);
         assert_eq!(times.cure(minute), Some(Cure::Clear));
         std::thread::sleep(Duration::from_millis(2));
         assert_eq!(times.cure(Duration::from_millis(1)), None);
-        times.record(Cure::Reset);
+        times.end(Cure::Reset);
         assert_eq!(times.cure(Duration::from_millis(1)), Some(Cure::Reset));
-        times.record(Cure::Replace);
+        times.end(Cure::Replace);
         assert_eq!(times.cure(minute), Some(Cure::Replace));
+    }
+
+    #[test]
+    fn a_connection_that_returns_after_a_failure_needs_the_same() {
+        let times = Arc::new(FailureTimes::default());
+        let (one, two) = (times.begin(Cure::Reset), times.begin(Cure::Reset));
+        assert_eq!(times.cure(Duration::ZERO), Some(Cure::Reset));
+        drop(one);
+        let replace = times.begin(Cure::Replace);
+        assert_eq!(times.cure(Duration::ZERO), Some(Cure::Replace));
+        drop(replace);
+        drop(two);
+        std::thread::sleep(Duration::from_millis(2));
+        assert_eq!(times.cure(Duration::from_millis(1)), None);
+        assert_eq!(times.cure(Duration::from_secs(1)), Some(Cure::Replace));
     }
 
     #[tokio::test]
