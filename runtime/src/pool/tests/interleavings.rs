@@ -141,6 +141,7 @@ async fn nothing_is_lost_when_background_work_is_aborted() {
         Some(Outcome::Success),
         Some(Outcome::ClientError),
         Some(Outcome::Failure),
+        Some(Outcome::Stale),
         None,
     ];
     for (check, quiesce) in pairs() {
@@ -156,6 +157,7 @@ async fn nothing_is_lost_when_background_work_is_aborted() {
                         *fake = FakeBehavior {
                             check,
                             quiesce,
+                            clear: quiesce,
                             close,
                             needs_quiesce: true,
                             ..FakeBehavior::SOUND
