@@ -16,7 +16,8 @@ use crate::invocation::{self, INVOCATION, failed_leases};
 /// An error of the kind [`Unavailable`](crate::ErrorKind::Unavailable) or
 /// [`Saturated`](crate::ErrorKind::Saturated), or one that wraps it, becomes a response: by default
 /// a 503 with `Retry-After: 1` and a small JSON body. Otherwise it would be a function error, and
-/// API Gateway makes a 502 of those. Other errors pass unchanged.
+/// API Gateway makes a 502 of those. The time-out of a sqlx pool in an annotated handler becomes a
+/// response as well, and so does the pool's refused connection. Other errors pass unchanged.
 ///
 /// The layer finds the error in any wrapper that keeps it: a box, `anyhow`, an `enum` of your own.
 /// A handler that keeps only its text loses the 503. The response does not contain the cause; the
