@@ -25,6 +25,8 @@ pub(super) fn outcome(error: &(dyn StdError + 'static)) -> Outcome {
 
     if let Some(text) = failure::without_connection(error) {
         crate::connect::retry::report_pool_unavailable(&text);
+    } else if let Some(text) = failure::rejected_sign_in(error) {
+        crate::connect::retry::report_pool_sign_in(&text);
     }
     failure::outcome(error)
 }

@@ -214,7 +214,21 @@ pub(crate) fn report_unavailable(error: Error, took: Duration, counters: &Counte
 /// what the pool has met, if that is known.
 #[cfg(feature = "_sqlx")]
 pub(crate) fn report_pool_unavailable(text: &str) {
-    if let Some((error, took)) = failed_leases::remember_pool(text) {
+    report_pool(Error::unavailable(text));
+}
+
+/// Records that the server rejected the sign-in of a connection that a pool opened by itself, if
+/// the pool's credentials may follow a rotation.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn report_pool_sign_in(text: &str) {
+    if failed_leases::has_pool_credentials() {
+        report_pool(Error::unavailable(text).sign_in_kept_failing());
+    }
+}
+
+#[cfg(feature = "_sqlx")]
+fn report_pool(otherwise: Error) {
+    if let Some((error, took)) = failed_leases::remember_pool(otherwise) {
         events::unavailable(&error, took);
         Counters::of_process().add(Count::Unavailable);
     }

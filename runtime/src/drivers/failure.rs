@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use sqlx::error::{DatabaseError, UnexpectedNullError};
 
-use super::error_kind::number;
+use super::error_kind::{finding, number};
+use crate::error::Finding;
 use crate::response::Outcome;
 
 /// The number of sources that are looked at. An error of a user may be its own source.
@@ -19,6 +20,16 @@ pub(crate) fn without_connection(error: &(dyn StdError + 'static)) -> Option<Str
         error @ sqlx::Error::PoolTimedOut => Some(error.to_string()),
         sqlx::Error::Io(error) if is_of_connecting(error.kind()) => Some(error.to_string()),
         _ => None,
+    })
+}
+
+/// Returns the server's answer if it rejected the sign-in of a connection.
+pub(crate) fn rejected_sign_in(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut chain = chain(error);
+    chain.find_map(|error| {
+        let error = as_sqlx_error(error)?;
+        let is_rejected = finding(error) == Finding::SignInRejected;
+        is_rejected.then(|| error.to_string())
     })
 }
 
@@ -277,6 +288,14 @@ mod tests {
             None
         );
         assert_eq!(text(&stale()), None);
+    }
+
+    #[test]
+    fn a_rejected_sign_in_is_found_in_any_wrapper() {
+        let rejected = || sqlx::Error::from(Answer("28P01", "password authentication failed"));
+        let wrapped = io::Error::other(Wrapper::Boxed(Box::new(rejected())));
+        assert!(rejected_sign_in(&wrapped).is_some());
+        assert_eq!(rejected_sign_in(&stale()), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The leases of the current invocation that failed with a transient error.
 
 use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::INVOCATION;
 use crate::error::Error;
@@ -14,6 +15,8 @@ pub(super) struct FailedLeases {
     /// it.
     #[cfg(feature = "_sqlx")]
     cause: Mutex<Option<Error>>,
+    /// `true` if a pool of the invocation signs in with credentials from a function.
+    has_credentials: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -72,18 +75,37 @@ pub(crate) fn record_cause(error: &Error) {
     });
 }
 
+/// Remembers that a pool of the invocation signs in with credentials from a function, which may
+/// follow a rotation late.
+pub(crate) fn pool_has_credentials() {
+    let _ = INVOCATION.try_with(|invocation| {
+        let has_credentials = &invocation.failed_leases.has_credentials;
+        has_credentials.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Returns `true` if a pool of the invocation signs in with credentials from a function.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn has_pool_credentials() -> bool {
+    let has_credentials = INVOCATION.try_with(|invocation| {
+        let has_credentials = &invocation.failed_leases.has_credentials;
+        has_credentials.load(Ordering::Relaxed)
+    });
+    has_credentials.unwrap_or(false)
+}
+
 /// Remembers that the handler returns an error of a pool that has no connection, and returns the
 /// cause with the time since the invocation began. `None` if the pool has met a permanent error, or
 /// if this was remembered before: a handler may return the error of another.
 ///
 /// The error is not ours, so it counts for the rest of the invocation.
 #[cfg(feature = "_sqlx")]
-pub(crate) fn remember_pool(otherwise: &str) -> Option<(Error, std::time::Duration)> {
+pub(crate) fn remember_pool(otherwise: Error) -> Option<(Error, std::time::Duration)> {
     INVOCATION
         .try_with(|invocation| {
             let leases = &invocation.failed_leases;
             let cause = leases.cause.lock().take();
-            let error = cause.unwrap_or_else(|| Error::unavailable(otherwise));
+            let error = cause.unwrap_or(otherwise);
             let copy = error.clone_as_text().filter(Error::is_transient)?;
             let mut failed = leases.failed.lock();
             if failed.iter().any(|lease| lease.alive.is_none()) {
@@ -138,7 +160,8 @@ mod tests {
     fn an_error_of_a_pool_has_the_cause_that_the_pool_met() {
         INVOCATION.sync_scope(Invocation::new(None), || {
             record_cause(&Error::unavailable("refused"));
-            let (error, _) = remember_pool("timed out").expect("a transient cause");
+            let (error, _) =
+                remember_pool(Error::unavailable("timed out")).expect("a transient cause");
             assert!(error.to_string().contains("refused"), "{error}");
             let found = current().expect("it lasts");
             assert!(found.to_string().contains("refused"), "{found}");
@@ -146,15 +169,18 @@ mod tests {
         });
         INVOCATION.sync_scope(Invocation::new(None), || {
             record_cause(&Error::rejected("no such user"));
-            assert!(remember_pool("timed out").is_none(), "it is permanent");
+            assert!(
+                remember_pool(Error::unavailable("timed out")).is_none(),
+                "it is permanent"
+            );
         });
         INVOCATION.sync_scope(Invocation::new(None), || {
             assert!(current().is_none());
-            let (error, _) = remember_pool("timed out").expect("a cause");
+            let (error, _) = remember_pool(Error::unavailable("timed out")).expect("a cause");
             assert!(error.to_string().contains("timed out"), "{error}");
         });
         assert!(
-            remember_pool("timed out").is_none(),
+            remember_pool(Error::unavailable("timed out")).is_none(),
             "outside an invocation"
         );
     }

@@ -16,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Connect, Cure, catch_panic, retry};
 use crate::error::Error;
-use crate::invocation::{background, deadline, on_stream_end};
+use crate::invocation::{background, deadline, failed_leases, on_stream_end};
 use crate::response::Outcome;
 use crate::source::Source;
 use crate::sync::Mutex;
@@ -221,6 +221,9 @@ impl<S: Connect + Sync> SharedValue<S> {
         counters: &'static Counters,
     ) -> Result<SharedLease<S>, Error> {
         let begun = Instant::now();
+        if self.source.has_credentials() {
+            failed_leases::pool_has_credentials();
+        }
         let result = self.acquire_in_time(begun, counters).await;
         result.map_err(|error| retry::report_unavailable(error, begun.elapsed(), counters))
     }

@@ -156,9 +156,7 @@ on_each_server! {
 
     async fn a_password_that_never_follows_is_a_503(server: &impl Server) {
         let secret = Secret::new();
-        let mut functions = new_and_warm(server, Some(&secret.file)).await;
-        // A warm pool connects by itself, without a lease that could fail.
-        functions.pop();
+        let functions = new_and_warm(server, Some(&secret.file)).await;
         server.change_password("n3w").await;
         server.end_sessions().await;
         a_long_freeze().await;
@@ -203,6 +201,36 @@ on_each_server! {
             let message = &answer.error().message;
             assert!(answer.took < Duration::from_secs(4), "{form}: {answer:?}");
             assert!(!message.contains("s3cret"), "{form}: {message}");
+        }
+    }
+
+    /// Such a connection signs in with what the pool was told last.
+    async fn a_rejected_connection_that_a_pool_opens_by_itself_is_a_503(server: &impl Server) {
+        let secret = Secret::new();
+        let file = secret.file.display().to_string();
+        let env = [("SOURCE", "rotated"), ("SECRET", &*file)];
+        let change = |builder: Builder| builder.concurrency(2).freezing(false);
+        let function = program("field_function");
+        let function = Arc::new(Function::start_sandbox(function, server, &env, change).await);
+        let twice = [("/pool", Arc::clone(&function)), ("/pool", function)];
+        let nap = if server.url().starts_with("mysql") {
+            "select sleep(0.5)"
+        } else {
+            "select pg_sleep(0.5)"
+        };
+        at_once(&twice[..1], nap).await;
+        server.change_password("n3w").await;
+        secret.set("n3w");
+        let mut statuses = Vec::new();
+        for (_, answer) in at_once(&twice, nap).await {
+            statuses.push(answer.status());
+        }
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 503]);
+        // Credentials are renewed after a failure, at most once a second.
+        a_long_freeze().await;
+        for (_, answer) in at_once(&twice, nap).await {
+            assert_eq!(answer.status(), 200, "{answer:?}");
         }
     }
 

@@ -193,7 +193,8 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                     counters.add(Count::Checked);
                     if !matches!(timeout(source.check_timeout, cured).await, Ok(Ok(()))) {
                         counters.add(Count::Stale);
-                        *connection = replacement::<DB>(&source, address_index, counters).await?;
+                        *connection =
+                            replacement_for_acquire::<DB>(&source, address_index, counters).await?;
                         return Ok(true);
                     }
                     return Ok(!is_too_old);
@@ -276,8 +277,11 @@ async fn replacement_for_acquire<DB: Driver>(
             Err(error) if error.rejects_sign_in() && source.has_credentials() => {
                 rejected_sign_ins += 1;
                 let pause = retry::pause_after_sign_in(rejected_sign_ins, source);
+                let error = error.sign_in_kept_failing();
+                // The pool's own time may be up first.
+                failed_leases::record_cause(&error);
                 if Instant::now() + pause >= end {
-                    return Err(error.sign_in_kept_failing());
+                    return Err(error);
                 }
                 sleep(pause).await;
             }
