@@ -136,6 +136,8 @@ pub enum Finding {
     SignInKeptFailing,
     /// The server blocks this host after failed connects (MySQL 1129).
     HostBlocked,
+    /// The user's connections of this hour are used up (MySQL 1226).
+    HourlyQuota,
 }
 
 impl Finding {
@@ -144,7 +146,7 @@ impl Finding {
             Self::SignInKeptFailing => {
                 "the sign-in kept failing with the credentials from `Source::credentials`: "
             }
-            Self::Nothing | Self::SignInRejected | Self::HostBlocked => "",
+            Self::Nothing | Self::SignInRejected | Self::HostBlocked | Self::HourlyQuota => "",
         }
     }
 
@@ -155,7 +157,9 @@ impl Finding {
                  performance_schema.host_cache`), or `mysqladmin flush-hosts`, and raise \
                  `max_connect_errors`"
             }
-            Self::Nothing | Self::SignInRejected | Self::SignInKeptFailing => "",
+            Self::Nothing | Self::SignInRejected | Self::SignInKeptFailing | Self::HourlyQuota => {
+                ""
+            }
         }
     }
 }
@@ -264,6 +268,17 @@ impl Error {
             self,
             Self::Connect {
                 finding: Finding::SignInRejected,
+                ..
+            }
+        )
+    }
+
+    /// Returns `true` if a retry cannot help within the time of an invocation, though it may later.
+    pub(crate) fn is_for_long(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect {
+                finding: Finding::HourlyQuota,
                 ..
             }
         )

@@ -53,6 +53,7 @@ pub(crate) async fn open<C: Connect>(
         };
         let used_address = attempt.address_index > 0;
         let mut pause = match error.kind() {
+            _ if error.is_for_long() => break Err(error),
             _ if error.is_transient() => {
                 // After an explicit error another address is no worse than this one.
                 attempt.address_index += usize::from(used_address && !has_timed_out);

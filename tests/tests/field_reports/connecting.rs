@@ -125,6 +125,27 @@ async fn attempts_that_time_out_leave_no_aborted_handshake() {
     assert_eq!(sessions, functions.len(), "the others are closed");
 }
 
+#[tokio::test]
+async fn the_quota_of_an_hour_is_not_waited_for() {
+    let server = <Mariadb as Server>::launch().await;
+    let limit = "alter user app@'%' with max_connections_per_hour 1";
+    server.execute(limit).await;
+    server.execute("flush user_resources").await;
+    let function = Function::start_scripted(&server, "plain").await;
+    function.script("/conn", "select 'a'").await.ok();
+    let function = Function::start_scripted(&server, "plain").await;
+    for form in FORMS {
+        let answer = function.script(form, "select 'a'").await;
+        assert_eq!(answer.status(), 503, "{form}: {answer:?}");
+        assert!(answer.took < Duration::from_secs(4), "{form}: {answer:?}");
+    }
+    assert_eq!(
+        function.proxy.connections(),
+        3,
+        "one attempt for each invocation"
+    );
+}
+
 async fn aborted_handshakes(server: &Mariadb) -> i64 {
     let sql = "select cast(variable_value as signed) from information_schema.global_status \
                where variable_name = 'ABORTED_CONNECTS'";

@@ -39,6 +39,8 @@ pub(super) fn finding(error: &sqlx::Error) -> Finding {
     };
     let rejects_sign_in = match number(error) {
         Some(1129) => return Finding::HostBlocked,
+        // The name of the limit is not translated.
+        Some(1226) if error.message().contains("_per_hour") => return Finding::HourlyQuota,
         Some(number) => rejects_sign_in_by_number(number),
         None => {
             let state = error.code();
