@@ -165,7 +165,10 @@ mod tests {
             assert!(error.to_string().contains("refused"), "{error}");
             let found = current().expect("it lasts");
             assert!(found.to_string().contains("refused"), "{found}");
-            assert!(remember_pool("timed out").is_none(), "of an outer handler");
+            assert!(
+                remember_pool(Error::unavailable("timed out")).is_none(),
+                "of an outer handler"
+            );
         });
         INVOCATION.sync_scope(Invocation::new(None), || {
             record_cause(&Error::rejected("no such user"));
