@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(directive["Namespace"], "a \"name\"\nspace");
         assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
         let metrics = directive["Metrics"].as_array().expect("metrics");
-        assert_eq!(metrics.len(), 10);
+        assert_eq!(metrics.len(), 11);
         for metric in metrics {
             let name = metric["Name"].as_str().expect("a name");
             assert!(line[name].is_number(), "{name}");
