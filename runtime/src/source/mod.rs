@@ -212,8 +212,8 @@ impl Source {
     /// replaced, when the credentials are older than 5 min, and after a failed invocation (at most
     /// once a second). Connections that sqlx opens by itself use the credentials of the opening or
     /// the last renewal, not those of a replacement. A rejected sign-in of such a connection is
-    /// not retried. If the handler returns its error, the client gets a 503. Only the invocation that triggered the call waits for it, for at most
-    /// `attempt_timeout`.
+    /// not retried. If the handler returns its error, the client gets a 503. Only the invocation
+    /// that triggered the call waits for it, for at most `attempt_timeout`.
     ///
     /// On MySQL, RDS requires an IAM token in clear text. It is sent only if the URL has
     /// `ssl-mode=REQUIRED` or stricter. `AnyConnection` does not support credentials.
