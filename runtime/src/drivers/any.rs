@@ -109,6 +109,7 @@ impl Driver for Any {
         }
     }
 
+    #[cfg(feature = "postgres")]
     async fn text(
         connection: &mut AnyConnection,
         sql: &'static str,
@@ -187,12 +188,15 @@ impl Driver for Any {
         }
     }
 
-    async fn commit(mut transaction: Transaction<'_, Self>) -> Result<(), sqlx::Error> {
+    async fn commit(transaction: Transaction<'_, Self>) -> Result<(), sqlx::Error> {
         match transaction.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => super::postgres::commit_checked::<Self>(transaction).await,
             #[cfg(feature = "mysql")]
-            "MySQL" => Self::execute(&mut transaction, super::mysql::COMMIT.to_owned()).await,
+            "MySQL" => {
+                let mut transaction = transaction;
+                Self::execute(&mut transaction, super::mysql::COMMIT.to_owned()).await
+            }
             _ => transaction.commit().await,
         }
     }

@@ -9,6 +9,7 @@ mod session;
 mod sqlx_pool;
 #[cfg(any(feature = "postgres", feature = "any"))]
 mod statement_cache;
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "for PostgreSQL"))]
 mod target;
 mod tls_files;
 mod transaction;
@@ -109,6 +110,7 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     }
 
     /// Returns the first column of the answer's first row, which is text.
+    #[cfg(feature = "postgres")]
     fn text(
         _connection: &mut Self::Connection,
         _sql: &'static str,

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::Connection;
 
 use super::target::{self, Rejection};
 use super::{Driver, endpoint::Endpoint, error};
@@ -155,13 +155,16 @@ pub(super) async fn quiesce<DB: Driver>(
 ///
 /// sqlx keeps the transaction's status to itself. But after the statement of a `begin_with`, it
 /// requires that a transaction is open. So a failed `begin_with` is the usual answer.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) async fn outside_transaction<DB: Driver>(
     connection: &mut DB::Connection,
     sql: &str,
 ) -> Result<bool, sqlx::Error> {
     let mut has_ended = false;
     loop {
-        let begun = connection.begin_with(AssertSqlSafe(sql.to_owned())).await;
+        let begun = connection
+            .begin_with(sqlx::AssertSqlSafe(sql.to_owned()))
+            .await;
         let begun = begun.map(drop);
         match begun {
             Err(sqlx::Error::BeginFailed) => return Ok(has_ended),
@@ -181,6 +184,7 @@ pub(super) async fn outside_transaction<DB: Driver>(
 }
 
 /// Ends a transaction that sqlx does not know.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) async fn end_transaction<DB: Driver>(
     connection: &mut DB::Connection,
 ) -> Result<(), sqlx::Error> {

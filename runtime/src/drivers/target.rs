@@ -29,16 +29,8 @@ pub(super) enum Rejection {
     /// A server that does not know the parameter.
     Server,
     /// A proxy that gives each client a session of its own while the client needs it.
-    #[cfg_attr(
-        not(feature = "postgres"),
-        expect(dead_code, reason = "for PostgreSQL")
-    )]
     Proxy,
     /// A pooler that may use another session for each transaction.
-    #[cfg_attr(
-        not(feature = "postgres"),
-        expect(dead_code, reason = "for PostgreSQL")
-    )]
     Pooler,
 }
 

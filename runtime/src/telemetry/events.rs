@@ -76,7 +76,7 @@ pub(crate) fn dropped(target: &str) {
     tracing::warn!(
         target: "reuse_db",
         target,
-        "pooler not declared: it drops start-up parameters, add `.transaction_pooler()` or \
+        "pooler not declared: it drops start-up parameters. Add `.transaction_pooler()` or \
          `.session_pooler()` to the `Source`"
     );
 }
@@ -87,7 +87,7 @@ pub(crate) fn left_open(function: &str, handler: &str) {
         target: "reuse_db",
         function,
         handler,
-        "transaction left open: rolled back, because the handler began it in SQL and did not end it"
+        "transaction left open: the handler began it in SQL and did not end it. It is rolled back"
     );
 }
 

@@ -50,6 +50,7 @@ async fn is_replaced<S: Server, H: FromConnection + 'static>() {
         let (stats, nth) = (db.stats(), nth as u64 + 1);
         assert_eq!((stats.stale, stats.opened), (nth, nth + 1), "{fault}");
         assert_eq!(stats.checked, 0, "{fault}: the connection was trusted");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
