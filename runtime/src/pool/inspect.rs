@@ -1,5 +1,5 @@
-//! Inspecting a connection after a success, from time to time: a handler may have left a transaction
-//! open that it began in SQL, or a lock.
+//! Inspecting a connection after a success, from time to time. A handler may have left a lock, or
+//! a transaction that it began in SQL.
 
 use std::time::Duration;
 

@@ -304,9 +304,9 @@ impl Source {
     /// | pool on PostgreSQL | each connection when it returns to the pool | one round trip for each return |
     /// | pool on MySQL, MariaDB, SQLite | each connection is closed when it returns to the pool | a connect for each use |
     ///
-    /// Prepared statements that sqlx has cached are kept. A reset session equals a new one, with one
-    /// exception of PostgreSQL: a custom setting that was set once reads as `''` and no longer as
-    /// NULL. [`on_connect`](Self::on_connect) runs again after the reset.
+    /// Prepared statements that sqlx has cached are kept. A reset session equals a new one, with
+    /// one exception of PostgreSQL: a custom setting that was set once reads as `''` and no longer
+    /// as NULL. [`on_connect`](Self::on_connect) runs again after the reset.
     ///
     /// A SQLite database in memory ends with its connection. Behind a
     /// [`transaction_pooler`](Self::transaction_pooler) this method has no effect, because clients
@@ -341,10 +341,9 @@ impl Source {
     /// Sets SQL that runs on each new connection before the handler gets it. An error in it is an
     /// error of connecting. Default: none.
     ///
-    /// It runs again after a failed invocation of a `PgConnection` or `MySqlConnection`, once the
-    /// session is reset, so it must be idempotent. With
-    /// [`transaction_pooler`](Self::transaction_pooler) it is not run again, because sessions are
-    /// shared.
+    /// On PostgreSQL it runs again after each reset of a session, so it must be idempotent. With
+    /// [`transaction_pooler`](Self::transaction_pooler) it is not run again, because clients share
+    /// the sessions.
     #[must_use]
     pub const fn on_connect(mut self, sql: &'static str) -> Self {
         self.on_connect = Some(sql);

@@ -7,6 +7,7 @@ use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::on_each_server;
 use reuse_db_tests::statics::{exclusive, source};
+use sqlx::error::DatabaseError;
 use sqlx::{Connection as _, MySql, PgConnection, Postgres as Pg, Transaction};
 
 /// Returns the code of an error as a handler that returns `sqlx::Error` gets it.
@@ -15,7 +16,7 @@ fn code_of(error: reuse_db::Error) -> String {
     assert!(text.starts_with("COMMIT failed: "), "{text}");
     let error = sqlx::Error::from(error);
     assert!(error.to_string().contains(&text), "{error}");
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     code.map(String::from).unwrap_or_default()
 }
 
@@ -100,7 +101,7 @@ async fn an_error_of_connecting_keeps_its_sqlstate() {
     let db = exclusive::<PgConnection>(source(server.url()).connect_timeout(limit));
     let error = db.lease().await.map(drop).expect_err("no connection");
     let error = sqlx::Error::from(error);
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     assert_eq!(code.as_deref(), Some("53300"), "{error}");
     assert!(error.to_string().contains("no connection left"), "{error}");
 }
