@@ -25,13 +25,13 @@ fn events_in_code(code: &str) -> Events {
             continue;
         };
         let (arguments, _) = rest.split_once(");").expect("the end of the call");
-        let mut name = None;
+        // The message is the last argument, and may contain commas.
+        let arguments = arguments.replacen("target: \"reuse_db\"", "", 1);
+        let (arguments, message) = arguments.split_once('"').expect("a message");
+        let name = message.split([':', '"']).next().map(str::to_owned);
         let mut fields = BTreeSet::new();
         for argument in arguments.split(',').map(str::trim) {
-            if let Some(message) = argument.strip_prefix('"') {
-                let message = message.trim_end_matches('"');
-                name = message.split(':').next().map(str::to_owned);
-            } else if !argument.is_empty() && !argument.starts_with("target:") {
+            if !argument.is_empty() {
                 let field = argument.split('=').next().unwrap_or(argument);
                 fields.insert(field.trim().trim_start_matches(['?', '%']).to_owned());
             }
