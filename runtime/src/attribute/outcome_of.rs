@@ -13,13 +13,14 @@ use crate::response::{HasOutcome, Outcome};
 /// trait must be in scope at the attribute. The method's name cannot collide with that of a trait
 /// which is in scope and implemented for every type.
 #[derive(Debug)]
-pub struct Judge<'a, T>(OutcomeOrDeref<'a, T>);
+pub struct Judge<'a, T>(OutcomeOrOutcome<'a, T>);
 
 impl<'a, T> Judge<'a, T> {
     /// Wraps a handler's output.
     pub fn new(output: &'a T) -> Self {
         let output = OrError(OrDeref(OrAnyResult(Anything(output))));
-        Self(OutcomeOrDeref(OutcomeOrAny(output)))
+        let output = OutcomeOrAny(OrErrorWithOutcome(OrOutcome(output)));
+        Self(OutcomeOrOutcome(OutcomeOrError(OutcomeOrDeref(output))))
     }
 }
 
@@ -49,10 +50,18 @@ macro_rules! steps {
 }
 
 steps! {
-    /// A `Result` of a type with an outcome, and of an error that dereferences to one.
+    /// A `Result` of two types with an outcome.
+    OutcomeOrOutcome(OutcomeOrError);
+    /// A `Result` of a type with an outcome, and of an error.
+    OutcomeOrError(OutcomeOrDeref);
+    /// A `Result` of a type with an outcome, and of what dereferences to an error.
     OutcomeOrDeref(OutcomeOrAny);
     /// A `Result` of a type with an outcome, and of anything.
-    OutcomeOrAny(OrError);
+    OutcomeOrAny(OrErrorWithOutcome);
+    /// A `Result` of anything, and of an error with an outcome.
+    OrErrorWithOutcome(OrOutcome);
+    /// A `Result` of anything, and of a type with an outcome.
+    OrOutcome(OrError);
     /// A `Result` of anything, and of an error.
     OrError(OrDeref);
     /// A `Result` of anything, and of what dereferences to an error: a box, `anyhow::Error`.
@@ -66,7 +75,7 @@ steps! {
 pub struct Anything<'a, T>(&'a T);
 
 impl<'a, T> Deref for Judge<'a, T> {
-    type Target = OutcomeOrDeref<'a, T>;
+    type Target = OutcomeOrOutcome<'a, T>;
 
     fn deref(&self) -> &Self::Target {
         &self.0
@@ -85,7 +94,23 @@ impl<T> Anything<'_, T> {
     }
 }
 
-impl<T: HasOutcome, E: StdError + 'static> Judge<'_, Result<T, E>> {
+impl<T: HasOutcome, E: HasOutcome + StdError + 'static> Judge<'_, Result<T, E>> {
+    /// Returns the outcome that the value or the error reports.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        self.output().as_ref().map_or_else(of_error, T::outcome)
+    }
+}
+
+impl<T: HasOutcome, E: HasOutcome> OutcomeOrOutcome<'_, Result<T, E>> {
+    /// Returns the outcome that the value or the error reports.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        self.output().as_ref().map_or_else(E::outcome, T::outcome)
+    }
+}
+
+impl<T: HasOutcome, E: StdError + 'static> OutcomeOrError<'_, Result<T, E>> {
     /// Returns the outcome that the value reports, or that the error stands for.
     #[must_use]
     pub fn __outcome(&self) -> Outcome {
@@ -109,6 +134,33 @@ impl<T: HasOutcome, E> OutcomeOrAny<'_, Result<T, E>> {
     pub fn __outcome(&self) -> Outcome {
         let output = self.output().as_ref();
         output.map_or(Outcome::Failure, T::outcome)
+    }
+}
+
+impl<T, E: HasOutcome + StdError + 'static> OrErrorWithOutcome<'_, Result<T, E>> {
+    /// Returns a success, or the outcome that the error reports.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        let error = self.output().as_ref().err();
+        error.map_or(Outcome::Success, of_error)
+    }
+}
+
+impl<T, E: HasOutcome> OrOutcome<'_, Result<T, E>> {
+    /// Returns a success, or the outcome that the error reports.
+    #[must_use]
+    pub fn __outcome(&self) -> Outcome {
+        let error = self.output().as_ref().err();
+        error.map_or(Outcome::Success, E::outcome)
+    }
+}
+
+/// Returns the outcome that an error reports. For a failure, the error of the database in it tells
+/// more.
+fn of_error<E: HasOutcome + StdError + 'static>(error: &E) -> Outcome {
+    match error.outcome() {
+        Outcome::Failure => failure::outcome(error),
+        outcome => outcome,
     }
 }
 
@@ -199,7 +251,11 @@ mod tests {
         );
         assert_eq!(
             Judge::new(&Err::<(), _>(conflict)).__outcome(),
-            Outcome::Failure
+            Outcome::ClientError
+        );
+        assert_eq!(
+            Judge::new(&Err::<StatusCode, _>(conflict)).__outcome(),
+            Outcome::ClientError
         );
         assert_eq!(Judge::new(&Ok::<_, ()>(7)).__outcome(), Outcome::Success);
         assert_eq!(
@@ -213,6 +269,30 @@ mod tests {
             Judge::new(&Ok::<_, lambda_http::Error>(json)).__outcome(),
             Outcome::Failure
         );
+    }
+
+    #[test]
+    fn an_error_with_an_outcome_may_reject_the_request() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0:?}")]
+        struct Reported(Outcome);
+
+        impl HasOutcome for Reported {
+            fn outcome(&self) -> Outcome {
+                self.0
+            }
+        }
+
+        for outcome in [Outcome::ClientError, Outcome::Failure, Outcome::Broken] {
+            assert_eq!(
+                Judge::new(&Err::<(), _>(Reported(outcome))).__outcome(),
+                outcome
+            );
+            assert_eq!(
+                Judge::new(&Err::<StatusCode, _>(Reported(outcome))).__outcome(),
+                outcome
+            );
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::connect::{Cure, Driver};
 use crate::response::Outcome;
+use crate::source::Source;
 
 /// The number of invocations in a row that failed on one connection, for a cause that may be the
 /// connection.
@@ -19,6 +20,7 @@ impl Failures {
         &mut self,
         outcome: Outcome,
         driver: Option<&Driver<C>>,
+        source: &Source,
     ) -> Option<(Cure, &'static str)> {
         if !outcome.is_failure() {
             *self = Self(0);
@@ -29,7 +31,7 @@ impl Failures {
         if outcome != Outcome::Rejected || !resets_all {
             self.0 = self.0.saturating_add(1);
         }
-        Some(match outcome {
+        let (cure, reason) = match outcome {
             Outcome::Broken => (
                 Cure::Replace,
                 "its invocation failed with an error of types",
@@ -44,6 +46,11 @@ impl Failures {
                 "its invocation failed with an error of statements",
             ),
             _ => (Cure::Reset, "its invocation failed"),
-        })
+        };
+        if cure == Cure::Replace && source.is_in_memory() {
+            // The database would end with its connection.
+            return Some((Cure::Clear, reason));
+        }
+        Some((cure, reason))
     }
 }

@@ -36,7 +36,10 @@ impl<C: Connect> CheckedOut<C> {
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
         }
-        let cure = match self.failures.count(outcome, C::DRIVER.as_ref()) {
+        let cure = match self
+            .failures
+            .count(outcome, C::DRIVER.as_ref(), &self.pool.source)
+        {
             Some((Cure::Replace, reason)) => return self.discard(reason),
             cure => cure.map(|(cure, _)| cure),
         };

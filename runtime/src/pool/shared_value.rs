@@ -84,7 +84,9 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         let last = Timestamp::now();
         let mut usage = self.usage.lock();
         usage.last = last;
-        let cure = usage.failures.count(self.outcome, S::DRIVER.as_ref());
+        let cure = usage
+            .failures
+            .count(self.outcome, S::DRIVER.as_ref(), &self.source);
         if let Some((Cure::Replace, reason)) = cure {
             usage.failures = Failures::default();
             // A client of the user is checked only.

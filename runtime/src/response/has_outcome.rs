@@ -1,4 +1,4 @@
-//! The outcome that a handler's successful value reports.
+//! The outcome that a handler's value reports.
 
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupResponse;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyResponse, ApiGatewayV2httpResponse};
@@ -39,6 +39,27 @@ use super::Outcome;
 /// ```
 ///
 /// A handler that takes a transaction and returns such a value with errors commits nothing.
+///
+/// An error type may implement this trait, too. So a handler can reject a request by `Err` without
+/// a failure: the transaction is rolled back, and the session is neither checked nor reset.
+///
+/// ```
+/// use reuse_db::{HasOutcome, Outcome};
+///
+/// pub enum AppError {
+///     NotFound,
+///     Database(sqlx::Error),
+/// }
+///
+/// impl HasOutcome for AppError {
+///     fn outcome(&self) -> Outcome {
+///         match self {
+///             Self::NotFound => Outcome::ClientError,
+///             Self::Database(error) => Outcome::of_error(error),
+///         }
+///     }
+/// }
+/// ```
 pub trait HasOutcome {
     /// Returns the outcome of the handler that returns this value.
     fn outcome(&self) -> Outcome;

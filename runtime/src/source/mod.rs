@@ -385,6 +385,15 @@ impl Source {
         }
     }
 
+    /// Returns `true` for a SQLite database that ends with its connection.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        let in_memory = |url: String| {
+            let is_sqlite = url.starts_with("sqlite:");
+            is_sqlite && (url.contains(":memory:") || url.contains("mode=memory"))
+        };
+        self.url().is_ok_and(in_memory)
+    }
+
     /// Returns `true` if an async function provides the credentials.
     pub(crate) fn has_credentials(&self) -> bool {
         self.credentials.is_some()

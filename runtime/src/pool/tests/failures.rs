@@ -48,8 +48,14 @@ async fn a_rejection_counts_unless_the_session_is_reset_like_a_new_one() {
     };
     for driver in [Some(&partial), None] {
         let mut failures = Failures::default();
-        let mut cure = || failures.count(Rejected, driver).map(|(cure, _)| cure);
-        assert_eq!([cure(), cure()], [Some(Cure::Reset), Some(Cure::Replace)]);
+        let mut cure = |source: &Source| {
+            let cure = failures.count(Rejected, driver, source);
+            cure.map(|(cure, _)| cure)
+        };
+        assert_eq!(cure(&SOURCE), Some(Cure::Reset));
+        assert_eq!(cure(&SOURCE), Some(Cure::Replace));
+        let in_memory = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("sqlite::memory:");
+        assert_eq!(cure(&in_memory), Some(Cure::Clear));
     }
 }
 
