@@ -4,10 +4,13 @@ use crate::connect::{Cure, Driver};
 use crate::response::Outcome;
 use crate::source::Source;
 
-/// The number of invocations in a row that failed on one connection, for a cause that may be the
-/// connection.
+/// The invocations in a row that failed on one connection, for a cause that may be the connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Failures(u8);
+pub(super) struct Failures {
+    in_a_row: u8,
+    /// `true` if an invocation has ended on the connection.
+    has_served: bool,
+}
 
 impl Failures {
     /// The number of failures in a row after which a connection is not used again. After the first
@@ -22,29 +25,25 @@ impl Failures {
         driver: Option<&Driver<C>>,
         source: &Source,
     ) -> Option<(Cure, &'static str)> {
+        let was_new = !std::mem::replace(&mut self.has_served, true);
         if !outcome.is_failure() {
-            *self = Self(0);
+            self.in_a_row = 0;
             return None;
         }
         // A session that was reset like a new one meets the same rejection as a new one.
         let resets_all = driver.is_some_and(|driver| driver.resets_all);
         if outcome != Outcome::Rejected || !resets_all {
-            self.0 = self.0.saturating_add(1);
+            self.in_a_row = self.in_a_row.saturating_add(1);
         }
+        let of_types = "its invocation failed with an error of types";
+        let of_statements = "its invocation failed with an error of statements";
         let (cure, reason) = match outcome {
-            Outcome::Broken => (
-                Cure::Replace,
-                "its invocation failed with an error of types",
-            ),
-            _ if self.0 >= Self::MOST => (Cure::Replace, "its last two invocations failed"),
-            Outcome::Stale if driver.is_none() => (
-                Cure::Replace,
-                "its invocation failed with an error of statements",
-            ),
-            Outcome::Stale => (
-                Cure::Clear,
-                "its invocation failed with an error of statements",
-            ),
+            // Another new connection would fail in the same way.
+            Outcome::Broken if was_new && driver.is_some() => (Cure::Clear, of_types),
+            Outcome::Broken => (Cure::Replace, of_types),
+            _ if self.in_a_row >= Self::MOST => (Cure::Replace, "its last two invocations failed"),
+            Outcome::Stale if driver.is_none() => (Cure::Replace, of_statements),
+            Outcome::Stale => (Cure::Clear, of_statements),
             _ => (Cure::Reset, "its invocation failed"),
         };
         if cure == Cure::Replace && source.is_in_memory() {
