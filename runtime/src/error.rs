@@ -292,7 +292,8 @@ impl Error {
         self
     }
 
-    /// Clones a failure to connect, its cause as text; `None` for any other error.
+    /// Clones a failure to connect or of a transaction, its cause as text; `None` for any other
+    /// error.
     pub(crate) fn clone_as_text(&self) -> Option<Self> {
         let Self::Connect {
             kind,
@@ -304,7 +305,13 @@ impl Error {
             ..
         } = self
         else {
-            return None;
+            return match self {
+                Self::Transaction { step, source } => Some(Self::Transaction {
+                    step,
+                    source: source.to_string().into(),
+                }),
+                _ => None,
+            };
         };
         let clone = Self::connect(*kind, source.to_string()).with_finding(*finding);
         Some(clone.with_attempts(target.clone(), *attempts, *elapsed))

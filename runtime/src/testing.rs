@@ -143,7 +143,9 @@ impl Connect for Fake {
 
 impl DriverConnect for Fake {
     const IS_EXCLUSIVE: bool = true;
-    const RESETS_ALL: bool = true;
+    fn resets_all(_: &Source) -> bool {
+        true
+    }
 
     fn connect_attempt<'a>(
         source: &'a Source,

@@ -12,27 +12,30 @@ impl Outcome {
     /// It is for a lease that is settled without the attribute.
     #[must_use]
     pub fn of_error(error: &(dyn StdError + 'static)) -> Self {
-        outcome(error)
+        #[cfg(feature = "_sqlx")]
+        return crate::drivers::failure::outcome(error);
+        // Without a driver no error is known.
+        #[cfg(not(feature = "_sqlx"))]
+        {
+            let _ = error;
+            Self::Failure
+        }
     }
 }
 
-/// Returns the outcome that a handler's error stands for, by the error of sqlx that it holds.
-///
-/// The error of a pool that has no connection is reported like that of a lease.
-#[cfg(feature = "_sqlx")]
+/// Returns the outcome that a handler's error stands for. The error of a pool that has no connection
+/// is reported like that of a lease.
 pub(super) fn outcome(error: &(dyn StdError + 'static)) -> Outcome {
-    use crate::drivers::failure;
+    #[cfg(feature = "_sqlx")]
+    {
+        use crate::connect::retry;
+        use crate::drivers::failure;
 
-    if let Some(text) = failure::without_connection(error) {
-        crate::connect::retry::report_pool_unavailable(&text);
-    } else if let Some(text) = failure::rejected_sign_in(error) {
-        crate::connect::retry::report_pool_sign_in(&text);
+        if let Some(text) = failure::without_connection(error) {
+            retry::report_pool_unavailable(&text);
+        } else if let Some(text) = failure::rejected_sign_in(error) {
+            retry::report_pool_sign_in(&text);
+        }
     }
-    failure::outcome(error)
-}
-
-/// Returns a failure: without a driver no error is known.
-#[cfg(not(feature = "_sqlx"))]
-pub(super) fn outcome(_: &(dyn StdError + 'static)) -> Outcome {
-    Outcome::Failure
+    Outcome::of_error(error)
 }

@@ -13,8 +13,10 @@ pub(crate) trait DriverConnect: Connect {
     /// `false` for a pool, which is taken as `&` or by value.
     const IS_EXCLUSIVE: bool;
 
-    /// `true` if a session after [`reset`](Self::reset) equals a new one.
-    const RESETS_ALL: bool = false;
+    /// Returns `true` if a session after [`reset`](Self::reset) equals a new one.
+    fn resets_all(_source: &Source) -> bool {
+        false
+    }
     /// `true` if the server counts a handshake that the client ends in the middle, and blocks the
     /// client's host for it.
     const COUNTS_ABORTED_HANDSHAKES: bool = false;
@@ -96,7 +98,7 @@ pub(crate) enum Cure {
 #[allow(missing_debug_implementations, reason = "not part of the API")]
 pub struct Driver<C> {
     pub(crate) is_exclusive: bool,
-    pub(crate) resets_all: bool,
+    pub(crate) resets_all: fn(&Source) -> bool,
     pub(crate) counts_aborted_handshakes: bool,
     pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
@@ -119,7 +121,7 @@ impl<C> Driver<C> {
     {
         Self {
             is_exclusive: C::IS_EXCLUSIVE,
-            resets_all: C::RESETS_ALL,
+            resets_all: C::resets_all,
             counts_aborted_handshakes: C::COUNTS_ABORTED_HANDSHAKES,
             connect: C::connect_attempt,
             reset: C::reset,

@@ -164,7 +164,8 @@ async fn connect_once<C: Connect>(
         return (result, false);
     }
     attempt.timed_out(true);
-    if driver.counts_aborted_handshakes {
+    // A pool would go on to connect again and again.
+    if driver.counts_aborted_handshakes && driver.is_exclusive {
         finish_in_background(connect);
     }
     (Err(Error::unavailable(NO_ANSWER)), true)

@@ -181,7 +181,34 @@ pub(super) fn ours(error: sqlx::Error) -> Result<Box<Error>, sqlx::Error> {
             error.downcast().map(Box::new).map_err(sqlx::Error::Io)
         }
         sqlx::Error::Configuration(cause) => cause.downcast().map_err(sqlx::Error::Configuration),
+        sqlx::Error::Database(error) => {
+            let ours = StdError::source(&*error).and_then(<dyn StdError>::downcast_ref);
+            let Some(mut ours) = ours.and_then(Error::clone_as_text) else {
+                return Err(sqlx::Error::Database(error));
+            };
+            if let Error::Connect { source, .. } | Error::Transaction { source, .. } = &mut ours {
+                *source = Returned(error).into();
+            }
+            Ok(Box::new(ours))
+        }
         error => Err(error),
+    }
+}
+
+/// An error of the server, taken out of ours and back again. It keeps ours alive, and with it the
+/// 503 of the invocation.
+#[derive(Debug)]
+struct Returned(Box<dyn DatabaseError>);
+
+impl fmt::Display for Returned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error returned from database: {}", self.0.message())
+    }
+}
+
+impl StdError for Returned {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.0.as_error())
     }
 }
 
@@ -233,7 +260,7 @@ fn taken(cause: BoxError) -> Result<Box<dyn DatabaseError>, BoxError> {
         Err(cause) => match cause.downcast::<Explained>() {
             Ok(explained) if explained.source.as_database_error().is_some() => explained.source,
             Ok(explained) => return Err(explained),
-            Err(cause) => return Err(cause),
+            Err(cause) => return cause.downcast::<Returned>().map(|returned| returned.0),
         },
     };
     match error {
@@ -248,9 +275,10 @@ impl fmt::Display for Reported {
     }
 }
 
+/// The source is ours, by which [`ours`] recognizes it.
 impl StdError for Reported {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(self.server.as_error())
+        Some(&self.ours)
     }
 }
 
@@ -328,6 +356,68 @@ mod tests {
         ] {
             assert_eq!(is_password_cut_in_two(url), is_cut, "{url}");
         }
+    }
+
+    /// A user's driver may return any error of a server.
+    #[derive(Debug, thiserror::Error)]
+    #[error("duplicate key")]
+    struct Duplicate;
+
+    impl DatabaseError for Duplicate {
+        fn message(&self) -> &str {
+            "duplicate key"
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some("23505".into())
+        }
+
+        fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn StdError + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> BoxError {
+            self
+        }
+
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::UniqueViolation
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_server_survives_each_conversion() {
+        let commit = Error::Transaction {
+            step: "COMMIT",
+            source: sqlx::Error::Database(Box::new(Duplicate)).into(),
+        };
+        let code = |error: &sqlx::Error| {
+            let error = error.as_database_error().expect("the server's error");
+            assert!(error.is_unique_violation());
+            assert!(error.try_downcast_ref::<Duplicate>().is_some());
+            error.code().map(Cow::into_owned)
+        };
+        let error = sqlx::Error::from(commit);
+        assert_eq!(code(&error).as_deref(), Some("23505"));
+        let error = Error::from(error);
+        assert_eq!(
+            error.to_string(),
+            "COMMIT failed: error returned from database: duplicate key"
+        );
+        let error = sqlx::Error::from(error);
+        assert_eq!(code(&error).as_deref(), Some("23505"));
+
+        let refused = Error::unavailable(sqlx::Error::Database(Box::new(Duplicate)));
+        let alive = refused.watch().expect("a token");
+        let error = Error::from(sqlx::Error::from(refused));
+        assert_eq!(error.kind(), Some(ErrorKind::Unavailable));
+        assert!(alive.upgrade().is_some());
+        drop(error);
+        assert!(alive.upgrade().is_none());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sqlx::error::{DatabaseError, UnexpectedNullError};
 
 use super::error_kind::{finding, number};
-use crate::error::Finding;
+use crate::error::{Error, Finding};
 use crate::response::Outcome;
 
 /// The number of sources that are looked at. An error of a user may be its own source.
@@ -15,7 +15,7 @@ const MOST_SOURCES: usize = 64;
 
 /// Returns the reason in words if an error is that of a pool without a connection.
 pub(crate) fn without_connection(error: &(dyn StdError + 'static)) -> Option<String> {
-    let mut chain = chain(error);
+    let mut chain = chain(error).take_while(is_not_ours);
     chain.find_map(|error| match as_sqlx_error(error)? {
         error @ sqlx::Error::PoolTimedOut => Some(error.to_string()),
         sqlx::Error::Io(error) if is_of_connecting(error.kind()) => Some(error.to_string()),
@@ -25,12 +25,18 @@ pub(crate) fn without_connection(error: &(dyn StdError + 'static)) -> Option<Str
 
 /// Returns the server's answer if it rejected the sign-in of a connection.
 pub(crate) fn rejected_sign_in(error: &(dyn StdError + 'static)) -> Option<String> {
-    let mut chain = chain(error);
+    let mut chain = chain(error).take_while(is_not_ours);
     chain.find_map(|error| {
         let error = as_sqlx_error(error)?;
         let is_rejected = finding(error) == Finding::SignInRejected;
         is_rejected.then(|| error.to_string())
     })
+}
+
+/// Returns `false` for an error of a lease, which is reported where it fails.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "for `take_while`")]
+fn is_not_ours(error: &&(dyn StdError + 'static)) -> bool {
+    !error.is::<Error>()
 }
 
 /// Returns `true` for an I/O error that an open connection does not meet.
@@ -115,16 +121,16 @@ fn of_sqlx(error: &sqlx::Error) -> Option<Outcome> {
         sqlx::Error::Database(error) => return of_database(error.as_ref()),
         // sqlx may be out of step with the server.
         sqlx::Error::Protocol(_) => Outcome::Broken,
-        // sqlx keeps the descriptions of types, and cannot forget all of them.
-        sqlx::Error::ColumnDecode { source, .. } | sqlx::Error::Decode(source) => {
-            if source.is::<UnexpectedNullError>() {
-                Outcome::Rejected
-            } else {
-                Outcome::Broken
-            }
+        sqlx::Error::ColumnDecode { source, .. } | sqlx::Error::Decode(source)
+            if source.is::<UnexpectedNullError>() =>
+        {
+            Outcome::Rejected
         }
-        // The descriptions of statements and of their parameters.
-        sqlx::Error::TypeNotFound { .. }
+        // The descriptions of statements, parameters and types. sqlx cannot forget all of them, but
+        // a handler with a wrong type must not cost a connection each time.
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::Encode(_)
         | sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::ColumnIndexOutOfBounds { .. } => Outcome::Stale,
@@ -170,12 +176,12 @@ fn of_code(code: &str, message: &str) -> Outcome {
         "0A000" | "26000" | "42P05" | "08P01" => Outcome::Stale,
         // The OID of a type that was dropped and created again. The text of an internal error is
         // not translated.
-        "42704" => Outcome::Broken,
+        "42704" => Outcome::Stale,
         // The server or the session is read-only, as after a failover.
         "25006" => Outcome::Broken,
         // The user has lost a right. After a rotation, a new connection may sign in as another.
         "42501" => Outcome::Failure,
-        "XX000" if message.contains("cache lookup failed") => Outcome::Broken,
+        "XX000" if message.contains("cache lookup failed") => Outcome::Stale,
         // The network, the server's end, its memory.
         _ if ["08", "53", "57", "XX"]
             .iter()
@@ -198,7 +204,6 @@ mod tests {
     use sqlx::error::ErrorKind;
 
     use super::*;
-    use crate::error::Error;
 
     #[derive(Debug, thiserror::Error)]
     #[error("an answer")]
@@ -325,11 +330,11 @@ mod tests {
         }
         assert_eq!(
             of("XX000", "cache lookup failed for type 7"),
-            Outcome::Broken
+            Outcome::Stale
         );
         assert_eq!(
             of("42704", "type with OID 7 does not exist"),
-            Outcome::Broken
+            Outcome::Stale
         );
         for code in ["XX000", "57P01", "53200", "08006"] {
             assert_eq!(of(code, ""), Outcome::Failure, "{code}");
@@ -347,7 +352,7 @@ mod tests {
         let null = sqlx::Error::Decode(Box::new(UnexpectedNullError));
         assert_eq!(outcome(&null), Outcome::Rejected);
         let mismatch = sqlx::Error::Decode("mismatched types".into());
-        assert_eq!(outcome(&mismatch), Outcome::Broken);
+        assert_eq!(outcome(&mismatch), Outcome::Stale);
         assert_eq!(
             outcome(&sqlx::Error::Protocol(String::new())),
             Outcome::Broken

@@ -47,9 +47,12 @@ macro_rules! driver {
 
         impl $crate::connect::DriverConnect for $connection {
             const IS_EXCLUSIVE: bool = true;
-            const RESETS_ALL: bool = <$database as $crate::drivers::Driver>::RESETS_ALL;
             const COUNTS_ABORTED_HANDSHAKES: bool =
                 <$database as $crate::drivers::Driver>::COUNTS_ABORTED_HANDSHAKES;
+
+            fn resets_all(source: &$crate::source::Source) -> bool {
+                <$database as $crate::drivers::Driver>::resets_all(source)
+            }
 
             fn connect_attempt<'a>(
                 source: &'a $crate::source::Source,
@@ -143,9 +146,12 @@ macro_rules! driver {
 
         impl $crate::connect::DriverConnect for sqlx::Pool<$database> {
             const IS_EXCLUSIVE: bool = false;
-            const RESETS_ALL: bool = <$database as $crate::drivers::Driver>::RESETS_ALL;
             const COUNTS_ABORTED_HANDSHAKES: bool =
                 <$database as $crate::drivers::Driver>::COUNTS_ABORTED_HANDSHAKES;
+
+            fn resets_all(source: &$crate::source::Source) -> bool {
+                <$database as $crate::drivers::Driver>::resets_all(source)
+            }
 
             fn connect_attempt<'a>(
                 source: &'a $crate::source::Source,

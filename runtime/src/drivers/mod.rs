@@ -39,8 +39,10 @@ type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
 /// The differences between sqlx's databases.
 trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
-    /// `true` if a session after [`reset`](Self::reset) equals a new one.
-    const RESETS_ALL: bool = false;
+    /// Returns `true` if a session after [`reset`](Self::reset) equals a new one.
+    fn resets_all(_source: &Source) -> bool {
+        false
+    }
 
     /// See [`DriverConnect::COUNTS_ABORTED_HANDSHAKES`].
     const COUNTS_ABORTED_HANDSHAKES: bool = false;

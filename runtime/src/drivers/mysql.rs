@@ -182,8 +182,9 @@ impl Driver for MySql {
     }
 }
 
-/// The changes that the set-up of a source makes to a new session.
-static CHANGES_OF_SET_UP: Mutex<Vec<(Source, u64)>> = Mutex::new(Vec::new());
+/// The changes that the set-up of a source makes to a new session. `None` if the server does not
+/// count.
+static CHANGES_OF_SET_UP: Mutex<Vec<(Source, Option<u64>)>> = Mutex::new(Vec::new());
 
 /// Sets up a new connection, and counts the changes to its session in the same round trip. For this
 /// driver and for `AnyConnection`.
@@ -198,9 +199,18 @@ where
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let sql = AssertSqlSafe(format!("{sql}; {CHANGES}"));
-    let answer = sqlx::raw_sql(sql).fetch_all(connection).await?;
-    let changes = changes::<DB>(&answer);
+    // A line break, because the SQL may end with a comment.
+    let counting = AssertSqlSafe(format!("{sql}\n; {CHANGES}"));
+    let changes = match sqlx::raw_sql(counting).fetch_all(&mut *connection).await {
+        Ok(answer) => Some(changes::<DB>(&answer)),
+        // Some compatible servers do not count.
+        Err(error) if error::is_rejection(&error) => {
+            let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+            sql.execute(connection).await?;
+            None
+        }
+        Err(error) => return Err(error),
+    };
     let mut all = CHANGES_OF_SET_UP.lock();
     all.retain(|(known, _)| known != source);
     all.push((*source, changes));
@@ -220,13 +230,18 @@ where
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let reset = format!("{RESET}; {CHANGES}");
-    let answer = probe_session::<DB>(connection, source, Some(reset)).await?;
     let expected = {
         let all = CHANGES_OF_SET_UP.lock();
         let known = all.iter().find(|(known, _)| known == source);
-        known.map_or(CHANGES_OF_SQLX, |(_, changes)| *changes)
+        known.map_or(Some(CHANGES_OF_SQLX), |(_, changes)| *changes)
     };
+    let Some(expected) = expected else {
+        let reset = RESET.to_owned();
+        probe_session::<DB>(connection, source, Some(reset)).await?;
+        return Ok(Reset::Partial);
+    };
+    let reset = format!("{RESET}; {CHANGES}");
+    let answer = probe_session::<DB>(connection, source, Some(reset)).await?;
     if changes::<DB>(&answer) == expected {
         Ok(Reset::Partial)
     } else {

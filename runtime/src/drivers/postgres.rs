@@ -68,7 +68,9 @@ const LOAD: &str = include_str!("sql/postgres_load.sql");
 const IDLE_LIMIT: &str = "idle_session_timeout";
 
 impl Driver for Postgres {
-    const RESETS_ALL: bool = true;
+    fn resets_all(source: &Source) -> bool {
+        !target::is_proxy(source)
+    }
 
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
@@ -155,15 +157,13 @@ impl Driver for Postgres {
     }
 
     async fn reset(connection: &mut PgConnection, source: &Source) -> Result<Reset, sqlx::Error> {
+        detect_dropped_parameter(connection, source).await?;
         reset::<Self>(connection, source).await
     }
 
     async fn inspect(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
-        let found = inspect::<Self>(connection, source).await?;
-        if target::is_first_inspection(source) {
-            detect_dropped_parameter(connection, source).await?;
-        }
-        Ok(found)
+        let found = detect_dropped_parameter(connection, source).await?;
+        Ok(inspect::<Self>(connection, source).await? || found)
     }
 
     async fn quiesce(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
@@ -228,13 +228,18 @@ pub(super) async fn reset<DB: Driver>(
 ) -> Result<Reset, sqlx::Error> {
     if target::is_proxy(source) {
         check::<DB>(connection, source).await?;
-    } else {
-        let on_connect = source.on_connect.unwrap_or_default();
-        // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
-        let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {on_connect}");
-        check_and::<DB>(connection, source, &sql).await?;
+        forget_passed_names::<DB>(connection, source).await?;
+        // A proxy that shares no sessions pins this one if a handler changes it.
+        return Ok(if target::shares_sessions(source) {
+            Reset::Complete
+        } else {
+            Reset::Partial
+        });
     }
-    forget_passed_names::<DB>(connection, source).await?;
+    let on_connect = source.on_connect.unwrap_or_default();
+    // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
+    let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {on_connect}");
+    check_and::<DB>(connection, source, &sql).await?;
     Ok(Reset::Complete)
 }
 
@@ -246,7 +251,13 @@ pub(super) async fn inspect<DB: Driver>(
     if target::is_proxy(source) {
         return Ok(false);
     }
-    check_and::<DB>(connection, source, RELEASE_LOCKS).await
+    match check_and::<DB>(connection, source, RELEASE_LOCKS).await {
+        // A server without advisory locks, such as CockroachDB.
+        Err(error) if error::is_rejection(&error) => {
+            check_and::<DB>(connection, source, CHECK_SHARED).await
+        }
+        result => result,
+    }
 }
 
 /// Runs the SQL of a health check, of which some statements fail with 22012: if the server is
@@ -356,31 +367,36 @@ where
     forget_passed_names::<DB>(connection, source).await
 }
 
-/// Finds out whether a pooler has dropped the start-up parameter of the connection without a word.
+/// Finds out, once for a target, whether a pooler has dropped the start-up parameter of the
+/// connection without a word. Ends a transaction that a handler began in SQL, and returns `true` if
+/// there was one.
 async fn detect_dropped_parameter(
     connection: &mut PgConnection,
     source: &Source,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let Some(millis) = idle_limit_millis(source) else {
-        return Ok(());
+        return Ok(false);
     };
     let is_known = connection.server_version_num() >= Some(140_000);
-    let is_ours = |url: &str| {
-        let options = PgConnectOptions::from_str(url);
+    if !is_known || target::rejects_idle_limit(source) || target::is_inspected(source) {
+        return Ok(false);
+    }
+    let mut found = false;
+    let is_ours = source.url().is_ok_and(|url| {
+        let options = PgConnectOptions::from_str(&url);
         options.is_ok_and(|options| !sets_idle_limit(&options))
-    };
-    if !is_known
-        || target::rejects_idle_limit(source)
-        || !source.url().is_ok_and(|url| is_ours(&url))
-    {
-        return Ok(());
+    });
+    if is_ours {
+        // An aborted transaction answers no question.
+        found = outside_transaction::<Postgres>(connection, CHECK_SHARED).await?;
+        let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
+        if at_start.is_some_and(|at_start| at_start != millis.to_string()) {
+            target::remember_dropped(source);
+            detect_passed_names::<Postgres>(connection, source).await?;
+        }
     }
-    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
-    if at_start.is_some_and(|at_start| at_start != millis.to_string()) {
-        target::remember_dropped(source);
-        detect_passed_names::<Postgres>(connection, source).await?;
-    }
-    Ok(())
+    target::remember_inspected(source);
+    Ok(found)
 }
 
 /// Returns `true` if the URL sets the limit for idle sessions.

@@ -111,11 +111,15 @@ async fn set_up_without<DB: Driver>(
 
 /// Returns the SQL that a new connection needs.
 pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
-    let on_connect = source.on_connect.map(str::to_owned);
+    let on_connect = source.on_connect.map(|sql| {
+        let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
+        sql.to_owned()
+    });
     [idle_limit_sql::<DB>(source), on_connect]
         .into_iter()
         .flatten()
         .reduce(|all, part| format!("{all}; {part}"))
+        .filter(|sql| !sql.is_empty())
 }
 
 fn idle_limit_sql<DB: Driver>(source: &Source) -> Option<String> {

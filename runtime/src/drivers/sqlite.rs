@@ -6,8 +6,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Database, Sqlite, SqliteConnection};
 
 use super::{Driver, driver, error};
+use crate::environment;
 use crate::error::Error;
 use crate::source::Source;
+use crate::telemetry::events;
 
 driver!(Sqlite, SqliteConnection);
 
@@ -36,7 +38,10 @@ impl Driver for Sqlite {
         connection: &mut SqliteConnection,
         source: &Source,
     ) -> Result<(), sqlx::Error> {
-        Self::check(connection, source).await
+        if Self::inspect(connection, source).await? {
+            events::left_open(&environment::function(), "");
+        }
+        Ok(())
     }
 }
 

@@ -125,10 +125,14 @@ pub(super) fn remember_passed_names(source: &Source) {
     update(source, |findings| findings.passes_names = true);
 }
 
-/// Returns `true` for the first call for a target.
-#[cfg(feature = "postgres")]
-pub(super) fn is_first_inspection(source: &Source) -> bool {
-    update(source, |findings| findings.is_inspected = true)
+/// Returns `true` if the target is known to drop or to keep start-up parameters.
+pub(super) fn is_inspected(source: &Source) -> bool {
+    findings(source).is_inspected
+}
+
+/// Remembers that the target was inspected.
+pub(super) fn remember_inspected(source: &Source) {
+    update(source, |findings| findings.is_inspected = true);
 }
 
 fn findings(source: &Source) -> Findings {

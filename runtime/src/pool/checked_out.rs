@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::connect::{Connect, FromConnection, retry};
 use crate::error::Error;
 use crate::invocation::deadline;
+use crate::source::Pooler;
 use crate::telemetry::{Count, Counters, events};
 
 /// A connection with the permit to use it, owned by one lease.
@@ -59,7 +60,7 @@ impl<C: Connect> CheckedOut<C> {
             expected.map_err(|error| pool.begin_failed(error, begun, counters))?;
         }
         let end = deadline::before_deadline(pool.source.connect_timeout);
-        let end_of_begin = if may_be_replaced && pool.source.pooler.is_none() {
+        let end_of_begin = if may_be_replaced && pool.source.pooler != Some(Pooler::Transaction) {
             end.min(deadline::after(pool.source.check_timeout))
         } else {
             // A pooler may need longer until it has a free session.

@@ -31,7 +31,7 @@ impl Failures {
             return None;
         }
         // A session that was reset like a new one meets the same rejection as a new one.
-        let resets_all = driver.is_some_and(|driver| driver.resets_all);
+        let resets_all = driver.is_some_and(|driver| (driver.resets_all)(source));
         if outcome != Outcome::Rejected || !resets_all {
             self.in_a_row = self.in_a_row.saturating_add(1);
         }
@@ -48,7 +48,7 @@ impl Failures {
         };
         if cure == Cure::Replace && source.is_in_memory() {
             // The database would end with its connection.
-            return Some((Cure::Clear, reason));
+            return Some((Cure::Reset, reason));
         }
         Some((cure, reason))
     }

@@ -29,6 +29,14 @@ impl<C: Connect> CheckedOut<C> {
         }
     }
 
+    /// Releases a connection that its lease has not used.
+    pub(crate) fn release_unused(self) {
+        if Handle::try_current().is_err() {
+            return self.discard("released outside a runtime");
+        }
+        self.make_idle(Timestamp::now());
+    }
+
     fn give_back(mut self, outcome: Outcome) {
         if let Some(replacement) = self.replacement.take() {
             self.connection = replacement;

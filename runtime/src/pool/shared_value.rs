@@ -89,10 +89,9 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
             .count(self.outcome, S::DRIVER.as_ref(), &self.source);
         if let Some((Cure::Replace, reason)) = cure {
             usage.failures = Failures::default();
-            // A client of the user is checked only.
-            if S::DRIVER.is_some() {
-                events::discarded(reason);
-            }
+            // A client of the user is replaced as a whole.
+            usage.is_discarded = S::DRIVER.is_none();
+            events::discarded(reason);
         }
         let failed = cure.is_some();
         usage.failed = failed;
@@ -172,6 +171,8 @@ struct Usage {
     inspections: InspectionSchedule,
     /// The number of inspections so far.
     inspected: u64,
+    /// `true` if no further invocation may use the value.
+    is_discarded: bool,
     /// `true` if the invocation that released it last failed.
     failed: bool,
     /// `true` if nothing is unfinished on the value. Otherwise it is in doubt.
@@ -247,6 +248,7 @@ impl<S: Connect + Sync> SharedValue<S> {
         })?;
         // The rare steps are boxed: their futures would be a part of every handler's.
         let sound = match slot.take() {
+            Some(opened) if opened.usage.lock().is_discarded => None,
             Some(opened) if opened.is_trusted(&self.source) => Some(opened),
             Some(opened) => Box::pin(self.checked(opened, end, counters)).await,
             None => None,
@@ -270,6 +272,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             failures: Failures::default(),
             inspections: InspectionSchedule::default(),
             inspected: 0,
+            is_discarded: false,
             failed: false,
             is_quiet: true,
             renewed: now,

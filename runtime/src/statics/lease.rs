@@ -45,6 +45,9 @@ enum Progress {
     Failed,
 }
 
+/// The reason for dropping the connection of a lease whose opening failed or was cancelled.
+const NOT_OPENED: &str = "it could not be opened";
+
 /// The reason for dropping the connection of a lease that was not settled.
 const NOT_SETTLED: &str = "the handler panicked or was cancelled, or BEGIN or COMMIT failed";
 
@@ -99,7 +102,7 @@ impl<H: FromConnection> Lease<H> {
         if *progress == Progress::Failed
             && let Some(failed) = checked_out.take()
         {
-            failed.discard("it could not be opened");
+            failed.discard(NOT_OPENED);
         }
         let checked_out = match checked_out {
             Some(checked_out) => checked_out,
@@ -118,8 +121,10 @@ impl<H: FromConnection> Lease<H> {
     /// background work quiesces or checks it first, within
     /// [`check_timeout`](crate::Source::check_timeout).
     pub fn settle(mut lease: Self, outcome: Outcome) {
-        if let Some(checked_out) = lease.checked_out.take() {
-            checked_out.release(outcome);
+        match lease.checked_out.take() {
+            Some(failed) if lease.progress == Progress::Failed => failed.discard(NOT_OPENED),
+            Some(checked_out) => checked_out.release(outcome),
+            None => {}
         }
     }
 }
@@ -140,8 +145,10 @@ impl<H: FromConnection> Drop for Lease<H> {
             return;
         };
         match (self.progress, slot) {
-            (Progress::Unopened, _) => checked_out.release(Outcome::Success),
-            (Progress::Opened, Some(slot)) => slot.put(checked_out),
+            (Progress::Unopened, _) => checked_out.release_unused(),
+            // A panic that is caught in the handler leaves the connection in an unknown state.
+            (Progress::Opened, Some(slot)) if !std::thread::panicking() => slot.put(checked_out),
+            (Progress::Opened, Some(_)) => checked_out.discard(NOT_SETTLED),
             (Progress::Opened, None) | (Progress::Failed, _) => checked_out.discard(NOT_SETTLED),
         }
     }
@@ -222,13 +229,13 @@ impl<C: Connect> LeaseEnd<C> {
             checked_out = pool.acquire(&self.from.counters) => checked_out?,
         };
         let mut place = self.slot.place.lock();
-        place.handler_runs = false;
         if place.is_awaited {
+            place.handler_runs = false;
             place.checked_out = Some(checked_out);
         } else {
             // The lease was opened or dropped meanwhile.
             drop(place);
-            checked_out.release(Outcome::Success);
+            checked_out.release_unused();
         }
         Ok(())
     }

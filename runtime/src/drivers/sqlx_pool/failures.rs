@@ -122,6 +122,16 @@ pub(in crate::drivers) fn recover<DB: Driver>(
 }
 
 async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
+    if cure == Cure::Inspect {
+        // One after the other, because other invocations may need the rest. The pool hands out the
+        // connection that was idle for longest.
+        for _ in 0..pool.num_idle() {
+            if let Some(connection) = pool.try_acquire() {
+                Taken(Some(connection)).recover(source, cure).await;
+            }
+        }
+        return;
+    }
     // Each is taken before one is returned, so that each is taken once.
     let mut work = Vec::new();
     while let Some(connection) = pool.try_acquire() {

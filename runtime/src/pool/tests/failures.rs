@@ -43,7 +43,7 @@ async fn a_rejection_counts_unless_the_session_is_reset_like_a_new_one() {
     assert_eq!(numbers(&bench, &outcomes).await, [1, 1, 1, 1, 1, 1, 2]);
     let driver = Driver::<Fake>::of();
     let partial = Driver {
-        resets_all: false,
+        resets_all: |_| false,
         ..driver
     };
     for driver in [Some(&partial), None] {
@@ -55,7 +55,7 @@ async fn a_rejection_counts_unless_the_session_is_reset_like_a_new_one() {
         assert_eq!(cure(&SOURCE), Some(Cure::Reset));
         assert_eq!(cure(&SOURCE), Some(Cure::Replace));
         let in_memory = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("sqlite::memory:");
-        assert_eq!(cure(&in_memory), Some(Cure::Clear));
+        assert_eq!(cure(&in_memory), Some(Cure::Reset));
     }
 }
 
