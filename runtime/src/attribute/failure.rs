@@ -23,8 +23,8 @@ impl Outcome {
     }
 }
 
-/// Returns the outcome that a handler's error stands for. The error of a pool that has no connection
-/// is reported like that of a lease.
+/// Returns the outcome that a handler's error stands for. The error of a pool that has no
+/// connection is reported like that of a lease.
 pub(super) fn outcome(error: &(dyn StdError + 'static)) -> Outcome {
     #[cfg(feature = "_sqlx")]
     {

@@ -79,12 +79,10 @@ pub trait Connect: Sized + Send + 'static {
     /// sqlx's connections also check that no transaction is open and, for
     /// [`read_write`](Source::read_write), that the server accepts writes.
     ///
-    /// After a failed invocation a `PgConnection` is reset as by `DISCARD ALL`, prepared statements
-    /// excepted, unless a [`transaction_pooler`](Source::transaction_pooler) shares its session. A
-    /// `MySqlConnection` releases its tables and locks. Both then run
-    /// [`on_connect`](Source::on_connect). A type of yours that wraps such a connection is only
-    /// checked. Nor does it get a driver's other extras: further addresses of the host, renewal
-    /// of a pool's credentials, load shedding.
+    /// After a failed invocation sqlx's connections are also reset, see
+    /// [the guarantees](crate::docs::guarantees#nothing-crosses-invocations). A type of yours that
+    /// wraps such a connection is only checked. Nor does it get a driver's other extras: further
+    /// addresses of the host, renewal of a pool's credentials, load shedding.
     ///
     /// # Errors
     ///

@@ -164,8 +164,7 @@ async fn connect_once<C: Connect>(
         return (result, false);
     }
     attempt.timed_out(true);
-    // A pool would go on to connect again and again.
-    if driver.counts_aborted_handshakes && driver.is_exclusive {
+    if driver.counts_aborted_handshakes {
         finish_in_background(connect);
     }
     (Err(Error::unavailable(NO_ANSWER)), true)

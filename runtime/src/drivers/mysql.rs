@@ -39,8 +39,9 @@ const CHANGES: &str = "show session status where variable_name in ( \
 /// The changes that sqlx makes to a new session.
 const CHANGES_OF_SQLX: u64 = 1;
 
-/// Releases the named locks of a session. A handler that succeeded may have left some.
-const RELEASE_LOCKS: &str = "do release_all_locks()";
+/// Releases the named locks and the table locks of a session. A handler that succeeded may have
+/// left some.
+const RELEASE_LOCKS: &str = "do release_all_locks(); unlock tables";
 
 /// Begins a transaction, and marks it with a savepoint.
 ///
@@ -272,7 +273,7 @@ pub(super) async fn inspect<DB: Driver>(
     match outside_transaction::<DB>(connection, RELEASE_LOCKS).await {
         // MariaDB before 10.5 does not know the function.
         Err(error) if error::is_rejection(&error) => {
-            outside_transaction::<DB>(connection, "do 0").await
+            outside_transaction::<DB>(connection, "do 0; unlock tables").await
         }
         result => result,
     }

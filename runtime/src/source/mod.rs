@@ -306,11 +306,12 @@ impl Source {
     ///
     /// Prepared statements that sqlx has cached are kept. A reset session equals a new one, with
     /// one exception of PostgreSQL: a custom setting that was set once reads as `''` and no longer
-    /// as NULL. [`on_connect`](Self::on_connect) runs again after the reset.
+    /// as NULL. On PostgreSQL [`on_connect`](Self::on_connect) runs again after the reset.
     ///
-    /// A SQLite database in memory ends with its connection. Behind a
-    /// [`transaction_pooler`](Self::transaction_pooler) this method has no effect, because clients
-    /// share the sessions: use `set local`.
+    /// A SQLite database in memory ends with its connection. Behind a pooler in transaction mode,
+    /// declared or not, this method has no effect, because clients share the sessions: use
+    /// `set local`. Behind another proxy that rejected a start-up parameter, such as RDS Proxy, a
+    /// new connection replaces the old one.
     #[must_use]
     pub const fn reset_session(mut self) -> Self {
         self.reset_session = true;

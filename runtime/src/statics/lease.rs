@@ -26,7 +26,7 @@ use crate::sync::Mutex;
 ///
 /// A handler that takes a lease by value can move it into the body of a streamed response, which
 /// settles it at its end.
-#[must_use = "a lease that is dropped drops its connection: settle it"]
+#[must_use = "open it, or settle it: outside a handler, a lease that is dropped drops its connection"]
 pub struct Lease<H: FromConnection> {
     from: &'static Static,
     /// `None` until a lease on first use is opened, and while a lease is being dropped.

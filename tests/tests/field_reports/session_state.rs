@@ -27,8 +27,11 @@ async fn named_locks_of_mysql_are_released_after_the_first_successes() {
     for form in ["/conn", "/tx", "/pool"] {
         let function = Function::start_scripted(&server, "plain").await;
         for end in ["200", "200", "fail", "500"] {
-            function
-                .script(&format!("{form}?end={end}"), "select get_lock('own', 1)")
+            let locks = "select get_lock('own', 1)\nraw lock tables notes write";
+            function.script(&format!("{form}?end={end}"), locks).await;
+            // Another session can write.
+            server
+                .execute("insert into app.notes values ('a note')")
                 .await;
             assert_eq!(server.number(is_free).await, 1, "{form} {end}");
         }
