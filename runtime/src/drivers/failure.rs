@@ -34,7 +34,6 @@ pub(crate) fn rejected_sign_in(error: &(dyn StdError + 'static)) -> Option<Strin
 }
 
 /// Returns `false` for an error of a lease, which is reported where it fails.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "for `take_while`")]
 fn is_not_ours(error: &&(dyn StdError + 'static)) -> bool {
     !error.is::<Error>()
 }
