@@ -23,6 +23,7 @@ pub async fn add(name: String) -> Result<(), sqlx::Error> {
     if let ::core::result::Result::Err(error) = ::reuse_db::Finish::finish(open, outcome)
         .await
     {
+        ::reuse_db::__private::settle_unfinished(lease, &error);
         return ::reuse_db::FromError::from_error(error);
     }
     ::reuse_db::__private::settle(lease, outcome);

@@ -54,7 +54,7 @@ pub use telemetry::{Stats, stats};
 pub mod __private {
     pub use crate::attribute::{
         Judge, hint, lease, lease_owned, lease_shared, open, prepare_owned, settle, settle_owned,
-        supports_exclusive, supports_shared,
+        settle_unfinished, supports_exclusive, supports_shared,
     };
     pub use crate::connect::Driver;
 }

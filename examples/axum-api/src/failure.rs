@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use lambda_http::tracing;
+use reuse_db::{HasOutcome, Outcome};
 
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -25,6 +26,17 @@ impl From<sqlx::Error> for Failure {
 impl From<reuse_db::Error> for Failure {
     fn from(error: reuse_db::Error) -> Self {
         Self::Connection(error)
+    }
+}
+
+/// A rejected request is no failure of the database: its connection is kept as it is.
+impl HasOutcome for Failure {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotFound | Self::Unacceptable(_) => Outcome::ClientError,
+            Self::Database(error) => Outcome::of_error(error),
+            Self::Connection(error) => Outcome::of_error(error),
+        }
     }
 }
 

@@ -72,9 +72,19 @@ impl Stages {
                     open: quote_spanned!(Span::mixed_site()=> let mut #open = #opened;),
                     argument: quote_spanned!(at=> &mut #open),
                     prepare: quote!(),
-                    finish: return_if_err(
-                        quote_spanned!(at=> #runtime::Finish::finish(#open, outcome).await),
-                    ),
+                    finish: {
+                        let finished =
+                            quote_spanned!(at=> #runtime::Finish::finish(#open, outcome).await);
+                        let settled = quote_spanned! {at=>
+                            #runtime::__private::settle_unfinished(#lease, &error);
+                        };
+                        quote_spanned! {Span::mixed_site()=>
+                            if let ::core::result::Result::Err(error) = #finished {
+                                #settled
+                                #return_error;
+                            }
+                        }
+                    },
                     settle: quote_spanned!(at=> #runtime::__private::settle(#lease, outcome);),
                 }
             }

@@ -11,7 +11,7 @@ database_trait! {
     {
         "`{Self}` cannot be a database parameter by value",
         "expected a pool, a client that is `Clone`, or a `Lease`",
-        "write `&mut` for a connection or transaction, or a `Lease` of it in a streamed response",
+        "write `&mut` for a connection or transaction, or a `Lease` of it",
         "your own client must be `Sync` and `Clone`, and needs `impl reuse_db::Connect for {Self}`"
     }
     /// A type that a handler can take by value.

@@ -64,6 +64,19 @@ pub fn settle<H: FromConnection + ?Sized>(lease: Option<Lease<H>>, outcome: Outc
     }
 }
 
+/// Settles the lease of a `&mut H` that could not be finished, as after a refused COMMIT. If the
+/// server did not answer, the connection is dropped.
+#[expect(
+    clippy::needless_maybe_sized,
+    reason = "for an unsized type, rustc reports one bound in place of two"
+)]
+pub fn settle_unfinished<H: FromConnection + ?Sized>(lease: Option<Lease<H>>, error: &Error) {
+    let outcome = Outcome::of_error(error);
+    if matches!(outcome, Outcome::Rejected | Outcome::Stale) {
+        settle(lease, outcome);
+    }
+}
+
 /// Leases a `&S`.
 ///
 /// # Errors

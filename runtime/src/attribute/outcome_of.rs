@@ -106,7 +106,7 @@ impl<T: HasOutcome, E: HasOutcome> OutcomeOrOutcome<'_, Result<T, E>> {
     /// Returns the outcome that the value or the error reports.
     #[must_use]
     pub fn __outcome(&self) -> Outcome {
-        self.output().as_ref().map_or_else(E::outcome, T::outcome)
+        self.output().as_ref().map_or_else(reported, T::outcome)
     }
 }
 
@@ -151,15 +151,23 @@ impl<T, E: HasOutcome> OrOutcome<'_, Result<T, E>> {
     #[must_use]
     pub fn __outcome(&self) -> Outcome {
         let error = self.output().as_ref().err();
-        error.map_or(Outcome::Success, E::outcome)
+        error.map_or(Outcome::Success, reported)
     }
 }
 
 /// Returns the outcome that an error reports. For a failure, the error of the database in it tells
 /// more.
 fn of_error<E: HasOutcome + StdError + 'static>(error: &E) -> Outcome {
-    match error.outcome() {
+    match reported(error) {
         Outcome::Failure => failure::outcome(error),
+        outcome => outcome,
+    }
+}
+
+/// Returns the outcome that an error reports. An `Err` commits nothing.
+fn reported<E: HasOutcome>(error: &E) -> Outcome {
+    match error.outcome() {
+        Outcome::Success => Outcome::ClientError,
         outcome => outcome,
     }
 }
@@ -283,6 +291,9 @@ mod tests {
             }
         }
 
+        // An `Err` commits nothing.
+        let success = Err::<(), _>(Reported(Outcome::Success));
+        assert_eq!(Judge::new(&success).__outcome(), Outcome::ClientError);
         for outcome in [Outcome::ClientError, Outcome::Failure, Outcome::Broken] {
             assert_eq!(
                 Judge::new(&Err::<(), _>(Reported(outcome))).__outcome(),

@@ -68,13 +68,15 @@ pub(super) fn expect_own_session(source: &Source) -> Result<(), Error> {
     let advice = match source.pooler {
         Some(Pooler::Transaction) => {
             "`Source::transaction_pooler` is set, and outside a transaction such a pooler may run \
-             another client's statement: take `&mut Transaction<'_, Postgres>`"
+             another client's statement: take `&mut Transaction<'_, Postgres>` or \
+             `Lease<Transaction<'_, Postgres>>`"
         }
         None if findings(source).rejects_idle_limit && shares_sessions(source) => {
-            "the server rejected a start-up parameter as PgBouncer does. In transaction mode it \
-             may run another client's statement outside a transaction: take \
-             `&mut Transaction<'_, Postgres>`. In session mode, add `.session_pooler()` to the \
-             `Source`"
+            "a pooler such as PgBouncer rejected a start-up parameter, and in transaction mode a \
+             pooler may run another client's statement outside a transaction: take \
+             `&mut Transaction<'_, Postgres>` or `Lease<Transaction<'_, Postgres>>`, and add \
+             `.transaction_pooler()` to the `Source`. If the pooler is in session mode, add \
+             `.session_pooler()`"
         }
         _ => return Ok(()),
     };

@@ -2,6 +2,7 @@
 //! that BEGIN finds dead is replaced here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
@@ -53,12 +54,8 @@ impl<C: Connect> CheckedOut<C> {
         }
         let may_be_replaced = std::mem::take(is_reused);
         let begun = Instant::now();
-        if H::NEEDS_OWN_SESSION
-            && let Some(driver) = C::DRIVER
-        {
-            let expected = (driver.expect_own_session)(&pool.source);
-            expected.map_err(|error| pool.begin_failed(error, begun, counters))?;
-        }
+        // Connecting may have found out that the server is a pooler.
+        pool.expect_own_session::<H>(counters)?;
         let end = deadline::before_deadline(pool.source.connect_timeout);
         let end_of_begin = if may_be_replaced && pool.source.pooler != Some(Pooler::Transaction) {
             end.min(deadline::after(pool.source.check_timeout))
@@ -97,6 +94,21 @@ fn begin_timed_out() -> Error {
 }
 
 impl<C: Connect> Pool<C> {
+    /// Returns an error if `H` must not be used with the source: a connection behind a transaction
+    /// pooler.
+    pub(crate) fn expect_own_session<H>(&self, counters: &Counters) -> Result<(), Error>
+    where
+        H: FromConnection<Connection = C>,
+    {
+        let Some(driver) = C::DRIVER.filter(|_| H::NEEDS_OWN_SESSION) else {
+            return Ok(());
+        };
+        (driver.expect_own_session)(&self.source).map_err(|error| {
+            let error = error.with_attempts(self.source.target(), 0, Duration::ZERO);
+            retry::report_unavailable(error, Duration::ZERO, counters)
+        })
+    }
+
     /// Logs a failure of BEGIN. Any other error means that the invocation gets no connection.
     fn begin_failed(&self, error: Error, begun: Instant, counters: &Counters) -> Error {
         if let Error::Transaction { step, source } = &error {

@@ -40,8 +40,11 @@ use super::Outcome;
 ///
 /// A handler that takes a transaction and returns such a value with errors commits nothing.
 ///
+/// A wrapper such as axum's `Json<T>` counts as a success, whatever is in it.
+///
 /// An error type may implement this trait, too. So a handler can reject a request by `Err` without
-/// a failure: the transaction is rolled back, and the session is neither checked nor reset.
+/// a failure: the transaction is rolled back, and the session is neither checked nor reset. The
+/// implementation replaces the search for an error of the database, so pass that error on:
 ///
 /// ```
 /// use reuse_db::{HasOutcome, Outcome};

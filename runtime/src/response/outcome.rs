@@ -27,16 +27,16 @@ pub enum Outcome {
     ClientError,
     /// The handler failed: it returned `Err` or an HTTP status of 5xx, and no error of the database
     /// is visible in that. A connection whose last two invocations failed like this is dropped,
-    /// because a new connection may not fail.
+    /// because a new connection could succeed.
     Failure,
     /// The handler failed, and a new connection would fail as well: a violated constraint, an
     /// unknown table, no row.
     Rejected,
-    /// The handler failed, and a new connection may not fail: an error of prepared statements or
-    /// cached plans.
+    /// The handler failed, and new prepared statements could succeed: an error of prepared
+    /// statements, cached plans or types.
     Stale,
-    /// The handler failed, and only a new connection may not fail: an error of types or of the
-    /// protocol, or a temporary table that an earlier invocation left on MySQL.
+    /// The handler failed, and only a new connection could succeed: an error of the protocol, a
+    /// read-only server, or a temporary table that an earlier invocation left on MySQL.
     Broken,
 }
 

@@ -208,6 +208,9 @@ impl Source {
     /// each of these attempts if it locks users out (MySQL `FAILED_LOGIN_ATTEMPTS`, MariaDB
     /// `max_password_errors`): allow a dozen for each sandbox.
     ///
+    /// An error of the function is retried like a server that cannot be reached, unless it is an
+    /// [`Error::rejected`].
+    ///
     /// For a pool, the function is called when the pool is opened, when a dead connection is
     /// replaced, when the credentials are older than 5 min, and after a failed invocation (at most
     /// once a second). Connections that sqlx opens by itself use the credentials of the opening or

@@ -134,6 +134,7 @@ async fn check_out<H: FromConnection>(
     from: &'static Static,
 ) -> Result<CheckedOut<H::Connection>, Error> {
     let pool = from.pool(Pool::<H::Connection>::new)?;
+    pool.expect_own_session::<H>(&from.counters)?;
     pool.acquire(&from.counters).await
 }
 
@@ -149,7 +150,8 @@ impl<H: FromConnection> Drop for Lease<H> {
             // A panic that is caught in the handler leaves the connection in an unknown state.
             (Progress::Opened, Some(slot)) if !std::thread::panicking() => slot.put(checked_out),
             (Progress::Opened, Some(_)) => checked_out.discard(NOT_SETTLED),
-            (Progress::Opened, None) | (Progress::Failed, _) => checked_out.discard(NOT_SETTLED),
+            (Progress::Opened, None) => checked_out.discard(NOT_SETTLED),
+            (Progress::Failed, _) => checked_out.discard(NOT_OPENED),
         }
     }
 }

@@ -96,8 +96,8 @@ pub(crate) fn left_open(function: &str, handler: &str) {
 pub(crate) fn statement_cache() {
     tracing::warn!(
         target: "reuse_db",
-        "statement cache: a capacity of 0 leaks each statement at the server; using 1: write \
-         `.persistent(false)` at a query or `Source::transaction_pooler` instead"
+        "statement cache: `statement-cache-capacity=0` in the URL leaks each statement at the \
+         server. 1 is used: write `.persistent(false)` at a query in its place"
     );
 }
 

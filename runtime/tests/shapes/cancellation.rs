@@ -139,9 +139,7 @@ async fn a_pool_outlives_a_panic() {
     tokio::spawn(on_a_pool(true)).await.expect_err("a panic");
     on_a_pool(false).await.expect("nothing");
     let stats = ON_A_POOL_POOL.stats();
-    assert_eq!(
-        (stats.opened, stats.reused, stats.checked),
-        (1, 1, 1),
-        "checked after the panic, and kept"
-    );
+    assert_eq!((stats.opened, stats.reused), (1, 1), "it is kept");
+    // The pool is checked, and its connection if background work has not reset that before.
+    assert!((1..=2).contains(&stats.checked), "{stats:?}");
 }

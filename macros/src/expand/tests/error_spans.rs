@@ -36,10 +36,10 @@ fn a_wrong_type_is_reported_at_the_type() {
     for (name, times) in [("Exclusive", 2), ("Finish", 1)] {
         assert_eq!(places_of(item, name), vec![place("Wrong"); times], "{name}");
     }
-    let [open, _judge, settle] = &places_of(item, "__private")[..] else {
-        panic!("three of them")
+    let [open, _judge, unfinished, settle] = &places_of(item, "__private")[..] else {
+        panic!("four of them")
     };
-    assert_eq!([open, settle], [&place("Wrong"), &place("Wrong")]);
+    assert_eq!([open, unfinished, settle], [&place("Wrong"); 3]);
     assert_eq!(places_of(item, "FromError"), vec![place("Number"); 2]);
     let item = "async fn h(a: u8, db: Wrong) { }";
     assert_eq!(places_of(item, "Shared"), vec![place("Wrong"); 2]);

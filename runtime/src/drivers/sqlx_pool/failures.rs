@@ -78,6 +78,14 @@ impl FailureTimes {
         times.last.push((cure, Instant::now()));
     }
 
+    /// Forgets a failure that ended by the time `ended`.
+    fn forget(&self, cure: Cure, ended: Instant) {
+        let mut times = self.0.lock();
+        times
+            .last
+            .retain(|(other, time)| *other != cure || *time > ended);
+    }
+
     /// Returns what a connection needs that is idle for `idle`.
     pub(super) fn cure(&self, idle: Duration) -> Option<Cure> {
         let times = self.0.lock();
@@ -116,8 +124,14 @@ pub(in crate::drivers) fn recover<DB: Driver>(
             };
             let _ = timeout(source.check_timeout.min(LONGEST_RETURN), returned).await;
         }
+        let times = pending.as_ref().map(|Pending(times, _)| Arc::clone(times));
         drop(pending);
-        recover_idle(pool, source, cure).await;
+        let ended = Instant::now();
+        recover_idle(pool.clone(), source, cure).await;
+        // Every connection was cured.
+        if let Some(times) = times.filter(|_| !has_connection_out(&pool)) {
+            times.forget(cure, ended);
+        }
     }
 }
 
