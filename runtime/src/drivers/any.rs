@@ -155,7 +155,7 @@ impl Driver for Any {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => super::postgres::inspect::<Self>(connection, source).await,
             #[cfg(feature = "mysql")]
-            "MySQL" => super::mysql::inspect::<Self>(connection).await,
+            "MySQL" => super::mysql::inspect::<Self>(connection, source).await,
             #[cfg(feature = "sqlite")]
             "SQLite" => rolled_back(connection).await,
             _ => {

@@ -39,15 +39,23 @@ const CHANGES: &str = "show session status where variable_name in ( \
 /// The changes that sqlx makes to a new session.
 const CHANGES_OF_SQLX: u64 = 1;
 
-/// Releases the named locks and the table locks of a session. A handler that succeeded may have
+/// Fails with 1242, "subquery returns more than 1 row", if a handler has turned autocommit off. What
+/// later invocations write would then be rolled back.
+const EXPECT_AUTOCOMMIT: &str =
+    "select if(@@autocommit = @@global.autocommit, 0, (select 1 union select 2))";
+
+/// Releases the locks of a session: of tables, and named ones. A handler that succeeded may have
 /// left some.
-const RELEASE_LOCKS: &str = "do release_all_locks(); unlock tables";
+const RELEASE_LOCKS: &str = "unlock tables; do release_all_locks()";
 
 /// Begins a transaction, and marks it with a savepoint.
 ///
 /// A deadlock rolls back the whole transaction, and the statements after it run outside of any. A
 /// statement such as CREATE TABLE commits it. Either removes the savepoint.
-pub(super) const BEGIN: &str = "begin; savepoint reuse_db";
+///
+/// The ROLLBACK ends what an earlier handler left behind: a transaction, which BEGIN would commit,
+/// and the effect of SET TRANSACTION.
+pub(super) const BEGIN: &str = "rollback; begin; savepoint reuse_db";
 
 /// Commits a transaction that has not ended before. Otherwise it fails with 1305.
 pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
@@ -134,7 +142,7 @@ impl Driver for MySql {
         connection: &mut MySqlConnection,
         source: &Source,
     ) -> Result<bool, sqlx::Error> {
-        let found = inspect::<Self>(connection).await?;
+        let found = inspect::<Self>(connection, source).await?;
         if source.read_write {
             Self::check(connection, source).await?;
         }
@@ -269,11 +277,21 @@ where
 /// Ends what a handler left behind that succeeded, for this driver and for `AnyConnection`.
 pub(super) async fn inspect<DB: Driver>(
     connection: &mut DB::Connection,
+    source: &Source,
 ) -> Result<bool, sqlx::Error> {
-    match outside_transaction::<DB>(connection, RELEASE_LOCKS).await {
+    // A source may turn autocommit off itself.
+    let on_connect = source.on_connect.unwrap_or_default().to_ascii_lowercase();
+    let expect = if on_connect.contains("autocommit") {
+        "select 0"
+    } else {
+        EXPECT_AUTOCOMMIT
+    };
+    let sql = format!("{expect}; {RELEASE_LOCKS}");
+    match outside_transaction::<DB>(connection, &sql).await {
         // MariaDB before 10.5 does not know the function.
         Err(error) if error::is_rejection(&error) => {
-            outside_transaction::<DB>(connection, "do 0; unlock tables").await
+            let sql = format!("{expect}; unlock tables");
+            outside_transaction::<DB>(connection, &sql).await
         }
         result => result,
     }
