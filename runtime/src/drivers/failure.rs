@@ -173,6 +173,9 @@ fn of_code(code: &str, message: &str) -> Outcome {
         // A cached plan must not change its result type; unknown statement; its name is taken;
         // wrong parameters for it.
         "0A000" | "26000" | "42P05" | "08P01" => Outcome::Stale,
+        // A value of another type than the one that sqlx has prepared the statement with: its
+        // bytes are invalid or hold a zero, or the statement no longer fits its column.
+        "22P03" | "22021" | "42804" | "42883" => Outcome::Stale,
         // The OID of a type that was dropped and created again. The text of an internal error is
         // not translated.
         "42704" => Outcome::Stale,
@@ -324,7 +327,9 @@ mod tests {
     #[test]
     fn each_kind_of_error_has_its_outcome() {
         let of = |code, message| outcome(&sqlx::Error::from(Answer(code, message)));
-        for code in ["0A000", "26000", "42P05", "08P01", "17", "273"] {
+        for code in [
+            "0A000", "26000", "42P05", "08P01", "22P03", "22021", "42804", "42883", "17", "273",
+        ] {
             assert_eq!(of(code, ""), Outcome::Stale, "{code}");
         }
         assert_eq!(
