@@ -104,7 +104,15 @@ pub(super) fn is_rejection(error: &sqlx::Error) -> bool {
 /// secret.
 pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Result<(), Error> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some(scheme) if schemes.contains(&scheme) => Ok(()),
+        Some(scheme) if schemes.contains(&scheme) => {
+            if scheme != "sqlite" && has_host_list(url) {
+                return Err(source.problem(
+                    "names several hosts, which sqlx does not support: name one; \
+                     `Source::read_write` replaces `target_session_attrs=read-write`",
+                ));
+            }
+            Ok(())
+        }
         Some(scheme)
             if !scheme.is_empty()
                 && scheme
@@ -122,6 +130,14 @@ pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Res
             list(schemes)
         ))),
     }
+}
+
+/// Returns `true` for a list of hosts, as libpq and MySQL's drivers accept it.
+fn has_host_list(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    host.contains(',') && !is_password_cut_in_two(url)
 }
 
 fn list(schemes: &[&str]) -> String {
@@ -431,12 +447,16 @@ mod tests {
             ("u:s3cret@host/db", "`DATABASE_URL` is not a database URL"),
             ("s3cret://u:p", "`DATABASE_URL` is a `s3cret:` URL"),
             ("nonsense", "`DATABASE_URL` is not a database URL"),
+            ("postgres://u:s3cret@h1:1,h2:2/db", "names several hosts"),
+            ("postgres://h1,h2", "names several hosts"),
         ] {
             let error = expect_scheme(url, &["postgres"], &source)
                 .expect_err(url)
                 .to_string();
             assert!(error.contains(expected), "{error}");
         }
-        assert!(expect_scheme("postgres://host/db", &["postgres"], &source).is_ok());
+        for url in ["postgres://host/db", "postgres://u:a,b@host/d,b?options=a,b"] {
+            assert!(expect_scheme(url, &["postgres"], &source).is_ok(), "{url}");
+        }
     }
 }

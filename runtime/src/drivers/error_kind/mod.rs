@@ -130,6 +130,8 @@ fn of_state(state: &str, message: &str) -> ErrorKind {
         "53200" | "57P01" | "57P02" | "57P03" => ErrorKind::Unavailable,
         // Sign-in or set-up timed out at the server.
         "57014" => ErrorKind::Unavailable,
+        // The database accepts no connections, as during its maintenance.
+        "55000" => ErrorKind::Unavailable,
         "08P01" => of_proxy(message),
         _ if state.starts_with("08") => ErrorKind::Unavailable,
         _ if is_busy(state) => ErrorKind::Unavailable,
@@ -166,7 +168,10 @@ fn of_proxy(message: &str) -> ErrorKind {
         "too many connections for",
         "Timed-out waiting to acquire database connection",
     ];
-    const UNAVAILABLE: [&str; 7] = [
+    const UNAVAILABLE: [&str; 9] = [
+        // During maintenance: DISABLE, or the server's own setting.
+        "is disabled",
+        "is not currently accepting connections",
         "server down",
         "client_login_timeout",
         "no memory",

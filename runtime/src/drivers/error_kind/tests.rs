@@ -21,6 +21,12 @@ fn rare_codes_and_texts_are_classified() {
         ),
         ("08006", "connection failure", Unavailable),
         (
+            "55000",
+            "database \"app\" is not currently accepting connections",
+            Unavailable,
+        ),
+        ("08P01", "database \"app\" is disabled", Unavailable),
+        (
             "08P01",
             "client connections exceeded (max_db_client_connections)",
             Saturated,
