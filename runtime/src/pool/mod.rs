@@ -114,7 +114,7 @@ impl<C> Idle<C> {
 /// Returns `true` if a connection is past its [`max_lifetime`](Source::max_lifetime).
 fn is_too_old(opened: Timestamp, source: &Source) -> bool {
     source
-        .max_lifetime
+        .lifetime()
         .is_some_and(|most| Timestamp::now().since(opened) >= most)
 }
 

@@ -8,6 +8,7 @@ pub use credentials::{Credentials, ProvideCredentials};
 pub use load_shedding::LoadShedding;
 pub(crate) use load_shedding::ServerLoad;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use self::credentials::Provider;
@@ -245,6 +246,9 @@ impl Source {
     /// Limits the age of a connection, by the monotonic and the wall clock. An older one is closed
     /// after the response, or replaced at the next lease. Default: none.
     ///
+    /// Each process shortens the limit by a random part of its tenth. So sandboxes that started
+    /// together do not reconnect together.
+    ///
     /// It also applies to the connections of a pool, by the monotonic clock, but not to other
     /// shared values.
     #[must_use]
@@ -410,10 +414,24 @@ impl Source {
         })
     }
 
+    /// Returns the limit of [`max_lifetime`](Self::max_lifetime), less this process's part.
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
+        let most = self.max_lifetime?;
+        Some(most - (most / 10).mul_f64(*LIFETIME_PART))
+    }
+
     pub(crate) fn keep_or_concurrency(&self) -> usize {
         self.keep.unwrap_or_else(environment::concurrency)
     }
 }
+
+/// The part of a tenth by which this process shortens lifetimes, from 0 to 1.
+static LIFETIME_PART: LazyLock<f64> = LazyLock::new(|| {
+    if cfg!(test) {
+        return 0.0;
+    }
+    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+});
 
 /// The mode of a pooler in front of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -169,7 +169,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         .min_connections(0)
         .acquire_timeout(source.connect_timeout.min(deadline::MAX_WAIT))
         .idle_timeout(None)
-        .max_lifetime(source.max_lifetime)
+        .max_lifetime(source.lifetime())
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move {
@@ -186,7 +186,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             let idle = idle_time.of(meta.idle_for);
             let needed = failure_times.cure(meta.idle_for);
             // sqlx compares the age on release only.
-            let is_too_old = source.max_lifetime.is_some_and(|most| meta.age >= most);
+            let is_too_old = source.lifetime().is_some_and(|most| meta.age >= most);
             Box::pin(async move {
                 if let Some(needed) = needed {
                     let cured = cure::<DB>(connection, &source, needed);
