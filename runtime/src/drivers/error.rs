@@ -136,7 +136,9 @@ pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Res
 fn has_host_list(url: &str) -> bool {
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
     host.contains(',') && !is_password_cut_in_two(url)
 }
 
@@ -455,7 +457,10 @@ mod tests {
                 .to_string();
             assert!(error.contains(expected), "{error}");
         }
-        for url in ["postgres://host/db", "postgres://u:a,b@host/d,b?options=a,b"] {
+        for url in [
+            "postgres://host/db",
+            "postgres://u:a,b@host/d,b?options=a,b",
+        ] {
             assert!(expect_scheme(url, &["postgres"], &source).is_ok(), "{url}");
         }
     }

@@ -19,8 +19,21 @@ pub(crate) fn without_connection(error: &(dyn StdError + 'static)) -> Option<Str
     chain.find_map(|error| match as_sqlx_error(error)? {
         error @ sqlx::Error::PoolTimedOut => Some(error.to_string()),
         sqlx::Error::Io(error) if is_of_connecting(error.kind()) => Some(error.to_string()),
+        sqlx::Error::Database(error) if refuses_connections(error.as_ref()) => {
+            Some(error.to_string())
+        }
         _ => None,
     })
+}
+
+/// Returns `true` for an answer that only a new connection gets: PostgreSQL starts or stops, or its
+/// database accepts no connections. A statement can fail with 55000, too, for other causes.
+fn refuses_connections(error: &dyn DatabaseError) -> bool {
+    match error.code().as_deref() {
+        Some("57P03") => true,
+        Some("55000") => error.message().contains("accepting connections"),
+        _ => false,
+    }
 }
 
 /// Returns the server's answer if it rejected the sign-in of a connection.
@@ -295,6 +308,19 @@ mod tests {
             None
         );
         assert_eq!(text(&stale()), None);
+        let answer = |code, message| text(&sqlx::Error::from(Answer(code, message)));
+        assert!(answer("57P03", "").is_some());
+        assert!(
+            answer(
+                "55000",
+                "database \"app\" is not currently accepting connections"
+            )
+            .is_some()
+        );
+        assert_eq!(
+            answer("55000", "currval of sequence is not yet defined"),
+            None
+        );
     }
 
     #[test]

@@ -61,19 +61,23 @@ pub(super) async fn finish<DB: Driver>(
     }
 }
 
+/// The explanation if the transaction was gone at its COMMIT.
+const ENDED_BEFORE: &str = "a statement of the handler ended the transaction: a deadlock rolled it \
+    back, or SQL such as COMMIT, ROLLBACK or MySQL's CREATE TABLE ended it; each later statement \
+    was committed alone";
+
 /// Returns the explanation of an error of COMMIT that a statement before it has caused.
 fn explanation(error: &sqlx::Error) -> Option<&'static str> {
     let error = error.as_database_error()?;
+    // SQLite's code of any error.
+    let is_sqlite = error.message().contains("no transaction is active");
     match (&*error.code()?, number(error)) {
         ("25P02", _) => Some(
             "a statement in the transaction failed, and the handler did not return its error: \
              return the error, or run the statement in a savepoint (`tx.begin()`); rolled back",
         ),
-        ("25P01", _) | (_, Some(1305)) => Some(
-            "a statement of the handler ended the transaction: a deadlock rolled it back, or SQL \
-             such as COMMIT, ROLLBACK or MySQL's CREATE TABLE ended it; each later statement was \
-             committed alone",
-        ),
+        ("25P01", _) | (_, Some(1305)) => Some(ENDED_BEFORE),
+        ("1", None) if is_sqlite => Some(ENDED_BEFORE),
         _ => None,
     }
 }
