@@ -8,6 +8,7 @@
 
 mod connecting;
 mod failing_connection;
+mod more_reports;
 mod on_first_use;
 mod outcomes;
 mod pools;

@@ -1,8 +1,9 @@
 //! A function that runs the statements in the body of its request, for the reports from the field.
 //!
 //! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/any`, `/lease` or
-//! `/lease-tx`. Each line of the body is a statement. A line that begins with `raw ` is not
-//! prepared.
+//! `/lease-tx`. Each line of the body is a statement, or `sleep` and milliseconds. A line that
+//! begins with `raw ` is not prepared, `nested ` runs in a transaction of its own within, and
+//! `int 7 ` or `text 7 ` binds a value. `/pool-begun` holds a transaction of the pool meanwhile.
 //!
 //! | parameter | selects |
 //! |---|---|
@@ -12,7 +13,7 @@
 //!
 //! | variable | selects |
 //! |---|---|
-//! | `DATABASE_URL` | PostgreSQL or MySQL, by its scheme |
+//! | `DATABASE_URL` | PostgreSQL, MySQL or SQLite, by its scheme |
 //! | `SOURCE` | the settings of the source, see `sources!` |
 //! | `DRIVERS` | the user's own installation of sqlx's drivers, for `/any`: `own` or `default` before the first connection, or `later` after it |
 //! | `SECRET` | the file of the password, for the source `rotated` |
@@ -67,6 +68,19 @@ macro_rules! forms {
                         script.conclude(result)
                     }
 
+                    /// Runs the script on the pool while a transaction of the pool is open.
+                    #[reuse_db(source = SOURCE)]
+                    async fn pool_begun(
+                        request: Request,
+                        db: &Pool<$database>,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        let tx = db.begin().await?;
+                        let result = run!(script, db);
+                        tx.rollback().await?;
+                        script.conclude(result)
+                    }
+
                     /// Opens the lease for each of two runs, and not at all without statements.
                     #[reuse_db(source = SOURCE)]
                     async fn lease(
@@ -102,6 +116,7 @@ macro_rules! forms {
                             "/conn" => conn(request).await,
                             "/tx" => tx(request).await,
                             "/pool" => pool(request).await,
+                            "/pool-begun" => pool_begun(request).await,
                             "/lease" => lease(request).await,
                             "/lease-tx" => lease_tx(request).await,
                             path => Err(format!("no route {path}").into()),
@@ -123,9 +138,10 @@ macro_rules! forms {
     };
 }
 
-/// Defines the sources for both databases.
+/// Defines the sources for each database.
 macro_rules! sources {
     ($($source:ident = $value:expr;)+) => {
+        forms! { sqlite, Sqlite, SqliteConnection, $($source = $value;)+ }
         forms! { postgres, Postgres, PgConnection, $($source = $value;)+ }
         forms! { mysql, MySql, MySqlConnection, $($source = $value;)+ }
     };
@@ -141,6 +157,8 @@ sources! {
     brief = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(2));
     rotated = Source::env("DATABASE_URL").credentials(&crate::secret);
     impatient = Source::env("DATABASE_URL").attempt_timeout(std::time::Duration::from_millis(100));
+    app_path = Source::env("DATABASE_URL").on_connect("set search_path to app2");
+    narrow = Source::env("DATABASE_URL").max_connections(1).connect_timeout(std::time::Duration::from_secs(1));
     hasty = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(3));
 }
 
@@ -179,6 +197,7 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
     let source = std::env::var("SOURCE").unwrap_or_else(|_| "plain".to_owned());
     match std::env::var("DATABASE_URL") {
         Ok(url) if url.starts_with("mysql") => mysql::route(&source, request).await,
+        Ok(url) if url.starts_with("sqlite") => sqlite::route(&source, request).await,
         _ => postgres::route(&source, request).await,
     }
 }

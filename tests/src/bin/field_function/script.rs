@@ -136,16 +136,43 @@ where
 macro_rules! run {
     ($script:expr, $db:expr) => {
         async {
-            use sqlx::AssertSqlSafe;
+            #[allow(unused_imports, reason = "a pool begins by a method of its own")]
+            use sqlx::{AssertSqlSafe, Connection as _};
 
             let mut findings = crate::script::Findings::default();
             for statement in &$script.statements {
-                let result = match statement.strip_prefix("raw ") {
-                    Some(sql) => {
-                        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-                        sql.fetch_all($db).await
+                let (kind, rest) = statement.split_once(' ').unwrap_or_default();
+                let sql = |sql: &str| AssertSqlSafe(sql.to_owned());
+                let bound = |rest: &str| {
+                    let (value, text) = rest.split_once(' ').unwrap_or_default();
+                    let query = sqlx::query(sql(text)).persistent($script.is_persistent);
+                    (query, value.to_owned())
+                };
+                let result = match kind {
+                    "raw" => sqlx::raw_sql(sql(rest)).fetch_all($db).await,
+                    "int" => {
+                        let (query, value) = bound(rest);
+                        let value: i32 = value.parse().unwrap_or_default();
+                        query.bind(value).fetch_all($db).await
                     }
-                    None => {
+                    "text" => {
+                        let (query, value) = bound(rest);
+                        query.bind(value).fetch_all($db).await
+                    }
+                    "sleep" => {
+                        let millis = rest.parse().unwrap_or_default();
+                        tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+                        Ok(Vec::new())
+                    }
+                    "nested" => {
+                        let mut inner = $db.begin().await?;
+                        let result = sqlx::raw_sql(sql(rest)).fetch_all(&mut *inner).await;
+                        if result.is_ok() {
+                            inner.commit().await?;
+                        }
+                        result
+                    }
+                    _ => {
                         let query = sqlx::query(AssertSqlSafe(statement.clone()));
                         query.persistent($script.is_persistent).fetch_all($db).await
                     }
