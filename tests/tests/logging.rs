@@ -23,7 +23,7 @@ use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, a_long_freeze};
 use reuse_db_tests::on_each_server;
 use reuse_db_tests::statics::{exclusive, shared, source};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgPool, Transaction};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 
@@ -83,7 +83,7 @@ async fn a_rejected_idle_limit_is_logged_once() {
         .setting("pool_mode", "session")
         .start(&postgres)
         .await;
-    let db = exclusive::<PgConnection>(source(bouncer.url()).keep(0));
+    let db = exclusive::<Transaction<'_, sqlx::Postgres>>(source(bouncer.url()).keep(0));
     // Two connections are rejected at once, and the third connects without the limit.
     let (one, two) = tokio::join!(db.lease(), db.lease());
     for lease in [one, two, db.lease().await] {

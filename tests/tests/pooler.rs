@@ -13,7 +13,7 @@ use lambda_bench::servers::{PgBouncer, PgBouncerBuilder, Postgres};
 use reuse_db_tests::function::program;
 use reuse_db_tests::function::server::Server as _;
 use reuse_db_tests::statics::{exclusive, source};
-use sqlx::{AnyConnection, Connection as _, PgConnection};
+use sqlx::{Any, Connection as _, PgConnection, Transaction};
 
 /// The invocations of each sandbox.
 const ROUNDS: usize = 15;
@@ -245,12 +245,15 @@ async fn a_pooler_that_drops_start_up_parameters_is_noticed() {
 
 /// sqlx cannot make an `AnyConnection` forget its prepared statements.
 #[tokio::test]
-async fn any_connection_is_refused_where_statements_may_be_anothers() {
+async fn a_transaction_of_any_is_refused_where_statements_may_be_anothers() {
     let postgres = Postgres::start().await;
     let ignored = ("ignore_startup_parameters", "extra_float_digits");
     let bouncer = with_two_sessions(&postgres, &[ignored]).await;
     let pooler = source(bouncer.url()).transaction_pooler();
-    let error = exclusive::<AnyConnection>(pooler).lease().await.map(drop);
+    let error = exclusive::<Transaction<'_, Any>>(pooler)
+        .lease()
+        .await
+        .map(drop);
     let text = error.expect_err("it is refused").to_string();
     assert!(
         text.contains("take `&mut Transaction<'_, Postgres>`"),
@@ -259,7 +262,10 @@ async fn any_connection_is_refused_where_statements_may_be_anothers() {
     // Without PgBouncer's setting, the pooler rejects what sqlx sends.
     let bouncer = with_two_sessions(&postgres, &[]).await;
     let pooler = source(bouncer.url()).transaction_pooler();
-    let error = exclusive::<AnyConnection>(pooler).lease().await.map(drop);
+    let error = exclusive::<Transaction<'_, Any>>(pooler)
+        .lease()
+        .await
+        .map(drop);
     let text = error.expect_err("it is rejected").to_string();
     assert!(text.contains("extra_float_digits"), "{text}");
 }

@@ -67,7 +67,7 @@ pub(super) async fn set_up<DB: Driver>(
     Ok(())
 }
 
-/// Runs the SQL that a new connection needs, in one round trip, or in three if the server rejects a
+/// Runs the SQL that a new connection needs, in one round trip, or in four if the server rejects a
 /// limit for idle sessions for the first time.
 async fn run_set_up<DB: Driver>(
     connection: &mut DB::Connection,

@@ -188,15 +188,6 @@ async fn a_permanent_error_of_postgres_is_rejected() {
     server.execute("alter role app nologin").await;
     postgres_is(&url, ErrorKind::Rejected, "not permitted to log in").await;
     server.execute("alter role app login").await;
-    server
-        .execute("alter database app allow_connections off")
-        .await;
-    postgres_is(
-        &url,
-        ErrorKind::Rejected,
-        "not currently accepting connections",
-    )
-    .await;
 }
 
 #[tokio::test]

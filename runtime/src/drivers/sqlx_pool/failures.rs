@@ -126,8 +126,16 @@ pub(in crate::drivers) fn recover<DB: Driver>(
         }
         let times = pending.as_ref().map(|Pending(times, _)| Arc::clone(times));
         drop(pending);
-        let ended = Instant::now();
+        let (ended, size) = (Instant::now(), pool.size());
         recover_idle(pool.clone(), source, cure).await;
+        if pool.size() < size && source.has_credentials() {
+            // sqlx opens the next connection by itself, with the credentials that the pool has.
+            match timeout(source.attempt_timeout, super::renew(&pool, &source)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => events::not_renewed(&error),
+                Err(_) => events::not_renewed(&"no answer in time"),
+            }
+        }
         // Every connection was cured.
         if let Some(times) = times.filter(|_| !has_connection_out(&pool)) {
             times.forget(cure, ended);
