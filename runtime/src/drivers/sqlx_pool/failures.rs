@@ -26,10 +26,6 @@ use crate::telemetry::{Count, Counters, events};
 /// The time between two readings of the clock that are meant to be one.
 const TOLERANCE: Duration = Duration::from_micros(10);
 
-/// The longest wait for the connections that are returning at a failure, while other invocations
-/// use the pool.
-const LONGEST_RETURN: Duration = Duration::from_millis(100);
-
 /// The failures of one source in one runtime, by what they cost.
 #[derive(Debug, Default)]
 pub(super) struct FailureTimes(Mutex<Times>);
@@ -116,13 +112,14 @@ pub(in crate::drivers) fn recover<DB: Driver>(
     let pending = (cure > Cure::Inspect).then(|| FailureTimes::of(&source).begin(cure));
     async move {
         if pending.is_some() {
-            // Otherwise the pool is quiet by now. sqlx pings a connection that returns.
+            // sqlx pings a connection that returns. Until the pool is quiet, each one that is
+            // acquired is cured.
             let returned = async {
                 while has_connection_out(&pool) {
                     sleep(Duration::from_millis(1)).await;
                 }
             };
-            let _ = timeout(source.check_timeout.min(LONGEST_RETURN), returned).await;
+            let _ = timeout(source.check_timeout, returned).await;
         }
         let times = pending.as_ref().map(|Pending(times, _)| Arc::clone(times));
         drop(pending);
