@@ -124,7 +124,7 @@ pub(in crate::drivers) fn recover<DB: Driver>(
         let times = pending.as_ref().map(|Pending(times, _)| Arc::clone(times));
         drop(pending);
         let (ended, size) = (Instant::now(), pool.size());
-        recover_idle(pool.clone(), source, cure).await;
+        let taken = recover_idle(pool.clone(), source, cure).await;
         if pool.size() < size && source.has_credentials() {
             // sqlx opens the next connection by itself, with the credentials that the pool has.
             match timeout(source.attempt_timeout, super::renew(&pool, &source)).await {
@@ -133,23 +133,26 @@ pub(in crate::drivers) fn recover<DB: Driver>(
                 Err(_) => events::not_renewed(&"no answer in time"),
             }
         }
-        // Every connection was cured.
-        if let Some(times) = times.filter(|_| !has_connection_out(&pool)) {
+        // Every connection was cured. One that is idle may be promised to an invocation that waits.
+        if let Some(times) = times.filter(|_| u32::try_from(taken).is_ok_and(|taken| taken >= size))
+        {
             times.forget(cure, ended);
         }
     }
 }
 
-async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
+/// Treats the connections that are idle. Returns their number.
+async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) -> usize {
     if cure == Cure::Inspect {
         // One after the other, because other invocations may need the rest. The pool hands out the
         // connection that was idle for longest.
-        for _ in 0..pool.num_idle() {
+        let idle = pool.num_idle();
+        for _ in 0..idle {
             if let Some(connection) = pool.try_acquire() {
                 Taken(Some(connection)).recover(source, cure).await;
             }
         }
-        return;
+        return idle;
     }
     // Each is taken before one is returned, so that each is taken once.
     let mut work = Vec::new();
@@ -157,6 +160,7 @@ async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
         let taken = Taken(Some(connection));
         work.push(Box::pin(taken.recover(source, cure)));
     }
+    let taken = work.len();
     poll_fn(|cx| {
         work.retain_mut(|work| work.as_mut().poll(cx).is_pending());
         if work.is_empty() {
@@ -166,6 +170,7 @@ async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) {
         }
     })
     .await;
+    taken
 }
 
 /// A connection that was taken from its pool, and does not return to it if it is dropped.
