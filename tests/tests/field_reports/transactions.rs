@@ -145,3 +145,24 @@ on_each_server! {
         assert!(!sessions.iter().any(|session| session.in_transaction), "{sessions:?}");
     }
 }
+
+/// `AnyConnection` does not tell the server's version, so a statement of its own precedes COMMIT, as
+/// on PostgreSQL before 12.
+#[tokio::test]
+async fn a_swallowed_error_fails_the_commit_of_any() {
+    let server = <Postgres as Server>::launch().await;
+    let db = exclusive::<Transaction<'_, sqlx::Any>>(source(server.url()));
+    for (sql, is_committed) in [
+        ("insert into notes values ('kept')", true),
+        ("insert into notes values ('lost'); select 1 / 0", false),
+        ("insert into notes values ('kept, too')", true),
+    ] {
+        let mut lease = db.lease().await.expect("a lease");
+        let mut transaction = Lease::open(&mut lease).await.expect("a transaction");
+        let _ = sqlx::raw_sql(sql).execute(&mut *transaction).await;
+        let finished = transaction.finish(Outcome::Success).await;
+        assert_eq!(finished.is_ok(), is_committed, "{finished:?}");
+        Lease::settle(lease, Outcome::Rejected);
+    }
+    assert_eq!(server.number("select count(*) from notes").await, 2);
+}
