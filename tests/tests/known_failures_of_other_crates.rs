@@ -133,8 +133,12 @@ async fn a_full_role_and_a_full_server_are_waited_for() {
     .await;
 
     let mut held = Vec::new();
-    while let Ok(connection) = PgConnection::connect(&server.url()).await {
-        held.push(connection);
+    // A session of the administrator may still be ending.
+    for _ in 0..5 {
+        while let Ok(connection) = PgConnection::connect(&server.url()).await {
+            held.push(connection);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     let at_least = db.stats().retried + 1;
     let (lease, ()) = tokio::join!(db.lease(), async {
