@@ -146,8 +146,8 @@ on_each_server! {
     }
 }
 
-/// `AnyConnection` does not tell the server's version, so a statement of its own precedes COMMIT, as
-/// on PostgreSQL before 12.
+/// `AnyConnection` does not tell the server's version. So a statement of its own precedes COMMIT,
+/// as on PostgreSQL before 12.
 #[tokio::test]
 async fn a_swallowed_error_fails_the_commit_of_any() {
     let server = <Postgres as Server>::launch().await;
