@@ -124,7 +124,7 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// What a driver found out about a failure to connect, beyond its kind and its cause.
+/// The finding of a driver about a failure to connect, beyond its kind and its cause.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finding {

@@ -81,7 +81,7 @@ pub(crate) enum Reset {
 /// The treatment of a connection after an invocation, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cure {
-    /// What the handler left open is ended, after a success.
+    /// Ends what the handler left open, after a success.
     Inspect,
     /// The session is reset.
     Reset,

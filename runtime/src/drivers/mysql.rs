@@ -40,7 +40,7 @@ const CHANGES: &str = "show session status where variable_name in ( \
 const CHANGES_OF_SQLX: u64 = 1;
 
 /// Fails with 1242, "subquery returns more than 1 row", if a handler has turned autocommit off.
-/// What later invocations write would then be rolled back.
+/// Otherwise the writes of later invocations would be rolled back.
 const EXPECT_AUTOCOMMIT: &str =
     "select if(@@autocommit = @@global.autocommit, 0, (select 1 union select 2))";
 

@@ -121,8 +121,10 @@ impl<C: Connect> CheckedOut<C> {
         } = self;
         close(connection, pool.source.check_timeout, counters).await;
         let end = deadline::after(pool.source.attempt_timeout);
-        let Ok(connection) = retry::open(&pool.source, end, counters).await else {
-            return;
+        let connection = match retry::open(&pool.source, end, counters).await {
+            Ok(connection) => connection,
+            // Nobody waits for it, so this is no failed lease.
+            Err(error) => return events::discarded(&format!("not replaced: {error}")),
         };
         let now = Timestamp::now();
         let renewed = Self {

@@ -32,7 +32,7 @@ pub struct Lease<H: FromConnection> {
     /// `None` until a lease on first use is opened, and while a lease is being dropped.
     checked_out: Option<CheckedOut<H::Connection>>,
     progress: Progress,
-    /// Where a lease of a handler leaves its connection when it is dropped.
+    /// The place where a lease of a handler leaves its connection when it is dropped.
     slot: Option<Arc<Slot<H::Connection>>>,
 }
 

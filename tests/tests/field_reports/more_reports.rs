@@ -102,7 +102,7 @@ async fn table_locks_of_mysql_are_released_after_the_first_successes() {
     }
 }
 
-/// What later invocations wrote would be rolled back.
+/// Otherwise the writes of later invocations would be rolled back.
 #[tokio::test]
 async fn a_session_without_autocommit_serves_no_later_invocation() {
     let server = <Mariadb as Server>::launch().await;

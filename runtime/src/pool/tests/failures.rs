@@ -1,4 +1,4 @@
-//! What a failed invocation costs its connection.
+//! The cost of a failed invocation for its connection.
 
 use super::*;
 
