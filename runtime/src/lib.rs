@@ -10,6 +10,7 @@
 mod clock;
 mod environment;
 mod error;
+mod random;
 mod sync;
 
 mod telemetry;

@@ -56,6 +56,8 @@ pub(crate) struct FakeBehavior {
     /// BEGIN on connections up to the one of this number, and on those after it.
     pub(crate) begin: (usize, Gate, Gate),
     pub(crate) needs_quiesce: bool,
+    /// The server's connections, of ten.
+    pub(crate) connections: u64,
 }
 
 impl FakeBehavior {
@@ -69,6 +71,7 @@ impl FakeBehavior {
         renew: Gate::Ok,
         begin: (0, Gate::Ok, Gate::Ok),
         needs_quiesce: false,
+        connections: 1,
     };
 }
 
@@ -161,17 +164,17 @@ impl DriverConnect for Fake {
         })
     }
 
-    /// Reports a full server.
     fn server_load<'a>(
         &'a mut self,
         _: &'a Source,
+        _: Duration,
     ) -> BoxFuture<'a, Result<Option<ServerLoad>, Error>> {
         Box::pin(async {
             behavior().load.pass().await?;
             Ok(Some(ServerLoad {
-                connections: 10,
+                connections: behavior().connections,
                 limit: 10,
-                own: 3,
+                newer: 0,
             }))
         })
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The rooms from the foundation up, as `src/lib.rs` lists them. Rooms of one layer do not import
 /// from each other.
 const LAYERS: [&[&str]; 8] = [
-    &["clock", "environment", "error", "sync"],
+    &["clock", "environment", "error", "random", "sync"],
     &["telemetry"],
     &["invocation", "response"],
     &["source"],

@@ -1,5 +1,7 @@
 //! The extras of this crate's drivers, beyond what a user's client implements.
 
+use std::time::Duration;
+
 use lambda_http::BoxFuture;
 
 use super::{Attempt, Connect};
@@ -55,9 +57,42 @@ pub(crate) trait DriverConnect: Connect {
         Box::pin(std::future::ready(()))
     }
 
-    /// Returns the server's number of connections, or `None` if the server does not report it.
-    fn server_load<'a>(&'a mut self, _source: &'a Source) -> Answer<'a, Option<ServerLoad>> {
+    /// Asks the server for its load, and sets its limit for the idle time of this session by it.
+    /// The limit is `least_idle` at the threshold, and the source's where there is room.
+    ///
+    /// Returns `None` if the server does not report its load.
+    fn server_load<'a>(
+        &'a mut self,
+        _source: &'a Source,
+        _least_idle: Duration,
+    ) -> Answer<'a, Option<ServerLoad>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Takes the number of connections that a value has opened by itself since this was called
+    /// last.
+    fn take_opened(&self, _source: &Source) -> usize {
+        0
+    }
+
+    /// Returns the number of a value's idle connections.
+    fn idle_connections(&self) -> usize {
+        0
+    }
+
+    /// Asks the server for its load on one of a value's idle connections.
+    fn shared_load(
+        &self,
+        _source: &Source,
+        _least_idle: Duration,
+    ) -> Answer<'static, Option<ServerLoad>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Closes up to `most` idle connections of a value. Returns the numbers of those that were
+    /// closed and of those that are still open.
+    fn close_idle(&self, _source: &Source, _most: usize) -> BoxFuture<'static, (usize, usize)> {
+        Box::pin(std::future::ready((0, 0)))
     }
 
     /// Renews the connect options of a value that opens connections by itself, if its source has
@@ -104,7 +139,12 @@ pub struct Driver<C> {
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
-    pub(crate) server_load: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Option<ServerLoad>>,
+    pub(crate) server_load:
+        for<'a> fn(&'a mut C, &'a Source, Duration) -> Answer<'a, Option<ServerLoad>>,
+    pub(crate) take_opened: fn(&C, &Source) -> usize,
+    pub(crate) idle_connections: fn(&C) -> usize,
+    pub(crate) shared_load: fn(&C, &Source, Duration) -> Answer<'static, Option<ServerLoad>>,
+    pub(crate) close_idle: fn(&C, &Source, usize) -> BoxFuture<'static, (usize, usize)>,
     pub(crate) clear: fn(&mut C) -> Answer<'_, ()>,
     pub(crate) recover: fn(&C, &Source, Cure) -> BoxFuture<'static, ()>,
     pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> Answer<'a, ()>,
@@ -130,6 +170,10 @@ impl<C> Driver<C> {
             clear: C::clear,
             recover: C::recover,
             server_load: C::server_load,
+            take_opened: C::take_opened,
+            idle_connections: C::idle_connections,
+            shared_load: C::shared_load,
+            close_idle: C::close_idle,
             renew: C::renew,
         }
     }

@@ -10,7 +10,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::{Attempt, Connect, catch_panic};
 use crate::environment;
 use crate::error::{Error, ErrorKind};
-use crate::invocation::{background, deadline, failed_leases};
+use crate::invocation::background::{self, Owner};
+use crate::invocation::{deadline, failed_leases};
+use crate::random;
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
@@ -25,10 +27,21 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// The largest number of attempts that go on in this process after they timed out.
 const MOST_UNFINISHED: usize = 10;
 
+/// The time for the work after a connection was opened ahead of the first invocation.
+const AFTER_WARMING: Duration = Duration::from_millis(500);
+
 const NO_ANSWER: &str = "no answer in time";
 
 /// The shortest time that is worth a last attempt.
 const LAST_ATTEMPT: Duration = Duration::from_millis(20);
+
+/// A connection that was opened.
+#[derive(Debug)]
+pub(crate) struct Opened<C> {
+    pub(crate) connection: C,
+    /// `true` if the server has rejected an attempt because it was full.
+    pub(crate) found_full: bool,
+}
 
 /// Opens a connection. Transient errors are retried with full-jitter backoff until `end`. So are
 /// rejected sign-ins if the source has a function for credentials.
@@ -38,12 +51,13 @@ pub(crate) async fn open<C: Connect>(
     source: &Source,
     end: Instant,
     counters: &'static Counters,
-) -> Result<C, Error> {
+) -> Result<Opened<C>, Error> {
     let begun = Instant::now();
     let mut attempt = Attempt::first(counters);
     let mut rejected_sign_ins = 0;
     let mut has_retried_own_client = false;
     let mut is_last = false;
+    let mut found_full = false;
     let mut last_explicit = None;
     let result = loop {
         let (result, has_timed_out) = connect_once(source, &mut attempt, end).await;
@@ -51,6 +65,7 @@ pub(crate) async fn open<C: Connect>(
             Ok(connection) => break Ok(connection),
             Err(error) => error,
         };
+        found_full |= error.kind() == Some(ErrorKind::Saturated);
         let used_address = attempt.address_index > 0;
         let mut pause = match error.kind() {
             _ if error.is_for_long() => break Err(error),
@@ -104,7 +119,10 @@ pub(crate) async fn open<C: Connect>(
         Ok(connection) => {
             events::opened(took, attempts);
             counters.add(Count::Opened);
-            Ok(connection)
+            Ok(Opened {
+                connection,
+                found_full,
+            })
         }
         Err(mut error) => {
             if error.rejects_sign_in() && source.has_credentials() {
@@ -198,8 +216,9 @@ fn finish_in_background<C: Connect>(connect: Connecting<C>) {
 /// Opens a connection ahead of the first invocation. The lease logs a failure, which is not
 /// remembered.
 pub(crate) async fn warm(lease: impl AsyncFnOnce() -> Result<(), Error>) {
-    if !environment::is_snap_start() {
-        let _ = lease().await;
+    if !environment::is_snap_start() && lease().await.is_ok() {
+        // The sandbox may be frozen next.
+        background::wait(Owner::Any, deadline::after(AFTER_WARMING)).await;
     }
 }
 
@@ -245,10 +264,6 @@ pub(super) fn jitter(previous: u32, source: &Source) -> Duration {
 }
 
 /// Returns a random part of `longest`.
-///
-/// The operating system provides the randomness. The state of a generator would be equal in all
-/// sandboxes that were restored from one snapshot.
 fn random_part_of(longest: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
-    longest.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    longest.mul_f64(random::unit())
 }

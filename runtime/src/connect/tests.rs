@@ -104,7 +104,8 @@ async fn opened(source: Source) -> (Result<Picky, Error>, Duration) {
     static COUNTERS: Counters = Counters::new();
     let begun = Instant::now();
     let end = begun + Duration::from_secs(5);
-    (open(&source, end, &COUNTERS).await, begun.elapsed())
+    let opened = open(&source, end, &COUNTERS).await;
+    (opened.map(|opened| opened.connection), begun.elapsed())
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@
 
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Transaction};
@@ -13,7 +14,7 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Transaction};
 use super::{Driver, driver, error};
 use crate::connect::Reset;
 use crate::error::Error;
-use crate::source::Source;
+use crate::source::{ServerLoad, Source};
 
 driver!(Any, AnyConnection);
 
@@ -199,6 +200,24 @@ impl Driver for Any {
             }
             _ => transaction.commit().await,
         }
+    }
+
+    async fn server_load(
+        connection: &mut AnyConnection,
+        source: &Source,
+        least_idle: Duration,
+    ) -> Result<Option<ServerLoad>, sqlx::Error> {
+        let sql = match connection.backend_name() {
+            #[cfg(feature = "postgres")]
+            "PostgreSQL" => super::postgres::load_sql(source, least_idle),
+            #[cfg(feature = "mysql")]
+            "MySQL" => super::mysql::load_sql(source, least_idle),
+            _ => {
+                let _ = (source, least_idle);
+                return Ok(None);
+            }
+        };
+        super::load::read::<Self>(connection, sql).await
     }
 
     /// Fails, because sqlx does not pass this on to the driver.

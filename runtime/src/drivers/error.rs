@@ -100,6 +100,13 @@ pub(super) fn is_rejection(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some() && error_kind(error) == ErrorKind::Rejected
 }
 
+/// Returns `true` for an error of the server with this code.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn has_code(error: &sqlx::Error, expected: &str) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.as_deref() == Some(expected)
+}
+
 /// Returns an error unless the URL's scheme is one of `schemes`. It names the variable and shows no
 /// secret.
 pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Result<(), Error> {

@@ -99,14 +99,14 @@ macro_rules! driver {
             fn server_load<'a>(
                 &'a mut self,
                 source: &'a $crate::source::Source,
+                least_idle: std::time::Duration,
             ) -> lambda_http::BoxFuture<
                 'a,
                 Result<Option<$crate::source::ServerLoad>, $crate::error::Error>,
             > {
-                Box::pin(async {
-                    let load = <$database as $crate::drivers::Driver>::server_load(self, source);
-                    load.await.map_err($crate::error::Error::broken)
-                })
+                Box::pin($crate::drivers::load::ask::<$database>(
+                    self, source, least_idle,
+                ))
             }
         }
 
@@ -169,6 +169,35 @@ macro_rules! driver {
             ) -> lambda_http::BoxFuture<'static, ()> {
                 let pool = self.clone();
                 Box::pin($crate::drivers::sqlx_pool::recover(pool, *source, cure))
+            }
+
+            fn take_opened(&self, source: &$crate::source::Source) -> usize {
+                $crate::drivers::sqlx_pool::take_opened(source)
+            }
+
+            fn idle_connections(&self) -> usize {
+                self.num_idle()
+            }
+
+            fn shared_load(
+                &self,
+                source: &$crate::source::Source,
+                least_idle: std::time::Duration,
+            ) -> lambda_http::BoxFuture<
+                'static,
+                Result<Option<$crate::source::ServerLoad>, $crate::error::Error>,
+            > {
+                let pool = self.clone();
+                Box::pin($crate::drivers::sqlx_pool::load(pool, *source, least_idle))
+            }
+
+            fn close_idle(
+                &self,
+                source: &$crate::source::Source,
+                most: usize,
+            ) -> lambda_http::BoxFuture<'static, (usize, usize)> {
+                let (pool, limit) = (self.clone(), source.check_timeout);
+                Box::pin($crate::drivers::sqlx_pool::close_idle(pool, limit, most))
             }
 
             fn renew<'a>(

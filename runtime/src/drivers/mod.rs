@@ -5,6 +5,7 @@ mod error;
 mod error_kind;
 pub(crate) mod failure;
 mod impls;
+mod load;
 mod session;
 mod sqlx_pool;
 #[cfg(any(feature = "postgres", feature = "any"))]
@@ -24,6 +25,7 @@ mod postgres;
 mod sqlite;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use sqlx::database::HasStatementCache;
 use sqlx::{Connection, Database, Transaction};
@@ -170,10 +172,12 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         connection.clear_cached_statements()
     }
 
-    /// Returns the server's number of connections, if it reports that.
+    /// Asks for the server's load, and sets the session's idle limit by it. See
+    /// [`DriverConnect::server_load`].
     fn server_load(
         _connection: &mut Self::Connection,
         _source: &Source,
+        _least_idle: Duration,
     ) -> impl Future<Output = Result<Option<ServerLoad>, sqlx::Error>> + Send {
         std::future::ready(Ok(None))
     }

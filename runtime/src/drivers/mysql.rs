@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 use sqlx::{
@@ -9,6 +10,7 @@ use sqlx::{
     MySqlConnection, Row as _, Transaction, Type,
 };
 
+use super::load::{self, IdleLimits};
 use super::session::outside_transaction;
 use super::{Driver, driver, endpoint, error};
 use crate::connect::Reset;
@@ -17,6 +19,9 @@ use crate::source::{Credentials, ServerLoad, Source};
 use crate::sync::Mutex;
 
 driver!(MySql, MySqlConnection);
+
+/// The longest idle limit that the server accepts: a year.
+const MOST_IDLE_SECONDS: u64 = 31_536_000;
 
 /// A health check. It does nothing outside a transaction, and ends one that a handler began with
 /// SQL of its own.
@@ -30,14 +35,15 @@ const CHECK_WRITER: &str = "rollback; \
 /// Resets a session as far as SQL can. Variables and temporary tables stay.
 const RESET: &str = "unlock tables; do release_all_locks()";
 
-/// Returns the number of the session's statements that change what SQL cannot reset. A variable
-/// that is set by SELECT is not counted.
+/// Returns the number of the session's statements that change what SQL cannot reset, less those of
+/// load queries. A variable that is set by SELECT is not counted.
 const CHANGES: &str = "show session status where variable_name in ( \
-    'Com_set_option', 'Com_change_db', 'Com_prepare_sql', \
-    'Com_create_table', 'Com_create_temporary_table')";
+        'Com_set_option', 'Com_change_db', 'Com_prepare_sql', \
+        'Com_create_table', 'Com_create_temporary_table'); \
+    select 'Com_reuse_db', cast(-coalesce(@reuse_db_sets, 0) as char)";
 
 /// The changes that sqlx makes to a new session.
-const CHANGES_OF_SQLX: u64 = 1;
+const CHANGES_OF_SQLX: i64 = 1;
 
 /// Fails with 1242, "subquery returns more than 1 row", if a handler has turned autocommit off.
 /// Otherwise the writes of later invocations would be rolled back.
@@ -60,11 +66,20 @@ pub(super) const BEGIN: &str = "rollback; begin; savepoint reuse_db";
 /// Commits a transaction that has not ended before. Otherwise it fails with 1305.
 pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
 
-/// Returns the server's connections, its limit, the user's limit, and the user's connections.
+/// Leaves in variables the connections, their limit, and the number of newer ones, under the limit
+/// that is nearer: the server's or the user's. A user's limit of 0 is no limit.
 ///
-/// A limit of 0 is no limit. The list of processes shows other users' sessions only with the
-/// right `PROCESS`.
+/// MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only the
+/// second.
 const LOAD: &str = include_str!("sql/mysql_load.sql");
+
+/// Sets the idle limit of the session by those variables, and counts that, because it changes the
+/// session.
+const IDLE_LIMIT: &str = include_str!("sql/mysql_idle_limit.sql");
+
+/// Returns the variables.
+const LOADED: &str = "select cast(@reuse_db_connections as signed), \
+    cast(@reuse_db_limit as signed), cast(@reuse_db_newer as signed)";
 
 impl Driver for MySql {
     const COUNTS_ABORTED_HANDSHAKES: bool = true;
@@ -109,7 +124,10 @@ impl Driver for MySql {
 
     /// The server accepts whole seconds, up to a year.
     fn idle_limit_sql(source: &Source) -> Option<String> {
-        let seconds = source.idle_session_timeout?.as_secs().clamp(1, 31_536_000);
+        let seconds = source
+            .idle_session_timeout?
+            .as_secs()
+            .clamp(1, MOST_IDLE_SECONDS);
         Some(format!("set session wait_timeout = {seconds}"))
     }
 
@@ -162,38 +180,24 @@ impl Driver for MySql {
 
     async fn server_load(
         connection: &mut MySqlConnection,
-        _: &Source,
+        source: &Source,
+        least_idle: Duration,
     ) -> Result<Option<ServerLoad>, sqlx::Error> {
-        let answer = sqlx::raw_sql(LOAD).fetch_all(connection).await?;
-        let [status, row] = answer.as_slice() else {
-            return Err(sqlx::Error::RowNotFound);
-        };
-        let connected = status.try_get::<String, _>(1)?.parse().unwrap_or(0);
-        let count = |n| {
-            row.try_get::<i64, _>(n)
-                .map(|count| count.try_into().unwrap_or(0))
-        };
-        let server = ServerLoad {
-            connections: connected,
-            limit: count(0)?,
-            own: count(2)?,
-        };
-        let user = ServerLoad {
-            connections: server.own,
-            limit: count(1)?,
-            own: server.own,
-        };
-        // The one that is nearer to its limit counts.
-        let is_user_fuller = user.limit > 0
-            && u128::from(user.connections) * u128::from(server.limit)
-                > u128::from(server.connections) * u128::from(user.limit);
-        Ok(Some(if is_user_fuller { user } else { server }))
+        load::read::<Self>(connection, load_sql(source, least_idle)).await
     }
+}
+/// Returns the load query, for this driver and for `AnyConnection`.
+pub(super) fn load_sql(source: &Source, least_idle: Duration) -> String {
+    let longest = Duration::from_secs(MOST_IDLE_SECONDS);
+    let most = source.idle_session_timeout.map(|most| most.min(longest));
+    let idle = IdleLimits::new(least_idle, most, Duration::from_secs(1));
+    let set_idle_limit = if idle.is_some() { IDLE_LIMIT } else { "" };
+    load::sql(&format!("{LOAD}{set_idle_limit}{LOADED}"), source, idle)
 }
 
 /// The changes that the set-up of a source makes to a new session. `None` if the server does not
 /// count.
-static CHANGES_OF_SET_UP: Mutex<Vec<(Source, Option<u64>)>> = Mutex::new(Vec::new());
+static CHANGES_OF_SET_UP: Mutex<Vec<(Source, Option<i64>)>> = Mutex::new(Vec::new());
 
 /// Sets up a new connection, and counts the changes to its session in the same round trip. For this
 /// driver and for `AnyConnection`.
@@ -259,13 +263,13 @@ where
 }
 
 /// Returns the sum of the counters among the rows of an answer.
-fn changes<DB>(answer: &[DB::Row]) -> u64
+fn changes<DB>(answer: &[DB::Row]) -> i64
 where
     DB: Database,
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let counter = |row: &DB::Row| -> Option<u64> {
+    let counter = |row: &DB::Row| -> Option<i64> {
         let name: String = row.try_get(0).ok()?;
         let value: String = row.try_get(1).ok()?;
         let is_counter = name.starts_with("Com_");

@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
-use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{
     AssertSqlSafe, ColumnIndex, Connection as _, Database as _, Decode, Encode, Executor,
     IntoArguments, PgConnection, Postgres, Row as _, Transaction, Type,
 };
 
+use super::error::has_code;
+use super::load::{self, IdleLimits};
 use super::session::{self, end_transaction, outside_transaction};
 use super::target::{self, Rejection};
 use super::{Driver, driver, endpoint, error, statement_cache};
@@ -57,11 +59,12 @@ const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings 
 /// that follows ends with the queued ROLLBACK.
 const COMMIT_AND_CHAIN: &str = "select 1; commit and chain";
 
-/// Returns the server's connections, its limit, and this function's own connections.
+/// Returns the connections, their limit, and the number of this user's newer ones, under the limit
+/// that is the nearest: the server's less the reserved slots, the role's, or the database's.
 ///
-/// A role that was taken on may not see the sessions of its own user, so it is left first. Of
-/// other users' sessions only user and database are visible; they count as client sessions. The
-/// server's own processes have no user or no database.
+/// Of other users' sessions only user and database are visible; they count as client sessions. The
+/// server's own processes have no user or no database. The SQL names nothing that a `search_path`
+/// can replace.
 const LOAD: &str = include_str!("sql/postgres_load.sql");
 
 /// The start-up parameter that makes the server end an idle session.
@@ -189,23 +192,22 @@ impl Driver for Postgres {
     async fn server_load(
         connection: &mut PgConnection,
         source: &Source,
+        least_idle: Duration,
     ) -> Result<Option<ServerLoad>, sqlx::Error> {
-        if target::is_proxy(source) {
-            return Ok(None);
-        }
-        // Reads the answer to its end, which fetching one row would not.
-        let answer = sqlx::raw_sql(LOAD).fetch_all(connection).await?;
-        let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
-        let count = |n| {
-            row.try_get::<i64, _>(n)
-                .map(|count| count.try_into().unwrap_or(0))
-        };
-        Ok(Some(ServerLoad {
-            connections: count(0)?,
-            limit: count(1)?,
-            own: count(2)?,
-        }))
+        load::read::<Self>(connection, load_sql(source, least_idle)).await
     }
+}
+
+/// Returns the load query, for this driver and for `AnyConnection`. It leaves an idle limit that
+/// the URL sets.
+pub(super) fn load_sql(source: &Source, least_idle: Duration) -> String {
+    let is_ours = source.url().is_ok_and(|url| {
+        let options = PgConnectOptions::from_str(&url);
+        options.is_ok_and(|options| !sets_idle_limit(&options))
+    });
+    let most = source.idle_session_timeout.filter(|_| is_ours);
+    let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
+    load::sql(LOAD, source, idle)
 }
 
 /// Performs a health check, for this driver and for `AnyConnection`.
@@ -284,11 +286,6 @@ async fn check_and<DB: Driver>(
         Err(error) if is_unexpected(&error) => error::expect_writes(true).map(|()| false),
         result => result,
     }
-}
-
-fn has_code(error: &sqlx::Error, expected: &str) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.as_deref() == Some(expected)
 }
 
 /// Begins a transaction. If sessions are shared and know the names of statements, they may know

@@ -25,7 +25,6 @@ tokio::task_local! {
 pub(crate) struct Invocation {
     /// Unique in this process.
     pub(crate) id: u64,
-    #[cfg(feature = "_sqlx")]
     begun: Instant,
     /// `None` if the deadline is unknown.
     deadline: Option<Instant>,
@@ -42,7 +41,6 @@ impl Invocation {
         let (response, has_responded) = watch::channel(false);
         Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            #[cfg(feature = "_sqlx")]
             begun: Instant::now(),
             deadline,
             response: Some(response),
@@ -56,7 +54,6 @@ impl Invocation {
     pub(crate) fn for_background(&self) -> Arc<Self> {
         Arc::new(Self {
             id: self.id,
-            #[cfg(feature = "_sqlx")]
             begun: self.begun,
             deadline: self.deadline,
             response: None,
@@ -87,6 +84,12 @@ pub(crate) fn current() -> Option<Arc<Invocation>> {
 /// Returns the current invocation, or a new one without a deadline if there is none.
 pub(crate) fn current_or_new() -> Arc<Invocation> {
     current().unwrap_or_else(|| Invocation::new(None))
+}
+
+/// Returns the time-out of the function, if the current invocation's deadline is known.
+pub(crate) fn time_out() -> Option<Duration> {
+    let invocation = current()?;
+    Some(invocation.deadline?.duration_since(invocation.begun))
 }
 
 /// Waits until the response of the current invocation is out. Returns at once if the task serves

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::{CheckedOut, Failures, Idle, Pool, is_too_old, report_discarded};
+use super::{CheckedOut, Failures, Idle, Pool, Standing, is_too_old, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Connect, retry};
@@ -46,6 +47,7 @@ impl<C: Connect> Pool<C> {
             replacement: None,
             is_reused: true,
             opened: idle.opened,
+            standing: idle.standing,
             failures: idle.failures,
             pool: Arc::clone(self),
             permit,
@@ -67,16 +69,22 @@ impl<C: Connect> Pool<C> {
         };
         let sound = self.sound_idle(end, counters).await;
         let is_reused = sound.is_some();
-        let (connection, opened, failures) = match sound {
+        let (connection, opened, standing, failures) = match sound {
             Some(idle) => {
                 counters.add(Count::Reused);
                 events::reused_after(begun.elapsed());
-                (idle.connection, idle.opened, idle.failures)
+                (idle.connection, idle.opened, idle.standing, idle.failures)
             }
             None => {
                 self.keep_another();
-                let connection = retry::open(&self.source, end, counters).await?;
-                (connection, Timestamp::now(), Failures::default())
+                let new = retry::open(&self.source, end, counters).await?;
+                let standing = Standing::of_new(new.found_full);
+                (
+                    new.connection,
+                    Timestamp::now(),
+                    standing,
+                    Failures::default(),
+                )
             }
         };
         Ok(CheckedOut {
@@ -84,6 +92,7 @@ impl<C: Connect> Pool<C> {
             replacement: None,
             is_reused,
             opened,
+            standing,
             failures,
             pool: self,
             permit,
@@ -159,6 +168,35 @@ impl<C: Connect> Pool<C> {
             }
             timeout_at(end_of_wait, returned).await.ok()?;
         }
+    }
+
+    /// Waits until a connection is idle if one is returning.
+    pub(super) async fn some_idle(&self, end: Instant) {
+        loop {
+            let mut returned = std::pin::pin!(self.returned.notified());
+            returned.as_mut().enable();
+            {
+                let state = self.state();
+                if !state.idle.is_empty() || state.returning == 0 {
+                    return;
+                }
+            }
+            if timeout_at(end, returned).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes the newest idle connection of one standing, with a permit.
+    pub(super) fn take_newest(
+        &self,
+        standing: Standing,
+    ) -> Option<(Idle<C>, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        let mut state = self.state();
+        let mut idle = state.idle.iter();
+        let position = idle.rposition(|idle| idle.standing == standing)?;
+        Some((state.idle.remove(position), permit))
     }
 
     fn take_doubtful(&self) -> Vec<Idle<C>> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failures, Pool};
+use super::{Failures, Pool, Standing};
 use crate::clock::Timestamp;
 use crate::connect::{Connect, FromConnection, retry};
 use crate::error::Error;
@@ -23,6 +23,7 @@ pub(crate) struct CheckedOut<C> {
     /// `true` until it is opened if it was idle before this lease.
     pub(super) is_reused: bool,
     pub(super) opened: Timestamp,
+    pub(super) standing: Standing,
     pub(super) failures: Failures,
     pub(super) pool: Arc<Pool<C>>,
     pub(super) permit: OwnedSemaphorePermit,
@@ -43,6 +44,7 @@ impl<C: Connect> CheckedOut<C> {
             replacement,
             is_reused,
             opened,
+            standing,
             failures,
             pool,
             counters,
@@ -77,7 +79,10 @@ impl<C: Connect> CheckedOut<C> {
         let new = Box::pin(retry::open(&pool.source, end, counters)).await;
         *opened = Timestamp::now();
         let connection = match new {
-            Ok(new) => replacement.insert(new),
+            Ok(new) => {
+                *standing = Standing::of_new(new.found_full);
+                replacement.insert(new.connection)
+            }
             Err(error) => {
                 return Err(retry::report_unavailable(error, begun.elapsed(), counters));
             }

@@ -29,16 +29,19 @@ impl<C: Connect> Pool<C> {
         }
     }
 
-    /// Takes idle connections as long as `next` returns the position of one.
+    /// Takes up to `most` idle connections, as long as `next` returns the position of one.
     ///
     /// Each comes with a permit, so that no more than `max_connections` are open until it is
     /// closed. Without a free permit somebody is about to lease what is idle.
     pub(super) fn take_idle(
         &self,
+        most: usize,
         next: impl Fn(&State<C>) -> Option<usize>,
     ) -> Vec<(C, OwnedSemaphorePermit)> {
         let mut taken = Vec::new();
-        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+        while taken.len() < most
+            && let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned()
+        {
             let mut state = self.state();
             let Some(position) = next(&state) else {
                 break;
@@ -80,7 +83,7 @@ struct Excess<C: Connect>(Arc<Pool<C>>, &'static Counters);
 impl<C: Connect> Excess<C> {
     fn take(&self) -> Vec<(C, OwnedSemaphorePermit)> {
         let Self(pool, _) = self;
-        pool.take_idle(|state| {
+        pool.take_idle(usize::MAX, |state| {
             let mut idle = state.idle.iter();
             let too_old = idle.position(|idle| is_too_old(idle.opened, &pool.source));
             too_old.or((state.idle.len() > state.keep).then_some(0))

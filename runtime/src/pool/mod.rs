@@ -23,7 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 use self::close::close;
 use self::failures::Failures;
 use self::inspect::InspectionSchedule;
-use self::load_shedding::PollSchedule;
+use self::load_shedding::{Policy, Standing};
 use self::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::Connect;
@@ -51,8 +51,7 @@ struct State<C> {
     keep: usize,
     /// The number of connections that background work quiesces, checks or closes.
     returning: usize,
-    /// The time of the next question for the server's load.
-    poll_schedule: PollSchedule,
+    policy: Policy,
     inspections: InspectionSchedule,
     /// `true` after the runtime has ended. Then no connection becomes idle.
     has_ended: bool,
@@ -62,6 +61,7 @@ struct Idle<C> {
     connection: C,
     failures: Failures,
     opened: Timestamp,
+    standing: Standing,
     since: Timestamp,
 }
 
@@ -75,7 +75,7 @@ impl<C: Connect> Pool<C> {
                 idle: Vec::with_capacity(keep.min(64) + 1),
                 keep,
                 returning: 0,
-                poll_schedule: PollSchedule::default(),
+                policy: Policy::new(source.load_shedding),
                 inspections: InspectionSchedule::default(),
                 has_ended: false,
             }),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::close::close;
 use super::failures::Failures;
-use super::{CheckedOut, Idle, Pool, is_too_old, report_discarded};
+use super::{CheckedOut, Idle, Pool, Standing, is_too_old, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::{Connect, Cure, Reset, retry};
 use crate::error::Error;
@@ -20,13 +20,10 @@ impl<C: Connect> CheckedOut<C> {
     /// Releases the connection without awaiting: idle at once if nothing is unfinished after a
     /// success, otherwise once background work is done.
     pub(crate) fn release(self, outcome: Outcome) {
-        let sheds_load = self.pool.source.load_shedding.is_some();
-        let pool = (sheds_load && !outcome.is_failure()).then(|| Arc::clone(&self.pool));
-        let counters = self.counters;
+        let (pool, counters) = (Arc::clone(&self.pool), self.counters);
+        let standing = self.standing;
         self.give_back(outcome);
-        if let Some(pool) = pool {
-            pool.poll_load_after_response(counters);
-        }
+        pool.shed_load_after_response(standing, counters);
     }
 
     /// Releases a connection that its lease has not used.
@@ -34,7 +31,10 @@ impl<C: Connect> CheckedOut<C> {
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
         }
+        let (pool, counters) = (Arc::clone(&self.pool), self.counters);
+        let standing = self.standing;
         self.make_idle(Timestamp::now());
+        pool.shed_load_after_response(standing, counters);
     }
 
     fn give_back(mut self, outcome: Outcome) {
@@ -121,17 +121,18 @@ impl<C: Connect> CheckedOut<C> {
         } = self;
         close(connection, pool.source.check_timeout, counters).await;
         let end = deadline::after(pool.source.attempt_timeout);
-        let connection = match retry::open(&pool.source, end, counters).await {
-            Ok(connection) => connection,
+        let new = match retry::open(&pool.source, end, counters).await {
+            Ok(new) => new,
             // Nobody waits for it, so this is no failed lease.
             Err(error) => return events::discarded(&format!("not replaced: {error}")),
         };
         let now = Timestamp::now();
         let renewed = Self {
-            connection,
+            connection: new.connection,
             replacement: None,
             is_reused: false,
             opened: now,
+            standing: Standing::of_new(new.found_full),
             failures: Failures::default(),
             pool,
             permit,
@@ -161,6 +162,7 @@ impl<C: Connect> CheckedOut<C> {
         let Self {
             connection,
             opened,
+            standing,
             failures,
             pool,
             permit,
@@ -176,6 +178,7 @@ impl<C: Connect> CheckedOut<C> {
                 connection,
                 failures,
                 opened,
+                standing,
                 since,
             });
             state.idle.len() > state.keep || is_too_old(opened, &pool.source)

@@ -11,12 +11,13 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::close::close;
 use super::failures::Failures;
 use super::inspect::InspectionSchedule;
+use super::load_shedding::{Policy, Shedding, shed_load};
 use super::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Connect, Cure, catch_panic, retry};
 use crate::error::Error;
-use crate::invocation::{background, deadline, failed_leases, on_stream_end};
+use crate::invocation::{self, background, deadline, failed_leases, on_stream_end};
 use crate::response::Outcome;
 use crate::source::Source;
 use crate::sync::Mutex;
@@ -31,6 +32,7 @@ pub struct SharedLease<S: Connect + Sync> {
     usage: Arc<Mutex<Usage>>,
     outcome: Outcome,
     source: Source,
+    counters: &'static Counters,
 }
 
 impl<S: Connect + Sync> SharedLease<S> {
@@ -102,20 +104,23 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
             usage.inspections.takes(previous)
         };
         usage.inspected += u64::from(inspects);
+        let sheds = usage.shedding.concerns(&*self.value, &self.source);
         drop(usage);
         let cure = cure.map(|(cure, _)| cure);
         let recovery = cure.or(inspects.then_some(Cure::Inspect)).and_then(|cure| {
             let recover = S::DRIVER.as_ref()?.recover;
             Some(recover(&self.value, &self.source, cure))
         });
-        if !needs_quiesce && recovery.is_none() {
+        if !needs_quiesce && recovery.is_none() && !sheds {
             return;
         }
-        let (value, limit) = (Arc::downgrade(&self.value), self.source.check_timeout);
-        let usage = Arc::clone(&self.usage);
+        let (value, source) = (Arc::downgrade(&self.value), self.source);
+        let (usage, counters) = (Arc::clone(&self.usage), self.counters);
+        let response = invocation::responded();
         background::spawn(async move {
             if needs_quiesce {
-                let is_quiet = timeout(limit, quiesced(value)).await.is_ok();
+                let quiesced = quiesced(Weak::clone(&value));
+                let is_quiet = timeout(source.check_timeout, quiesced).await.is_ok();
                 let mut usage = usage.lock();
                 // A later release replaces this result.
                 if usage.last == last {
@@ -124,6 +129,10 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
             }
             if let Some(recovery) = recovery {
                 recovery.await;
+            }
+            if sheds {
+                response.await;
+                shed_load(value, usage, source, counters).await;
             }
         });
     }
@@ -155,6 +164,7 @@ const RENEW_AGAIN: Duration = Duration::from_secs(5);
 /// The one value of a source in one runtime.
 pub(crate) struct SharedValue<S> {
     source: Source,
+    policy: Arc<Mutex<Policy>>,
     /// Locked while the value is opened or checked, so that it is opened once.
     pub(super) slot: AsyncMutex<Option<Opened<S>>>,
 }
@@ -164,7 +174,7 @@ pub(super) struct Opened<S> {
     usage: Arc<Mutex<Usage>>,
 }
 
-struct Usage {
+pub(super) struct Usage {
     /// The time of the last release.
     last: Timestamp,
     failures: Failures,
@@ -172,7 +182,8 @@ struct Usage {
     /// The number of inspections so far.
     inspected: u64,
     /// `true` if no further invocation may use the value.
-    is_discarded: bool,
+    pub(super) is_discarded: bool,
+    pub(super) shedding: Shedding,
     /// `true` if the invocation that released it last failed.
     failed: bool,
     /// `true` if nothing is unfinished on the value. Otherwise it is in doubt.
@@ -212,6 +223,7 @@ impl<S: Connect + Sync> SharedValue<S> {
     pub(crate) fn new(source: Source) -> Self {
         Self {
             source,
+            policy: Arc::new(Mutex::new(Policy::new(source.load_shedding))),
             slot: AsyncMutex::new(None),
         }
     }
@@ -254,7 +266,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             None => None,
         };
         if let Some(sound) = sound {
-            let lease = slot.insert(sound).lease(&self.source);
+            let lease = slot.insert(sound).lease(&self.source, counters);
             let is_due = S::DRIVER.is_some() && lease.usage.lock().takes_renewal(&self.source);
             // A renewal concerns nobody else.
             drop(slot);
@@ -266,13 +278,16 @@ impl<S: Connect + Sync> SharedValue<S> {
             return Ok(lease);
         }
         let now = Timestamp::now();
-        let value = Arc::new(retry::open::<S>(&self.source, end, counters).await?);
+        let new = retry::open::<S>(&self.source, end, counters).await?;
+        let shedding = Shedding::new(Arc::clone(&self.policy), new.found_full);
+        let value = Arc::new(new.connection);
         let usage = Arc::new(Mutex::new(Usage {
             last: Timestamp::now(),
             failures: Failures::default(),
             inspections: InspectionSchedule::default(),
             inspected: 0,
             is_discarded: false,
+            shedding,
             failed: false,
             is_quiet: true,
             renewed: now,
@@ -280,7 +295,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             renewal_requested: false,
         }));
         let opened = Opened { value, usage };
-        Ok(slot.insert(opened).lease(&self.source))
+        Ok(slot.insert(opened).lease(&self.source, counters))
     }
 
     /// Returns a value in doubt if another invocation uses it, or if it passes its health check.
@@ -314,12 +329,13 @@ impl<S: Connect + Sync> Opened<S> {
         !usage.failed && usage.is_quiet && idle < source.verify_after
     }
 
-    fn lease(&self, source: &Source) -> SharedLease<S> {
+    fn lease(&self, source: &Source, counters: &'static Counters) -> SharedLease<S> {
         SharedLease {
             value: Arc::clone(&self.value),
             usage: Arc::clone(&self.usage),
             outcome: Outcome::Failure,
             source: *source,
+            counters,
         }
     }
 }

@@ -1,37 +1,27 @@
-//! The settings for closing connections while the server is nearly full.
+//! The settings for keeping connections only while the server has room, and a server's load.
 
 use std::time::Duration;
 
-/// Closes connections after a response while the server is nearly full. Off unless
-/// [`Source::load_shedding`](crate::Source::load_shedding) sets it.
+/// The settings for keeping a connection only while the server has room for it. On by default.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use reuse_db::{LoadShedding, Source};
 ///
-/// const SOURCE: Source =
-///     Source::env("DATABASE_URL").load_shedding(LoadShedding::new().threshold_percent(70));
+/// const SHARED: LoadShedding =
+///     LoadShedding::new().threshold_percent(60).interval(Duration::from_secs(10));
+/// const SOURCE: Source = Source::env("DATABASE_URL").load_shedding(SHARED);
 /// ```
 ///
-/// After a response, before the freeze, a kept connection asks the server for its number of
-/// connections and its limit. Above the threshold the sandbox closes all its idle connections, and
-/// the next invocation opens a new one.
+/// After the response to the invocation that opened a connection, and before the freeze, the
+/// sandbox asks the server for its load. That is one round trip, the *load query*. Above the
+/// threshold the sandbox closes the connection, and its next invocation opens another one.
+/// A kept connection asks again from time to time.
 ///
-/// A sandbox asks at most once in [`interval`](Self::interval). The more sandboxes the function
-/// has, the less often each asks: all together ask about once in that time. A new sandbox does not
-/// know how many others exist. It assumes a hundred, and first asks at a random time within
-/// about 1,000 s (200 × `interval`).
-///
-/// No response waits for the question, which takes one round trip. It counts toward the billed
-/// time. An invocation that needs the asking connection at the same time waits for the answer, for
-/// at most [`check_timeout`](crate::Source::check_timeout).
-///
-/// | server | connections | limit | rights |
-/// |---|---|---|---|
-/// | PostgreSQL | client sessions in `pg_stat_activity` | `max_connections` less the reserved ones | none |
-/// | MySQL, MariaDB | `Threads_connected`, and the user's own in `information_schema.processlist` | `max_connections`, `max_user_connections` | none |
-///
-/// Limits of a role or a database are ignored. Load shedding applies to `PgConnection`,
-/// `MySqlConnection` and their transactions, not to pools or `AnyConnection`.
+/// So sandboxes up to the threshold stay warm, and all others share the remaining connections, for
+/// one invocation at a time. [Fleets](crate::docs::fleets) shows what that means for latency, and
+/// which limits of the server count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadShedding {
     pub(crate) threshold_percent: u8,
@@ -39,7 +29,7 @@ pub struct LoadShedding {
 }
 
 impl LoadShedding {
-    /// Returns the defaults: a threshold of 80 %, and at most one question in 5 s.
+    /// Returns the defaults: a threshold of 80 %, and an interval of 5 s.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -48,19 +38,35 @@ impl LoadShedding {
         }
     }
 
-    /// Sets the share of the server's limit above which connections are closed, in percent. 100
-    /// and more turn load shedding off. Default: 80.
+    /// Returns settings that ask nothing and keep every connection, except one that met a full
+    /// server while it was opened. A threshold of 100 % does the same.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self::new().threshold_percent(100)
+    }
+
+    /// Sets the share of the server's connections up to which connections are kept, in percent of
+    /// what an ordinary client may use. 100 and more turn load shedding off. Default: 80.
     #[must_use]
     pub const fn threshold_percent(mut self, percent: u8) -> Self {
         self.threshold_percent = percent;
         self
     }
 
-    /// Sets the shortest time between two questions of this sandbox. Default: 5 s.
+    /// Sets the time between two load queries of a kept connection, when the server is at three
+    /// quarters of the threshold or so. Default: 5 s.
+    ///
+    /// The time is a quarter of it when the server is at the threshold, and grows to its double
+    /// when the server is empty. It is longer where many connections are open: all sandboxes
+    /// together ask at most about eight times a second.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
+    }
+
+    pub(crate) fn is_off(self) -> bool {
+        self.threshold_percent >= 100
     }
 }
 
@@ -70,22 +76,38 @@ impl Default for LoadShedding {
     }
 }
 
-/// The number of connections of a server.
+/// The load of a server: its connections under the limit that is the nearest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ServerLoad {
-    /// All connections.
+    /// The connections that count toward the limit.
     pub(crate) connections: u64,
-    /// The largest number of connections that the server accepts.
+    /// The largest number of connections under the limit.
     pub(crate) limit: u64,
-    /// The connections of this function's sandboxes.
-    pub(crate) own: u64,
+    /// The connections that were opened after the one that asked, as far as the server shows.
+    pub(crate) newer: u64,
 }
 
 impl ServerLoad {
-    /// Returns `true` if the server is fuller than the threshold allows.
-    pub(crate) fn is_above(self, settings: LoadShedding) -> bool {
-        let threshold = self.limit.saturating_mul(settings.threshold_percent.into()) / 100;
-        settings.threshold_percent < 100 && self.connections > threshold
+    /// Returns the number of connections above the threshold.
+    pub(crate) fn excess(self, settings: LoadShedding) -> u64 {
+        self.connections.saturating_sub(self.threshold(settings))
+    }
+
+    /// Returns the part of the connections above the threshold that is taken, from 0 to 1.
+    pub(crate) fn shortage(self, settings: LoadShedding) -> f64 {
+        let reserve = self.limit.saturating_sub(self.threshold(settings));
+        (self.excess(settings) as f64 / reserve.max(1) as f64).min(1.0)
+    }
+
+    /// Returns the part of the connections below the threshold that is free, from 0 to 1.
+    pub(crate) fn room(self, settings: LoadShedding) -> f64 {
+        let threshold = self.threshold(settings);
+        threshold.saturating_sub(self.connections) as f64 / threshold.max(1) as f64
+    }
+
+    fn threshold(self, settings: LoadShedding) -> u64 {
+        let percent = settings.threshold_percent.min(100).into();
+        self.limit.saturating_mul(percent) / 100
     }
 }
 
@@ -93,20 +115,42 @@ impl ServerLoad {
 mod tests {
     use super::*;
 
-    #[test]
-    fn connections_are_closed_above_the_threshold_only() {
-        let load = |connections| ServerLoad {
+    fn load(connections: u64) -> ServerLoad {
+        ServerLoad {
             connections,
             limit: 17,
-            own: 1,
-        };
+            newer: 0,
+        }
+    }
+
+    #[test]
+    fn the_excess_begins_above_the_threshold() {
         let settings = LoadShedding::new();
         // 80 % of 17 is 13.6.
         assert_eq!(
-            [13, 14, 17].map(|connections| load(connections).is_above(settings)),
-            [false, true, true]
+            [13, 14, 17].map(|connections| load(connections).excess(settings)),
+            [0, 1, 4]
         );
-        assert!(!load(17).is_above(settings.threshold_percent(100)));
-        assert!(load(1).is_above(settings.threshold_percent(0)));
+        assert_eq!(load(17).excess(settings.threshold_percent(100)), 0);
+        assert_eq!(load(17).excess(settings.threshold_percent(0)), 17);
+    }
+
+    #[test]
+    fn shortage_and_room_are_shares() {
+        let settings = LoadShedding::new();
+        assert_eq!(
+            [0, 13, 15, 17, 20].map(|connections| load(connections).shortage(settings)),
+            [0.0, 0.0, 0.5, 1.0, 1.0]
+        );
+        assert_eq!(
+            [0, 13, 17].map(|connections| load(connections).room(settings)),
+            [1.0, 0.0, 0.0]
+        );
+        let none = ServerLoad {
+            connections: 1,
+            limit: 0,
+            newer: 0,
+        };
+        assert_eq!((none.shortage(settings), none.room(settings)), (1.0, 0.0));
     }
 }

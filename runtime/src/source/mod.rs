@@ -15,6 +15,7 @@ use self::credentials::Provider;
 use self::target::target;
 use crate::environment;
 use crate::error::Error;
+use crate::random;
 
 /// The default of [`Source::max_connections`], unless the sandbox serves more invocations at once.
 const DEFAULT_CONNECTIONS: usize = 10;
@@ -52,7 +53,7 @@ pub struct Source {
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) read_write: bool,
     pub(crate) reset_session: bool,
-    pub(crate) load_shedding: Option<LoadShedding>,
+    pub(crate) load_shedding: LoadShedding,
     pub(crate) on_connect: Option<&'static str>,
 }
 
@@ -83,7 +84,7 @@ impl Source {
             max_lifetime: None,
             read_write: false,
             reset_session: false,
-            load_shedding: None,
+            load_shedding: LoadShedding::new(),
             on_connect: None,
         }
     }
@@ -339,10 +340,15 @@ impl Source {
         self
     }
 
-    /// Closes connections while the server is nearly full. Default: off.
+    /// Sets up to which load of the server a connection is kept after the response. Default: up to
+    /// 80 % of what an ordinary client may use. [`LoadShedding::off`] turns it off.
+    ///
+    /// It applies to PostgreSQL, MySQL and MariaDB: to connections, transactions, leases and pools.
+    /// Behind a pooler or proxy nothing is asked, because it multiplexes by itself.
+    /// [Fleets](crate::docs::fleets) has the details.
     #[must_use]
     pub const fn load_shedding(mut self, settings: LoadShedding) -> Self {
-        self.load_shedding = Some(settings);
+        self.load_shedding = settings;
         self
     }
 
@@ -430,7 +436,7 @@ static LIFETIME_PART: LazyLock<f64> = LazyLock::new(|| {
     if cfg!(test) {
         return 0.0;
     }
-    f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX)
+    random::unit()
 });
 
 /// The mode of a pooler in front of the server.

@@ -60,6 +60,8 @@ impl Stats {
             ("Reused", "Count", json!(self.reused)),
             ("Checked", "Count", json!(self.checked)),
             ("Inspected", "Count", json!(self.inspected)),
+            ("LoadQueries", "Count", json!(self.load_queries)),
+            ("Shed", "Count", json!(self.shed)),
             ("Stale", "Count", json!(self.stale)),
             ("Discarded", "Count", json!(self.discarded)),
             ("Closed", "Count", json!(self.closed)),
@@ -111,7 +113,7 @@ mod tests {
         assert_eq!(directive["Namespace"], "a \"name\"\nspace");
         assert_eq!(directive["Dimensions"], json!([["FunctionName"]]));
         let metrics = directive["Metrics"].as_array().expect("metrics");
-        assert_eq!(metrics.len(), 11);
+        assert_eq!(metrics.len(), 13);
         for metric in metrics {
             let name = metric["Name"].as_str().expect("a name");
             assert!(line[name].is_number(), "{name}");

@@ -49,14 +49,14 @@ pub(crate) fn closed(took: Duration, in_time: bool) {
     tracing::debug!(target: "reuse_db", ?took, in_time, "closed");
 }
 
-/// The server reported its number of connections.
-pub(crate) fn load(connections: u64, limit: u64, own: u64, took: Duration) {
-    tracing::debug!(target: "reuse_db", connections, limit, own, ?took, "load");
+/// The server reported its number of connections, under the limit that is the nearest.
+pub(crate) fn load(connections: u64, limit: u64, took: Duration) {
+    tracing::debug!(target: "reuse_db", connections, limit, ?took, "load");
 }
 
-/// The server is nearly full, and this sandbox closes its idle connections.
-pub(crate) fn load_shed(connections: u64, limit: u64) {
-    tracing::info!(target: "reuse_db", connections, limit, "load shed");
+/// The server is nearly full, and this sandbox closes idle connections.
+pub(crate) fn load_shed(connections: usize) {
+    tracing::debug!(target: "reuse_db", connections, "load shed");
 }
 
 /// A server or proxy rejects the limit for idle sessions. Logged once for each target.

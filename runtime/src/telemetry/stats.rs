@@ -17,6 +17,10 @@ pub struct Stats {
     pub checked: u64,
     /// Inspections after a successful invocation, which end what the handler left open.
     pub inspected: u64,
+    /// Questions for the server's load, after the response.
+    pub load_queries: u64,
+    /// Connections closed because the server was nearly full.
+    pub shed: u64,
     /// Connections that failed the health check before an invocation and were replaced.
     pub stale: u64,
     /// Connections dropped after an invocation: a panic, a cancelled future, a failed check.
@@ -43,6 +47,8 @@ impl Stats {
             reused: self.reused.saturating_sub(earlier.reused),
             checked: self.checked.saturating_sub(earlier.checked),
             inspected: self.inspected.saturating_sub(earlier.inspected),
+            load_queries: self.load_queries.saturating_sub(earlier.load_queries),
+            shed: self.shed.saturating_sub(earlier.shed),
             stale: self.stale.saturating_sub(earlier.stale),
             discarded: self.discarded.saturating_sub(earlier.discarded),
             closed: self.closed.saturating_sub(earlier.closed),
@@ -76,6 +82,8 @@ pub(crate) enum Count {
     Reused,
     Checked,
     Inspected,
+    LoadQueries,
+    Shed,
     Stale,
     Discarded,
     Closed,
@@ -111,7 +119,7 @@ impl Counters {
         self.add_many(count, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    fn add_many(&self, count: Count, n: u64) {
+    pub(crate) fn add_many(&self, count: Count, n: u64) {
         for counters in [self, &PROCESS] {
             counters.counts[count as usize].fetch_add(n, Ordering::Relaxed);
         }
@@ -128,6 +136,8 @@ impl Counters {
             reused: get(Count::Reused),
             checked: get(Count::Checked),
             inspected: get(Count::Inspected),
+            load_queries: get(Count::LoadQueries),
+            shed: get(Count::Shed),
             stale: get(Count::Stale),
             discarded: get(Count::Discarded),
             closed: get(Count::Closed),

@@ -1,11 +1,50 @@
-set local role none;
-select count(*),
-    current_setting('max_connections')::int8
-        - current_setting('superuser_reserved_connections')::int8
-        - coalesce(current_setting('reserved_connections', true), '0')::int8,
-    count(*) filter (where usename = session_user
-        and split_part(application_name, '/', 1)
-            = split_part(current_setting('application_name'), '/', 1))
-from pg_stat_activity
-where usesysid is not null and datid is not null
-    and coalesce(backend_type, 'client backend') = 'client backend'
+with counted as (
+    select
+        pg_catalog.count(*) as of_server,
+        pg_catalog.count(*) filter (where usesysid operator(pg_catalog.=) role.oid) as of_role,
+        pg_catalog.count(*) filter (where datid operator(pg_catalog.=) database.oid)
+            as of_database,
+        pg_catalog.count(*) filter (where backend_start operator(pg_catalog.>) (
+            select own.backend_start from pg_catalog.pg_stat_activity own
+            where own.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid())) as newer,
+        role.rolconnlimit as role_limit,
+        database.datconnlimit as database_limit
+    from pg_catalog.pg_stat_activity
+    join pg_catalog.pg_roles role on role.rolname operator(pg_catalog.=) session_user
+    join pg_catalog.pg_database database
+        on database.datname operator(pg_catalog.=) pg_catalog.current_database()
+    where usesysid is not null and datid is not null
+        and coalesce(backend_type, 'client backend') operator(pg_catalog.=) 'client backend'
+    group by role.rolconnlimit, database.datconnlimit
+), nearest as (
+    select newer, connections, most::pg_catalog.int8 as most,
+        most::pg_catalog.int8 operator(pg_catalog.*) :percent operator(pg_catalog./) 100
+            as threshold
+    from counted cross join lateral (values
+        (of_server, pg_catalog.current_setting('max_connections')::pg_catalog.int4
+            operator(pg_catalog.-) coalesce(pg_catalog.current_setting(
+                'superuser_reserved_connections', true)::pg_catalog.int4, 0)
+            operator(pg_catalog.-) coalesce(pg_catalog.current_setting(
+                'reserved_connections', true)::pg_catalog.int4, 0)
+            operator(pg_catalog.-) coalesce(pg_catalog.current_setting(
+                'rds.rds_superuser_reserved_connections', true)::pg_catalog.int4, 0)),
+        (of_role, role_limit),
+        (of_database, database_limit)
+    ) limits (connections, most)
+    where most operator(pg_catalog.>=) 0
+    order by connections::pg_catalog.float8
+        operator(pg_catalog./) greatest(most, 1)::pg_catalog.float8 desc
+    limit 1
+)
+select connections, most, newer,
+    case when :sets_idle_limit
+        and pg_catalog.current_setting('idle_session_timeout', true) is not null
+    then pg_catalog.set_config('idle_session_timeout', (
+        :least_idle::pg_catalog.int8 operator(pg_catalog.+) pg_catalog.floor(
+            :idle_range::pg_catalog.float8 operator(pg_catalog.*) least(1::pg_catalog.float8,
+                greatest(0::pg_catalog.float8, 2::pg_catalog.float8 operator(pg_catalog.*)
+                    (threshold operator(pg_catalog.-) connections)::pg_catalog.float8
+                    operator(pg_catalog./) greatest(threshold, 1)::pg_catalog.float8
+            )))::pg_catalog.int8)::pg_catalog.text, false)
+    end
+from nearest

@@ -4,17 +4,16 @@
 //! failure, or returned because of it, is taken for used.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use sqlx::Pool;
 use sqlx::pool::PoolConnection;
-use tokio::runtime::{Handle, Id};
 use tokio::time::{sleep, timeout};
 
 use super::has_connection_out;
-
+use super::hooks::Hooks;
 use crate::connect::{Cure, DriverConnect as _, Reset};
 use crate::drivers::Driver;
 use crate::environment;
@@ -39,26 +38,6 @@ struct Times {
 }
 
 impl FailureTimes {
-    /// Finds those of a source in the current runtime, or makes them.
-    ///
-    /// A pool's hooks cannot be reached through the pool, so both find them here.
-    pub(super) fn of(source: &Source) -> Arc<Self> {
-        type Entry = (Option<Id>, Source, Weak<FailureTimes>);
-        static ALL: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
-
-        let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
-        let mut all = ALL.lock();
-        all.retain(|(.., times)| times.strong_count() > 0);
-        let mut known = all.iter();
-        let known = known.find(|(id, known, _)| *id == runtime && known == source);
-        if let Some(times) = known.and_then(|(.., times)| times.upgrade()) {
-            return times;
-        }
-        let times = Arc::new(Self::default());
-        all.push((runtime, *source, Arc::downgrade(&times)));
-        times
-    }
-
     /// Records a failure. It lasts until the returned value is dropped.
     fn begin(self: &Arc<Self>, cure: Cure) -> Pending {
         self.0.lock().pending.push(cure);
@@ -109,7 +88,7 @@ pub(in crate::drivers) fn recover<DB: Driver>(
     cure: Cure,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Made before the first poll, because another invocation may acquire a connection before that.
-    let pending = (cure > Cure::Inspect).then(|| FailureTimes::of(&source).begin(cure));
+    let pending = (cure > Cure::Inspect).then(|| Hooks::of(&source).failures.begin(cure));
     async move {
         if pending.is_some() {
             // sqlx pings a connection that returns. Until the pool is quiet, each one that is
@@ -174,7 +153,7 @@ async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) ->
 }
 
 /// A connection that was taken from its pool, and does not return to it if it is dropped.
-struct Taken<DB: Driver>(Option<PoolConnection<DB>>);
+pub(super) struct Taken<DB: Driver>(pub(super) Option<PoolConnection<DB>>);
 
 impl<DB: Driver> Taken<DB> {
     async fn recover(mut self, source: Source, cure: Cure) {
@@ -198,18 +177,22 @@ impl<DB: Driver> Taken<DB> {
                     if cure > Cure::Inspect {
                         events::checked(begun.elapsed(), None);
                     }
-                    let returned = self.0.take().map(|mut taken| taken.return_to_pool());
-                    if let Some(returned) = returned {
-                        // sqlx pings it first.
-                        let _ = timeout(source.check_timeout, returned).await;
-                    }
-                    return;
+                    return self.give_back(&source).await;
                 }
                 Ok(Err(error)) => events::discarded(&error.to_string()),
                 Err(_) => events::discarded("no answer to the health check after a failure"),
             }
         }
         counters.add(Count::Discarded);
+    }
+
+    /// Returns the connection to its pool.
+    pub(super) async fn give_back(mut self, source: &Source) {
+        let returned = self.0.take().map(|mut taken| taken.return_to_pool());
+        if let Some(returned) = returned {
+            // sqlx pings it first.
+            let _ = timeout(source.check_timeout, returned).await;
+        }
     }
 }
 
@@ -279,15 +262,5 @@ mod tests {
         std::thread::sleep(Duration::from_millis(2));
         assert_eq!(times.cure(Duration::from_millis(1)), None);
         assert_eq!(times.cure(Duration::from_secs(1)), Some(Cure::Replace));
-    }
-
-    #[tokio::test]
-    async fn a_source_has_its_own_times_in_each_runtime() {
-        let (one, two) = (Source::env("ONE"), Source::env("TWO"));
-        let times = FailureTimes::of(&one);
-        assert!(Arc::ptr_eq(&times, &FailureTimes::of(&one)));
-        assert!(!Arc::ptr_eq(&times, &FailureTimes::of(&two)));
-        let elsewhere = std::thread::spawn(move || FailureTimes::of(&one));
-        assert!(!Arc::ptr_eq(&times, &elsewhere.join().expect("times")));
     }
 }

@@ -1,7 +1,9 @@
 //! A sqlx pool, set up for Lambda.
 
 mod failures;
+mod hooks;
 mod idle_time;
+mod load;
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,9 +13,11 @@ use sqlx::Pool;
 use sqlx::pool::PoolOptions;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use self::failures::cure;
 pub(super) use self::failures::recover;
-use self::failures::{FailureTimes, cure};
+use self::hooks::Hooks;
 use self::idle_time::IdleTime;
+pub(super) use self::load::{close_idle, load, take_opened};
 use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, catch_panic, retry};
@@ -163,7 +167,8 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
     let (address_index, counters) = (attempt.address_index, attempt.counters);
     let idle_time = Arc::new(IdleTime::new());
     let on_release = Arc::clone(&idle_time);
-    let failure_times = FailureTimes::of(&source);
+    let hooks = Hooks::of(&source);
+    let on_connect = Arc::clone(&hooks);
     PoolOptions::<DB>::new()
         .max_connections(u32::try_from(source.connection_limit()).unwrap_or(u32::MAX))
         .min_connections(0)
@@ -172,6 +177,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         .max_lifetime(source.lifetime())
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
+            on_connect.opened();
             Box::pin(async move {
                 let result = session::set_up::<DB>(connection, &source).await;
                 // The pool tries again until its time is up, and does not report the cause.
@@ -184,7 +190,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         })
         .before_acquire(move |connection, meta| {
             let idle = idle_time.of(meta.idle_for);
-            let needed = failure_times.cure(meta.idle_for);
+            let needed = hooks.failures.cure(meta.idle_for);
             // sqlx compares the age on release only.
             let is_too_old = source.lifetime().is_some_and(|most| meta.age >= most);
             Box::pin(async move {
@@ -256,6 +262,9 @@ async fn replacement<DB: Driver>(
     let opened = timeout_at(end, catch_panic(open))
         .await
         .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")));
+    if opened.is_ok() {
+        Hooks::of(source).opened();
+    }
     opened.map_err(|error| {
         let error = error.with_attempts(source.target(), 1, begun.elapsed());
         failed_leases::record_cause(&error);

@@ -1,0 +1,90 @@
+//! The load query: the connections of the server, and the idle limit of the session by that.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Executor, Row as _, Type};
+
+use super::{Driver, error, target};
+use crate::error::Error;
+use crate::source::{ServerLoad, Source};
+
+/// Asks for the server's load. Returns `None` behind a pooler, which multiplexes by itself, and if
+/// the server rejects the question.
+pub(super) async fn ask<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    least_idle: Duration,
+) -> Result<Option<ServerLoad>, Error> {
+    if target::is_proxy(source) {
+        return Ok(None);
+    }
+    match DB::server_load(connection, source, least_idle).await {
+        // A handler that succeeded has left a transaction behind that had failed.
+        Err(error) if error::has_code(&error, "25P02") => Err(Error::broken(error)),
+        Err(error) if error::is_rejection(&error) => Ok(None),
+        Err(sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. }) => Ok(None),
+        result => result.map_err(Error::broken),
+    }
+}
+
+/// The limits of the server for the idle time of a session, by its load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IdleLimits {
+    /// The limit at the threshold and above.
+    least: u128,
+    /// What is added to it where there is room.
+    range: u128,
+}
+
+impl IdleLimits {
+    /// Returns limits in units, or `None` if the session's limit is not to be set.
+    pub(super) fn new(least: Duration, most: Option<Duration>, unit: Duration) -> Option<Self> {
+        let [least, most] = [least, most?].map(|limit| limit.as_nanos() / unit.as_nanos());
+        let most = most.clamp(1, i32::MAX.unsigned_abs().into());
+        let least = least.min(most);
+        Some(Self {
+            least,
+            range: most - least,
+        })
+    }
+}
+
+/// Returns the SQL of a load query with its parameters filled in.
+pub(super) fn sql(template: &str, source: &Source, idle: Option<IdleLimits>) -> String {
+    let percent = source.load_shedding.threshold_percent.min(100);
+    let sets = if idle.is_some() { "true" } else { "false" };
+    let idle = idle.unwrap_or(IdleLimits { least: 0, range: 0 });
+    template
+        .replace(":percent", &percent.to_string())
+        .replace(":sets_idle_limit", sets)
+        .replace(":least_idle", &idle.least.to_string())
+        .replace(":idle_range", &idle.range.to_string())
+}
+
+/// Runs a load query, whose last row has the connections, their limit, and the number of newer
+/// ones.
+pub(super) async fn read<DB>(
+    connection: &mut DB::Connection,
+    sql: String,
+) -> Result<Option<ServerLoad>, sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    // Reads the answer to its end, which fetching one row would not.
+    let answer = sqlx::raw_sql(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await?;
+    let row = answer.last().ok_or(sqlx::Error::RowNotFound)?;
+    let count = |n: usize| {
+        row.try_get::<i64, _>(n)
+            .map(|count| count.try_into().unwrap_or(0))
+    };
+    Ok(Some(ServerLoad {
+        connections: count(0)?,
+        limit: count(1)?,
+        newer: count(2)?,
+    }))
+}

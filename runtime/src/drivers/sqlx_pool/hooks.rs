@@ -1,0 +1,65 @@
+//! The state that a pool's hooks and its driver share.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use tokio::runtime::{Handle, Id};
+
+use super::failures::FailureTimes;
+use crate::source::Source;
+use crate::sync::Mutex;
+
+/// The state of one source's pool in one runtime.
+#[derive(Debug, Default)]
+pub(super) struct Hooks {
+    pub(super) failures: Arc<FailureTimes>,
+    /// The connections that were opened since the number was taken last.
+    opened: AtomicUsize,
+}
+
+impl Hooks {
+    /// Finds the state of a source in the current runtime, or makes it.
+    ///
+    /// A pool's hooks cannot be reached through the pool, so both find their state here.
+    pub(super) fn of(source: &Source) -> Arc<Self> {
+        type Entry = (Option<Id>, Source, Weak<Hooks>);
+        static ALL: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
+
+        let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
+        let mut all = ALL.lock();
+        all.retain(|(.., hooks)| hooks.strong_count() > 0);
+        let mut known = all.iter();
+        let known = known.find(|(id, known, _)| *id == runtime && known == source);
+        if let Some(hooks) = known.and_then(|(.., hooks)| hooks.upgrade()) {
+            return hooks;
+        }
+        let hooks = Arc::new(Self::default());
+        all.push((runtime, *source, Arc::downgrade(&hooks)));
+        hooks
+    }
+
+    /// Records that a connection was opened.
+    pub(super) fn opened(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes the number of connections that were opened since this was called last.
+    pub(super) fn take_opened(&self) -> usize {
+        self.opened.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_source_has_its_own_state_in_each_runtime() {
+        let (one, two) = (Source::env("ONE"), Source::env("TWO"));
+        let hooks = Hooks::of(&one);
+        assert!(Arc::ptr_eq(&hooks, &Hooks::of(&one)));
+        assert!(!Arc::ptr_eq(&hooks, &Hooks::of(&two)));
+        let elsewhere = std::thread::spawn(move || Hooks::of(&one));
+        assert!(!Arc::ptr_eq(&hooks, &elsewhere.join().expect("hooks")));
+    }
+}

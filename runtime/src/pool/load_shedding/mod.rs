@@ -1,0 +1,177 @@
+//! Keeping connections only while the server has room for them.
+//!
+//! The work follows the response. Until then a connection may be leased again.
+
+mod policy;
+mod shared;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use self::policy::{Policy, Standing};
+use self::policy::{ToClose, Verdict};
+pub(super) use self::shared::{Shedding, shed_load};
+use super::release::Returning;
+use super::{CheckedOut, Pool};
+use crate::clock::Timestamp;
+use crate::connect::Connect;
+use crate::error::Error;
+use crate::invocation::{self, background, deadline};
+use crate::random;
+use crate::source::ServerLoad;
+use crate::telemetry::{Count, Counters, events};
+
+/// The shortest idle limit that a load query sets.
+const LEAST_IDLE: Duration = Duration::from_secs(30);
+
+impl<C: Connect> Pool<C> {
+    /// Closes connections after the response if the server has no room for them, if a release of
+    /// this standing can lead to that.
+    pub(super) fn shed_load_after_response(
+        self: &Arc<Self>,
+        standing: Standing,
+        counters: &'static Counters,
+    ) {
+        if !self.state().policy.concerns(standing) {
+            return;
+        }
+        let (pool, response) = (Arc::clone(self), invocation::responded());
+        background::spawn(async move {
+            response.await;
+            pool.shed_load(counters).await;
+        });
+    }
+
+    /// Closes idle connections if the server has no room for them.
+    pub(super) async fn shed_load(self: Arc<Self>, counters: &'static Counters) {
+        // The released connection may be returning.
+        let end = deadline::after(self.source.check_timeout);
+        self.some_idle(end).await;
+        if self.has_idle(Standing::FoundFull) {
+            self.state().policy.decide(Standing::FoundFull, 0.0);
+            self.shed(Standing::FoundFull, usize::MAX, counters).await;
+        }
+        let standing = if self.has_idle(Standing::New) {
+            Standing::New
+        } else {
+            Standing::Kept
+        };
+        let verdict = self.state().policy.decide(standing, random::unit());
+        match verdict {
+            Verdict::Keep => self.keep_new(),
+            Verdict::Close => self.shed(standing, usize::MAX, counters).await,
+            Verdict::Ask => {
+                let closes = Arc::clone(&self).ask(standing, counters).await;
+                self.shed(Standing::New, closes.new, counters).await;
+                self.keep_new();
+                self.shed(Standing::Kept, closes.kept, counters).await;
+            }
+        }
+    }
+
+    /// Asks for the server's load on an idle connection. Returns the connections to close.
+    // Cancellation safety: the `CheckedOut` owns the connection.
+    async fn ask(self: Arc<Self>, standing: Standing, counters: &'static Counters) -> ToClose {
+        let Some(driver) = C::DRIVER else {
+            self.state().policy.rejected();
+            return ToClose::NONE;
+        };
+        let Some((idle, permit)) = self.take_newest(standing) else {
+            return ToClose::NONE;
+        };
+        let since = idle.since;
+        let returning = Returning::new(&self);
+        let mut asking = CheckedOut {
+            connection: idle.connection,
+            replacement: None,
+            is_reused: true,
+            opened: idle.opened,
+            standing: idle.standing,
+            failures: idle.failures,
+            pool: Arc::clone(&self),
+            permit,
+            counters,
+        };
+        let age = Timestamp::now().since(asking.opened);
+        let question = (driver.server_load)(&mut asking.connection, &self.source, least_idle());
+        let load = answer(self.source.check_timeout, question, counters).await;
+        let load = match load {
+            Ok(load) => load,
+            Err(reason) => {
+                self.state().policy.silent();
+                asking.discard(&reason);
+                return ToClose::NONE;
+            }
+        };
+        asking.make_idle(since);
+        drop(returning);
+        let mut state = self.state();
+        let Some(load) = load else {
+            state.policy.rejected();
+            return ToClose::NONE;
+        };
+        let new = state
+            .idle
+            .iter()
+            .filter(|idle| idle.standing == Standing::New);
+        let new = new.count();
+        let all = (new, state.idle.len() - new);
+        state.policy.answer(load, age, all, random::unit)
+    }
+
+    /// Closes up to `most` idle connections of one standing.
+    async fn shed(&self, standing: Standing, most: usize, counters: &'static Counters) {
+        let closing = self.take_idle(most, |state| {
+            state.idle.iter().position(|idle| idle.standing == standing)
+        });
+        report_shed(closing.len(), counters);
+        self.close_all(closing, counters).await;
+    }
+
+    fn has_idle(&self, standing: Standing) -> bool {
+        let state = self.state();
+        state.idle.iter().any(|idle| idle.standing == standing)
+    }
+
+    fn keep_new(&self) {
+        let mut state = self.state();
+        let new = state.idle.iter_mut();
+        new.filter(|idle| idle.standing == Standing::New)
+            .for_each(|idle| idle.standing = Standing::Kept);
+    }
+}
+
+/// Logs and counts connections that are closed because the server has no room for them.
+pub(super) fn report_shed(connections: usize, counters: &Counters) {
+    if connections > 0 {
+        events::load_shed(connections);
+        counters.add_many(Count::Shed, connections as u64);
+    }
+}
+
+/// Returns the answer to a load query, or the reason for dropping the connection.
+pub(super) async fn answer(
+    limit: Duration,
+    question: impl Future<Output = Result<Option<ServerLoad>, Error>>,
+    counters: &Counters,
+) -> Result<Option<ServerLoad>, String> {
+    counters.add(Count::LoadQueries);
+    let begun = tokio::time::Instant::now();
+    match deadline::timeout_by_both_clocks(limit, question).await {
+        Some(Ok(Some(load))) => {
+            events::load(load.connections, load.limit, begun.elapsed());
+            Ok(Some(load))
+        }
+        Some(Ok(None)) => Ok(None),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("no answer to the load query".to_owned()),
+    }
+}
+
+/// Returns the idle limit that a load query sets where there is little room.
+///
+/// A handler may pause between two statements for as long as its function may run. The server must
+/// not end its session meanwhile.
+pub(super) fn least_idle() -> Duration {
+    invocation::time_out().map_or(Duration::MAX, |time_out| time_out.max(LEAST_IDLE))
+}

@@ -1,0 +1,330 @@
+//! The decision whether a connection is kept, from what the server has answered.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::invocation::deadline::MAX_WAIT;
+use crate::source::{LoadShedding, ServerLoad};
+
+/// The load queries a second that all kept connections of a server send together, and all newly
+/// opened ones of sandboxes that have asked before.
+const QUERIES_PER_SECOND: f64 = 8.0;
+
+/// The largest probability of a load query while the last answer was a full server.
+const ASK_AGAIN: f64 = 0.25;
+
+/// The time without load queries after the server has rejected one.
+const PAUSE_AFTER_REJECTION: Duration = Duration::from_secs(60 * 60);
+
+/// The time without load queries after the server has not answered one.
+const PAUSE_AFTER_SILENCE: Duration = Duration::from_secs(60);
+
+/// The standing of an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Standing {
+    /// Kept at least once.
+    Kept,
+    /// Newly opened.
+    New,
+    /// Newly opened, after the server had rejected an attempt because it was full.
+    FoundFull,
+}
+
+impl Standing {
+    pub(in crate::pool) fn of_new(found_full: bool) -> Self {
+        if found_full {
+            Self::FoundFull
+        } else {
+            Self::New
+        }
+    }
+}
+
+/// The treatment of connections after a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Verdict {
+    Keep,
+    Ask,
+    Close,
+}
+
+/// The policy of one pool.
+#[derive(Debug)]
+pub(in crate::pool) struct Policy {
+    settings: LoadShedding,
+    last: Option<Known>,
+}
+
+/// The last answer of the server, as far as it matters.
+#[derive(Debug)]
+struct Known {
+    at: Timestamp,
+    /// `true` if the server had no room for a new connection.
+    is_full: bool,
+    /// The time from the answer until a kept connection asks.
+    pause: Duration,
+    /// The probability with which a newly opened connection asks.
+    ask: f64,
+}
+
+/// The connections to close after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) struct ToClose {
+    pub(in crate::pool) new: usize,
+    pub(in crate::pool) kept: usize,
+}
+
+impl ToClose {
+    pub(in crate::pool) const NONE: Self = Self { new: 0, kept: 0 };
+}
+
+impl Policy {
+    pub(in crate::pool) const fn new(settings: LoadShedding) -> Self {
+        Self {
+            settings,
+            last: None,
+        }
+    }
+
+    /// Returns `true` if a release of such a connection may need work after the response.
+    pub(in crate::pool) fn concerns(&self, standing: Standing) -> bool {
+        match standing {
+            Standing::FoundFull => true,
+            Standing::New => !self.settings.is_off(),
+            Standing::Kept => !self.settings.is_off() && self.is_due(),
+        }
+    }
+
+    /// Decides on connections of one standing. `random` is from 0 to 1.
+    pub(in crate::pool) fn decide(&mut self, standing: Standing, random: f64) -> Verdict {
+        if standing == Standing::FoundFull {
+            self.found_full();
+            return Verdict::Close;
+        }
+        if self.settings.is_off() {
+            return Verdict::Keep;
+        }
+        let is_due = self.is_due();
+        match (standing, &mut self.last) {
+            (_, None) => Verdict::Ask,
+            (Standing::New, Some(known)) if random < known.ask || (is_due && !known.is_full) => {
+                Verdict::Ask
+            }
+            (Standing::New, Some(known)) if known.is_full => Verdict::Close,
+            (_, Some(known)) if is_due => {
+                // Others that are released until the answer need not ask.
+                known.at = Timestamp::now();
+                Verdict::Ask
+            }
+            _ => Verdict::Keep,
+        }
+    }
+
+    /// Returns the connections to close after an answer to a connection of the given age.
+    ///
+    /// The sandbox closes no more connections than are above the threshold, new ones first. Of
+    /// kept ones it closes each with a probability that grows from 0 at the threshold to 1 at the
+    /// limit, because other sandboxes close theirs, too.
+    pub(in crate::pool) fn answer(
+        &mut self,
+        load: ServerLoad,
+        age: Duration,
+        (new, kept): (usize, usize),
+        mut random: impl FnMut() -> f64,
+    ) -> ToClose {
+        let excess = usize::try_from(load.excess(self.settings)).unwrap_or(usize::MAX);
+        let is_full = excess > 0;
+        // The connection itself counts, so one answer does not pass for an idle server.
+        let opened_per_second = (load.newer + 1) as f64 / age.as_secs_f64().max(0.001);
+        let ask = QUERIES_PER_SECOND / opened_per_second;
+        let interval = self.settings.interval.min(MAX_WAIT).as_secs_f64();
+        let pause = interval * (0.25 + 1.75 * load.room(self.settings));
+        let pause = pause.max(load.connections as f64 / QUERIES_PER_SECOND);
+        let pause = Duration::try_from_secs_f64(pause * (0.75 + 0.5 * random()));
+        self.last = Some(Known {
+            at: Timestamp::now(),
+            is_full,
+            pause: pause.unwrap_or(MAX_WAIT),
+            ask: if is_full { ask.min(ASK_AGAIN) } else { ask },
+        });
+        let new = new.min(excess);
+        let shortage = load.shortage(self.settings);
+        let kept = (0..kept).filter(|_| random() < shortage).count();
+        ToClose {
+            new,
+            kept: kept.min(excess - new),
+        }
+    }
+
+    /// Records that the server rejects the load query, or does not report its load.
+    pub(in crate::pool) fn rejected(&mut self) {
+        self.pause(PAUSE_AFTER_REJECTION);
+    }
+
+    /// Records that the server has not answered in time.
+    pub(in crate::pool) fn silent(&mut self) {
+        self.pause(PAUSE_AFTER_SILENCE);
+    }
+
+    fn pause(&mut self, pause: Duration) {
+        self.last = Some(Known {
+            at: Timestamp::now(),
+            is_full: false,
+            pause,
+            ask: 0.0,
+        });
+    }
+
+    /// Records that the server was full a moment ago.
+    fn found_full(&mut self) {
+        let known = self.last.get_or_insert(Known {
+            at: Timestamp::now(),
+            is_full: true,
+            pause: self.settings.interval,
+            ask: ASK_AGAIN,
+        });
+        known.is_full = true;
+        known.ask = known.ask.min(ASK_AGAIN);
+    }
+
+    /// Returns `true` if a kept connection must ask.
+    ///
+    /// By either clock: one of them may stand still while the sandbox is frozen.
+    fn is_due(&self) -> bool {
+        self.last
+            .as_ref()
+            .is_none_or(|known| Timestamp::now().since(known.at) >= known.pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::mock;
+
+    const AGE: Duration = Duration::from_millis(30);
+
+    fn load(connections: u64) -> ServerLoad {
+        ServerLoad {
+            connections,
+            limit: 17,
+            newer: 0,
+        }
+    }
+
+    fn answered(connections: u64) -> Policy {
+        let mut policy = Policy::new(LoadShedding::new());
+        policy.answer(load(connections), AGE, (1, 0), || 0.5);
+        policy
+    }
+
+    #[test]
+    fn a_first_connection_asks() {
+        let mut policy = Policy::new(LoadShedding::new());
+        assert!(policy.concerns(Standing::New));
+        assert_eq!(policy.decide(Standing::New, 1.0), Verdict::Ask);
+    }
+
+    #[test]
+    fn a_new_connection_is_closed_above_the_threshold() {
+        let mut policy = Policy::new(LoadShedding::new());
+        let mut closes = |connections| policy.answer(load(connections), AGE, (1, 0), || 0.5).new;
+        assert_eq!([1, 13, 14, 17].map(&mut closes), [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn no_more_connections_are_closed_than_are_above_the_threshold() {
+        let mut policy = Policy::new(LoadShedding::new());
+        let closes = policy.answer(load(15), AGE, (1, 9), || 0.0);
+        assert_eq!(closes, ToClose { new: 1, kept: 1 });
+    }
+
+    #[test]
+    fn a_kept_connection_is_closed_more_often_on_a_fuller_server() {
+        let mut policy = Policy::new(LoadShedding::new());
+        let mut closes = |connections, random| {
+            policy
+                .answer(load(connections), AGE, (0, 1), || random)
+                .kept
+        };
+        assert_eq!(
+            [13, 14, 17].map(|connections| closes(connections, 0.2)),
+            [0, 1, 1]
+        );
+        assert_eq!(
+            [13, 14, 17].map(|connections| closes(connections, 0.9)),
+            [0, 0, 1]
+        );
+    }
+
+    #[test]
+    fn a_connection_that_found_a_full_server_is_closed_unasked() {
+        for settings in [LoadShedding::new(), LoadShedding::off()] {
+            let mut policy = Policy::new(settings);
+            assert!(policy.concerns(Standing::FoundFull));
+            assert_eq!(policy.decide(Standing::FoundFull, 0.0), Verdict::Close);
+        }
+    }
+
+    #[test]
+    fn after_a_full_server_most_new_connections_are_closed_unasked() {
+        let mut policy = answered(17);
+        assert_eq!(policy.decide(Standing::New, 0.9), Verdict::Close);
+        assert_eq!(policy.decide(Standing::New, 0.1), Verdict::Ask);
+    }
+
+    /// A thousand connections are opened in a second.
+    #[test]
+    fn the_more_connections_are_opened_the_fewer_ask() {
+        let mut policy = Policy::new(LoadShedding::new());
+        let busy = ServerLoad {
+            newer: 29,
+            ..load(17)
+        };
+        policy.answer(busy, AGE, (1, 0), || 0.5);
+        assert_eq!(policy.decide(Standing::New, 0.009), Verdict::Close);
+        assert_eq!(policy.decide(Standing::New, 0.007), Verdict::Ask);
+    }
+
+    #[test]
+    fn a_kept_connection_asks_sooner_on_a_fuller_server() {
+        let asks_after = |connections, seconds| {
+            let policy = answered(connections);
+            mock::advance_wall(Duration::from_secs(seconds));
+            policy.concerns(Standing::Kept)
+        };
+        assert_eq!([1, 2].map(|seconds| asks_after(13, seconds)), [false, true]);
+        assert_eq!([4, 11].map(|seconds| asks_after(1, seconds)), [false, true]);
+    }
+
+    #[test]
+    fn a_pause_ends_by_either_clock() {
+        for advance in [mock::advance_wall, mock::advance_monotonic] {
+            let policy = answered(1);
+            assert!(!policy.concerns(Standing::Kept));
+            advance(Duration::from_secs(11));
+            assert!(policy.concerns(Standing::Kept));
+        }
+    }
+
+    #[test]
+    fn a_rejected_query_is_not_repeated_for_an_hour() {
+        let mut policy = answered(17);
+        policy.rejected();
+        mock::advance_wall(Duration::from_secs(3_599));
+        for standing in [Standing::New, Standing::Kept] {
+            assert_eq!(policy.decide(standing, 0.0), Verdict::Keep);
+        }
+        mock::advance_wall(Duration::from_secs(1));
+        assert_eq!(policy.decide(Standing::Kept, 0.0), Verdict::Ask);
+    }
+
+    #[test]
+    fn nothing_asks_while_load_shedding_is_off() {
+        let mut policy = Policy::new(LoadShedding::off());
+        for standing in [Standing::New, Standing::Kept] {
+            assert!(!policy.concerns(standing));
+            assert_eq!(policy.decide(standing, 0.0), Verdict::Keep);
+        }
+    }
+}
