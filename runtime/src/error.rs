@@ -138,6 +138,8 @@ pub enum Finding {
     HostBlocked,
     /// The user's connections of this hour are used up (MySQL 1226).
     HourlyQuota,
+    /// A proxy limits the rate of new connections, or had no session in time.
+    Throttled,
 }
 
 impl Finding {
@@ -146,7 +148,11 @@ impl Finding {
             Self::SignInKeptFailing => {
                 "the sign-in kept failing with the credentials from `Source::credentials`: "
             }
-            Self::Nothing | Self::SignInRejected | Self::HostBlocked | Self::HourlyQuota => "",
+            Self::Nothing
+            | Self::SignInRejected
+            | Self::HostBlocked
+            | Self::HourlyQuota
+            | Self::Throttled => "",
         }
     }
 
@@ -157,9 +163,11 @@ impl Finding {
                  performance_schema.host_cache`), or `mysqladmin flush-hosts`, and raise \
                  `max_connect_errors`"
             }
-            Self::Nothing | Self::SignInRejected | Self::SignInKeptFailing | Self::HourlyQuota => {
-                ""
-            }
+            Self::Nothing
+            | Self::SignInRejected
+            | Self::SignInKeptFailing
+            | Self::HourlyQuota
+            | Self::Throttled => "",
         }
     }
 }
@@ -268,6 +276,18 @@ impl Error {
             self,
             Self::Connect {
                 finding: Finding::SignInRejected,
+                ..
+            }
+        )
+    }
+
+    /// Returns `true` if the server has no slot left for another connection.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect {
+                kind: ErrorKind::Saturated,
+                finding: Finding::Nothing,
                 ..
             }
         )

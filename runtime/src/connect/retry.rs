@@ -65,7 +65,7 @@ pub(crate) async fn open<C: Connect>(
             Ok(connection) => break Ok(connection),
             Err(error) => error,
         };
-        found_full |= error.kind() == Some(ErrorKind::Saturated);
+        found_full |= error.is_full();
         let used_address = attempt.address_index > 0;
         let mut pause = match error.kind() {
             _ if error.is_for_long() => break Err(error),

@@ -206,18 +206,19 @@ impl Driver for Any {
         connection: &mut AnyConnection,
         source: &Source,
         least_idle: Duration,
-    ) -> Result<Option<ServerLoad>, sqlx::Error> {
-        let sql = match connection.backend_name() {
+    ) -> Result<ServerLoad, sqlx::Error> {
+        match connection.backend_name() {
             #[cfg(feature = "postgres")]
-            "PostgreSQL" => super::postgres::load_sql(source, least_idle),
+            "PostgreSQL" => {
+                super::postgres::server_load::<Self>(connection, source, least_idle).await
+            }
             #[cfg(feature = "mysql")]
-            "MySQL" => super::mysql::load_sql(source, least_idle),
+            "MySQL" => super::mysql::server_load::<Self>(connection, source, least_idle).await,
             _ => {
                 let _ = (source, least_idle);
-                return Ok(None);
+                Err(sqlx::Error::RowNotFound)
             }
-        };
-        super::load::read::<Self>(connection, sql).await
+        }
     }
 
     /// Fails, because sqlx does not pass this on to the driver.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Executor, Row as _, Type};
-
 use super::{Driver, error, target};
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
@@ -23,7 +21,10 @@ pub(super) async fn ask<DB: Driver>(
         Err(error) if error::has_code(&error, "25P02") => Err(Error::broken(error)),
         Err(error) if error::is_rejection(&error) => Ok(None),
         Err(sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. }) => Ok(None),
-        result => result.map_err(Error::broken),
+        // Some compatible servers report no limit, or count nothing.
+        Ok(load) if load.limit == 0 || load.connections == 0 => Ok(None),
+        Ok(load) => Ok(Some(load)),
+        Err(error) => Err(Error::broken(error)),
     }
 }
 
@@ -59,32 +60,4 @@ pub(super) fn sql(template: &str, source: &Source, idle: Option<IdleLimits>) -> 
         .replace(":sets_idle_limit", sets)
         .replace(":least_idle", &idle.least.to_string())
         .replace(":idle_range", &idle.range.to_string())
-}
-
-/// Runs a load query, whose last row has the connections, their limit, and the number of newer
-/// ones.
-pub(super) async fn read<DB>(
-    connection: &mut DB::Connection,
-    sql: String,
-) -> Result<Option<ServerLoad>, sqlx::Error>
-where
-    DB: Database,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> i64: Decode<'r, DB> + Type<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    // Reads the answer to its end, which fetching one row would not.
-    let answer = sqlx::raw_sql(AssertSqlSafe(sql))
-        .fetch_all(connection)
-        .await?;
-    let row = answer.last().ok_or(sqlx::Error::RowNotFound)?;
-    let count = |n: usize| {
-        row.try_get::<i64, _>(n)
-            .map(|count| count.try_into().unwrap_or(0))
-    };
-    Ok(Some(ServerLoad {
-        connections: count(0)?,
-        limit: count(1)?,
-        newer: count(2)?,
-    }))
 }

@@ -173,13 +173,13 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     }
 
     /// Asks for the server's load, and sets the session's idle limit by it. See
-    /// [`DriverConnect::server_load`].
+    /// [`DriverConnect::server_load`]. A missing row means that the server does not report its load.
     fn server_load(
         _connection: &mut Self::Connection,
         _source: &Source,
         _least_idle: Duration,
-    ) -> impl Future<Output = Result<Option<ServerLoad>, sqlx::Error>> + Send {
-        std::future::ready(Ok(None))
+    ) -> impl Future<Output = Result<ServerLoad, sqlx::Error>> + Send {
+        std::future::ready(Err(sqlx::Error::RowNotFound))
     }
 
     /// Sends what is queued and reads what is unread.

@@ -66,20 +66,16 @@ pub(super) const BEGIN: &str = "rollback; begin; savepoint reuse_db";
 /// Commits a transaction that has not ended before. Otherwise it fails with 1305.
 pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
 
-/// Leaves in variables the connections, their limit, and the number of newer ones, under the limit
-/// that is nearer: the server's or the user's. A user's limit of 0 is no limit.
+/// Returns two rows for the server's connections, and one for its limit, the user's limit, the
+/// user's connections, and the number of this connection. A user's limit of 0 is no limit.
+const LOAD: &str = include_str!("sql/mysql_load.sql");
+
+/// Sets the idle limit of the session by the server's load, and counts that, because it changes the
+/// session.
 ///
 /// MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only the
 /// second.
-const LOAD: &str = include_str!("sql/mysql_load.sql");
-
-/// Sets the idle limit of the session by those variables, and counts that, because it changes the
-/// session.
 const IDLE_LIMIT: &str = include_str!("sql/mysql_idle_limit.sql");
-
-/// Returns the variables.
-const LOADED: &str = "select cast(@reuse_db_connections as signed), \
-    cast(@reuse_db_limit as signed), cast(@reuse_db_newer as signed)";
 
 impl Driver for MySql {
     const COUNTS_ABORTED_HANDSHAKES: bool = true;
@@ -182,17 +178,60 @@ impl Driver for MySql {
         connection: &mut MySqlConnection,
         source: &Source,
         least_idle: Duration,
-    ) -> Result<Option<ServerLoad>, sqlx::Error> {
-        load::read::<Self>(connection, load_sql(source, least_idle)).await
+    ) -> Result<ServerLoad, sqlx::Error> {
+        server_load::<Self>(connection, source, least_idle).await
     }
 }
-/// Returns the load query, for this driver and for `AnyConnection`.
-pub(super) fn load_sql(source: &Source, least_idle: Duration) -> String {
+/// Runs the load query, for this driver and for `AnyConnection`.
+pub(super) async fn server_load<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    least_idle: Duration,
+) -> Result<ServerLoad, sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
     let longest = Duration::from_secs(MOST_IDLE_SECONDS);
     let most = source.idle_session_timeout.map(|most| most.min(longest));
     let idle = IdleLimits::new(least_idle, most, Duration::from_secs(1));
-    let set_idle_limit = if idle.is_some() { IDLE_LIMIT } else { "" };
-    load::sql(&format!("{LOAD}{set_idle_limit}{LOADED}"), source, idle)
+    let sql = match idle {
+        Some(_) => format!("{LOAD};\n{IDLE_LIMIT}"),
+        None => LOAD.to_owned(),
+    };
+    let query = sqlx::raw_sql(AssertSqlSafe(load::sql(&sql, source, idle)));
+    let answer = query.fetch_all(connection).await?;
+    let status = |wanted: &str| {
+        let value = |row: &DB::Row| -> Option<u64> {
+            let name: String = row.try_get(0).ok()?;
+            let value: String = row.try_get(1).ok()?;
+            name.eq_ignore_ascii_case(wanted)
+                .then(|| value.parse().ok())?
+        };
+        answer
+            .iter()
+            .find_map(value)
+            .ok_or(sqlx::Error::RowNotFound)
+    };
+    let row = answer.last().ok_or(sqlx::Error::RowNotFound)?;
+    let count = |n: usize| {
+        row.try_get::<i64, _>(n)
+            .map(|count| u64::try_from(count).unwrap_or(0))
+    };
+    let newer = status("Connections")?.saturating_sub(count(3)?);
+    let load = |connections, limit| ServerLoad {
+        connections,
+        limit,
+        newer,
+    };
+    let server = load(status("Threads_connected")?, count(0)?);
+    let user = load(count(2)?, count(1)?);
+    let share = |load: ServerLoad| load.connections as f64 / load.limit as f64;
+    let is_user_nearer = user.limit > 0 && share(user) > share(server);
+    Ok(if is_user_nearer { user } else { server })
 }
 
 /// The changes that the set-up of a source makes to a new session. `None` if the server does not

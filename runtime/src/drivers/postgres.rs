@@ -193,21 +193,43 @@ impl Driver for Postgres {
         connection: &mut PgConnection,
         source: &Source,
         least_idle: Duration,
-    ) -> Result<Option<ServerLoad>, sqlx::Error> {
-        load::read::<Self>(connection, load_sql(source, least_idle)).await
+    ) -> Result<ServerLoad, sqlx::Error> {
+        server_load::<Self>(connection, source, least_idle).await
     }
 }
 
-/// Returns the load query, for this driver and for `AnyConnection`. It leaves an idle limit that
-/// the URL sets.
-pub(super) fn load_sql(source: &Source, least_idle: Duration) -> String {
+/// Runs the load query, for this driver and for `AnyConnection`. It leaves an idle limit that the
+/// URL sets.
+pub(super) async fn server_load<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    least_idle: Duration,
+) -> Result<ServerLoad, sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
     let is_ours = source.url().is_ok_and(|url| {
         let options = PgConnectOptions::from_str(&url);
         options.is_ok_and(|options| !sets_idle_limit(&options))
     });
     let most = source.idle_session_timeout.filter(|_| is_ours);
     let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
-    load::sql(LOAD, source, idle)
+    let query = sqlx::raw_sql(AssertSqlSafe(load::sql(LOAD, source, idle)));
+    // Reads the answer to its end, which fetching one row would not.
+    let answer = query.fetch_all(connection).await?;
+    let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
+    let count = |n: usize| {
+        row.try_get::<i64, _>(n)
+            .map(|count| count.try_into().unwrap_or(0))
+    };
+    Ok(ServerLoad {
+        connections: count(0)?,
+        limit: count(1)?,
+        newer: count(2)?,
+    })
 }
 
 /// Performs a health check, for this driver and for `AnyConnection`.

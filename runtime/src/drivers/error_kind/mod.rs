@@ -41,7 +41,10 @@ pub(super) fn finding(error: &sqlx::Error) -> Finding {
         Some(1129) => return Finding::HostBlocked,
         // The name of the limit is not translated.
         Some(1226) if error.message().contains("_per_hour") => return Finding::HourlyQuota,
+        // RDS Proxy had no session in time.
+        Some(9501) => return Finding::Throttled,
         Some(number) => rejects_sign_in_by_number(number),
+        None if is_throttled(error.message()) => return Finding::Throttled,
         None => {
             let state = error.code();
             rejects_sign_in(state.as_deref().unwrap_or_default(), error.message())
@@ -52,6 +55,17 @@ pub(super) fn finding(error: &sqlx::Error) -> Finding {
     } else {
         Finding::Nothing
     }
+}
+
+/// Returns `true` for the texts of proxies that had no session in time, or limit the rate of new
+/// connections. A connection to such a proxy takes no slot of the server.
+fn is_throttled(message: &str) -> bool {
+    const THROTTLED: [&str; 3] = [
+        "query_wait_timeout",
+        "Timed-out waiting to acquire database connection",
+        "Connections rate limit exceeded",
+    ];
+    THROTTLED.iter().any(|words| message.contains(words))
 }
 
 /// MySQL and MariaDB: the password is wrong or missing (1045, 1698) or has expired (1862), or the

@@ -1,21 +1,24 @@
-with counted as (
-    select
-        pg_catalog.count(*) as of_server,
-        pg_catalog.count(*) filter (where usesysid operator(pg_catalog.=) role.oid) as of_role,
-        pg_catalog.count(*) filter (where datid operator(pg_catalog.=) database.oid)
-            as of_database,
-        pg_catalog.count(*) filter (where backend_start operator(pg_catalog.>) (
-            select own.backend_start from pg_catalog.pg_stat_activity own
-            where own.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid())) as newer,
-        role.rolconnlimit as role_limit,
-        database.datconnlimit as database_limit
+with sessions as materialized (
+    select pid, usesysid, datid, backend_start
     from pg_catalog.pg_stat_activity
-    join pg_catalog.pg_roles role on role.rolname operator(pg_catalog.=) session_user
-    join pg_catalog.pg_database database
-        on database.datname operator(pg_catalog.=) pg_catalog.current_database()
     where usesysid is not null and datid is not null
         and coalesce(backend_type, 'client backend') operator(pg_catalog.=) 'client backend'
-    group by role.rolconnlimit, database.datconnlimit
+), counted as (
+    select
+        pg_catalog.count(*) as of_server,
+        pg_catalog.count(*) filter (where usesysid operator(pg_catalog.=) own.usesysid) as of_role,
+        pg_catalog.count(*) filter (where datid operator(pg_catalog.=) own.datid) as of_database,
+        pg_catalog.count(*) filter (where backend_start operator(pg_catalog.>) own.started)
+            as newer,
+        (select rolconnlimit from pg_catalog.pg_roles where oid operator(pg_catalog.=) own.usesysid)
+            as role_limit,
+        (select datconnlimit from pg_catalog.pg_database where oid operator(pg_catalog.=) own.datid)
+            as database_limit
+    from sessions cross join (
+        select usesysid, datid, backend_start as started
+        from sessions where pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
+    ) own
+    group by own.usesysid, own.datid
 ), nearest as (
     select newer, connections, most::pg_catalog.int8 as most,
         most::pg_catalog.int8 operator(pg_catalog.*) :percent operator(pg_catalog./) 100

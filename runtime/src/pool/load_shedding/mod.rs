@@ -15,6 +15,7 @@ use super::release::Returning;
 use super::{CheckedOut, Pool};
 use crate::clock::Timestamp;
 use crate::connect::Connect;
+use crate::environment;
 use crate::error::Error;
 use crate::invocation::{self, background, deadline};
 use crate::random;
@@ -171,7 +172,11 @@ pub(super) async fn answer(
 /// Returns the idle limit that a load query sets where there is little room.
 ///
 /// A handler may pause between two statements for as long as its function may run. The server must
-/// not end its session meanwhile.
+/// not end its session meanwhile. Lambda enforces no time-out where it runs several invocations at
+/// once.
 pub(super) fn least_idle() -> Duration {
-    invocation::time_out().map_or(Duration::MAX, |time_out| time_out.max(LEAST_IDLE))
+    match invocation::time_out() {
+        Some(time_out) if environment::concurrency() == 1 => time_out.max(LEAST_IDLE),
+        _ => Duration::MAX,
+    }
 }
