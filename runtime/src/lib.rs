@@ -65,6 +65,9 @@ pub mod __private {
 pub mod docs {
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("../docs/fleets.uri.md")]
+    #[doc = include_str!("../docs/fleets.md")]
+    pub mod fleets {}
     #[doc = include_str!("../docs/guarantees.md")]
     pub mod guarantees {}
     #[doc = include_str!("../docs/limitations.md")]

@@ -17,6 +17,8 @@ pub(crate) enum Gate {
     Err,
     /// A transient error.
     Transient,
+    /// The error of a full server.
+    Full,
     /// Ok after 20 ms.
     Slow,
     Never,
@@ -36,6 +38,7 @@ impl Gate {
             Self::Ok => {}
             Self::Err => return Err(Error::rejected("the gate is shut")),
             Self::Transient => return Err(Error::unavailable("the gate is shut for now")),
+            Self::Full => return Err(Error::saturated("the server is full")),
             Self::Slow => tokio::time::sleep(Duration::from_millis(20)).await,
             Self::Never => std::future::pending().await,
         }
@@ -56,7 +59,7 @@ pub(crate) struct FakeBehavior {
     /// BEGIN on connections up to the one of this number, and on those after it.
     pub(crate) begin: (usize, Gate, Gate),
     pub(crate) needs_quiesce: bool,
-    /// The server's connections, of ten.
+    /// The server's connections, of ten. Zero if it does not report them.
     pub(crate) connections: u64,
 }
 
@@ -171,8 +174,9 @@ impl DriverConnect for Fake {
     ) -> BoxFuture<'a, Result<Option<ServerLoad>, Error>> {
         Box::pin(async {
             behavior().load.pass().await?;
-            Ok(Some(ServerLoad {
-                connections: behavior().connections,
+            let connections = behavior().connections;
+            Ok((connections > 0).then_some(ServerLoad {
+                connections,
                 limit: 10,
                 newer: 0,
             }))

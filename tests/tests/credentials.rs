@@ -10,7 +10,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lambda_bench::servers::{Mariadb, Postgres};
-use reuse_db::{BoxError, Connect, Credentials, Exclusive, Lease, SharedLease, Source};
+use reuse_db::{
+    BoxError, Connect, Credentials, Exclusive, Lease, LoadShedding, SharedLease, Source,
+};
 use reuse_db_tests::function::a_long_freeze;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::statics::{self, exclusive, outcome, shared};
@@ -51,7 +53,9 @@ fn calls() -> usize {
 /// Returns the source of the server's URL, in which the password is wrong.
 fn source(server: &impl Server) -> Source {
     let url = server.url().replace("s3cret", "n0ne");
-    statics::source(url).credentials(&secret)
+    // A load query could take the only connection of a pool at the wrong moment.
+    let source = statics::source(url).load_shedding(LoadShedding::off());
+    source.credentials(&secret)
 }
 
 async fn invoke<C: Connect>(db: &'static Exclusive<C>) -> Result<(), reuse_db::Error>

@@ -80,11 +80,13 @@ pub(crate) trait DriverConnect: Connect {
         0
     }
 
-    /// Asks the server for its load on one of a value's idle connections.
-    fn shared_load(
+    /// Inspects a value's idle connections if `inspects` is true. Asks the server for its load on
+    /// one of them, as [`server_load`](Self::server_load) does, unless `least_idle` is `None`.
+    fn tend(
         &self,
         _source: &Source,
-        _least_idle: Duration,
+        _inspects: bool,
+        _least_idle: Option<Duration>,
     ) -> Answer<'static, Option<ServerLoad>> {
         Box::pin(std::future::ready(Ok(None)))
     }
@@ -116,8 +118,6 @@ pub(crate) enum Reset {
 /// The treatment of a connection after an invocation, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cure {
-    /// Ends what the handler left open, after a success.
-    Inspect,
     /// The session is reset.
     Reset,
     /// The session is reset, and its prepared statements are closed.
@@ -143,7 +143,7 @@ pub struct Driver<C> {
         for<'a> fn(&'a mut C, &'a Source, Duration) -> Answer<'a, Option<ServerLoad>>,
     pub(crate) take_opened: fn(&C, &Source) -> usize,
     pub(crate) idle_connections: fn(&C) -> usize,
-    pub(crate) shared_load: fn(&C, &Source, Duration) -> Answer<'static, Option<ServerLoad>>,
+    pub(crate) tend: fn(&C, &Source, bool, Option<Duration>) -> Answer<'static, Option<ServerLoad>>,
     pub(crate) close_idle: fn(&C, &Source, usize) -> BoxFuture<'static, (usize, usize)>,
     pub(crate) clear: fn(&mut C) -> Answer<'_, ()>,
     pub(crate) recover: fn(&C, &Source, Cure) -> BoxFuture<'static, ()>,
@@ -172,7 +172,7 @@ impl<C> Driver<C> {
             server_load: C::server_load,
             take_opened: C::take_opened,
             idle_connections: C::idle_connections,
-            shared_load: C::shared_load,
+            tend: C::tend,
             close_idle: C::close_idle,
             renew: C::renew,
         }

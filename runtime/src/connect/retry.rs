@@ -32,6 +32,9 @@ const AFTER_WARMING: Duration = Duration::from_millis(500);
 
 const NO_ANSWER: &str = "no answer in time";
 
+/// The longest pause between two attempts at a slot of a full server.
+const LONGEST_AT_FULL: Duration = Duration::from_millis(500);
+
 /// The shortest time that is worth a last attempt.
 const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 
@@ -66,13 +69,18 @@ pub(crate) async fn open<C: Connect>(
             Err(error) => error,
         };
         found_full |= error.is_full();
+        let left = end.saturating_duration_since(Instant::now());
         let used_address = attempt.address_index > 0;
         let mut pause = match error.kind() {
             _ if error.is_for_long() => break Err(error),
             _ if error.is_transient() => {
                 // After an explicit error another address is no worse than this one.
                 attempt.address_index += usize::from(used_address && !has_timed_out);
-                jitter(attempt.previous, source)
+                if error.is_full() {
+                    pause_at_full(attempt.previous, source, left)
+                } else {
+                    jitter(attempt.previous, source)
+                }
             }
             // The credentials may have been rotated since they were read, or the secret may follow
             // the password at the server.
@@ -98,7 +106,6 @@ pub(crate) async fn open<C: Connect>(
             }
             _ => break Err(error),
         };
-        let left = end.saturating_duration_since(Instant::now());
         if pause >= left {
             if is_last || left < LAST_ATTEMPT {
                 break Err(last_explicit.filter(|_| has_timed_out).unwrap_or(error));
@@ -261,6 +268,16 @@ fn report_pool(otherwise: Error) {
 pub(super) fn jitter(previous: u32, source: &Source) -> Duration {
     let longest = source.retry_base.saturating_mul(1 << previous.min(16));
     random_part_of(longest.min(source.retry_cap).min(deadline::MAX_WAIT))
+}
+
+/// Returns a random pause before the next attempt at a slot of a full server.
+///
+/// Slots become free every few milliseconds. A sandbox tries the more often the less time it has
+/// left, so that those that have waited for longest get one, and newcomers do not pass them.
+fn pause_at_full(previous: u32, source: &Source, left: Duration) -> Duration {
+    let longest = source.retry_base.saturating_mul(1 << previous.min(16));
+    let most = (left / 4).min(LONGEST_AT_FULL).max(source.retry_base);
+    random_part_of(longest.min(most).min(source.retry_cap))
 }
 
 /// Returns a random part of `longest`.

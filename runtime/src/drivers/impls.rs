@@ -179,16 +179,19 @@ macro_rules! driver {
                 self.num_idle()
             }
 
-            fn shared_load(
+            fn tend(
                 &self,
                 source: &$crate::source::Source,
-                least_idle: std::time::Duration,
+                inspects: bool,
+                least_idle: Option<std::time::Duration>,
             ) -> lambda_http::BoxFuture<
                 'static,
                 Result<Option<$crate::source::ServerLoad>, $crate::error::Error>,
             > {
                 let pool = self.clone();
-                Box::pin($crate::drivers::sqlx_pool::load(pool, *source, least_idle))
+                Box::pin($crate::drivers::sqlx_pool::tend(
+                    pool, *source, inspects, least_idle,
+                ))
             }
 
             fn close_idle(

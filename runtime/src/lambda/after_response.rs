@@ -19,8 +19,8 @@ use crate::telemetry::Metrics;
 /// a response.
 ///
 /// It passes the invocation's deadline to leases. After the response was posted, it waits for
-/// background work: a queued ROLLBACK, a health check after a failure, closing connections above
-/// [`keep`](crate::Source::keep). Then it asks for the next event, and Lambda freezes the sandbox.
+/// background work: a queued ROLLBACK, a health check after a failure, a load query, closing
+/// connections that are not kept. Then it asks for the next event, and Lambda freezes the sandbox.
 ///
 /// [`run`](crate::run) adds it. If you build your own runtime, add it last, so that it is the
 /// outermost layer:

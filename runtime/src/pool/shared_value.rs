@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::close::close;
 use super::failures::Failures;
 use super::inspect::InspectionSchedule;
-use super::load_shedding::{Policy, Shedding, shed_load};
+use super::load_shedding::{Policy, Shedding, tend};
 use super::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
@@ -106,12 +106,11 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         usage.inspected += u64::from(inspects);
         let sheds = usage.shedding.concerns(&*self.value, &self.source);
         drop(usage);
-        let cure = cure.map(|(cure, _)| cure);
-        let recovery = cure.or(inspects.then_some(Cure::Inspect)).and_then(|cure| {
+        let recovery = cure.and_then(|(cure, _)| {
             let recover = S::DRIVER.as_ref()?.recover;
             Some(recover(&self.value, &self.source, cure))
         });
-        if !needs_quiesce && recovery.is_none() && !sheds {
+        if !needs_quiesce && recovery.is_none() && !inspects && !sheds {
             return;
         }
         let (value, source) = (Arc::downgrade(&self.value), self.source);
@@ -130,9 +129,9 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
             if let Some(recovery) = recovery {
                 recovery.await;
             }
-            if sheds {
+            if inspects || sheds {
                 response.await;
-                shed_load(value, usage, source, counters).await;
+                tend(value, usage, source, inspects, counters).await;
             }
         });
     }

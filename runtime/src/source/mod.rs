@@ -178,6 +178,9 @@ impl Source {
     }
 
     /// Sets the longest pause between any two attempts to connect. Default: 1 s.
+    ///
+    /// While the server is full, a pause is also at most 500 ms and a quarter of the time left. So
+    /// the sandbox that has waited for longest tries most often.
     #[must_use]
     pub const fn retry_cap(mut self, pause: Duration) -> Self {
         self.retry_cap = pause;
@@ -233,7 +236,9 @@ impl Source {
     ///
     /// PostgreSQL 14 and later get it as a start-up parameter, MySQL and MariaDB as
     /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
-    /// remembered for the target and logged once. `AnyConnection` does not set it.
+    /// remembered for the target and logged once. A load query shortens it where the server has
+    /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). `AnyConnection` sets it by
+    /// its first load query.
     ///
     /// [`Duration::ZERO`] leaves the server's setting. Use it behind RDS Proxy for MySQL, which
     /// pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends

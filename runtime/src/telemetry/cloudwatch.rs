@@ -43,10 +43,10 @@ impl Stats {
     /// makes metrics of such a line in a function's log, with the dimension `FunctionName` and
     /// without an agent.
     ///
-    /// The metrics are `Opened`, `Reused`, `Checked`, `Inspected`, `Stale`, `Discarded`, `Closed`,
-    /// `Unavailable`, `Retried` (counts), `Connecting` and `Waiting` (milliseconds). CloudWatch
-    /// adds up all lines, so print differences: call [`since`](Self::since) first, or use
-    /// [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics). AWS specifies
+    /// The metrics are `Opened`, `Reused`, `Checked`, `Inspected`, `LoadQueries`, `Shed`, `Stale`,
+    /// `Discarded`, `Closed`, `Unavailable`, `Retried` (counts), `Connecting` and `Waiting`
+    /// (milliseconds). CloudWatch adds up all lines, so print differences: call
+    /// [`since`](Self::since) first, or use [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics). AWS specifies
     /// the format ("Amazon CloudWatch User Guide", "Specification: Embedded metric format").
     ///
     /// ```

@@ -16,7 +16,6 @@ use super::has_connection_out;
 use super::hooks::Hooks;
 use crate::connect::{Cure, DriverConnect as _, Reset};
 use crate::drivers::Driver;
-use crate::environment;
 use crate::error::Error;
 use crate::source::Source;
 use crate::sync::Mutex;
@@ -88,33 +87,23 @@ pub(in crate::drivers) fn recover<DB: Driver>(
     cure: Cure,
 ) -> impl Future<Output = ()> + Send + 'static {
     // Made before the first poll, because another invocation may acquire a connection before that.
-    let pending = (cure > Cure::Inspect).then(|| Hooks::of(&source).failures.begin(cure));
+    let pending = Hooks::of(&source).failures.begin(cure);
     async move {
-        if pending.is_some() {
-            // sqlx pings a connection that returns. Until the pool is quiet, each one that is
-            // acquired is cured.
-            let returned = async {
-                while has_connection_out(&pool) {
-                    sleep(Duration::from_millis(1)).await;
-                }
-            };
-            let _ = timeout(source.check_timeout, returned).await;
-        }
-        let times = pending.as_ref().map(|Pending(times, _)| Arc::clone(times));
+        // sqlx pings a connection that returns. Until the pool is quiet, each one that is acquired
+        // is cured.
+        let returned = async {
+            while has_connection_out(&pool) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = timeout(source.check_timeout, returned).await;
+        let times = Arc::clone(&pending.0);
         drop(pending);
         let (ended, size) = (Instant::now(), pool.size());
         let taken = recover_idle(pool.clone(), source, cure).await;
-        if pool.size() < size && source.has_credentials() {
-            // sqlx opens the next connection by itself, with the credentials that the pool has.
-            match timeout(source.attempt_timeout, super::renew(&pool, &source)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => events::not_renewed(&error),
-                Err(_) => events::not_renewed(&"no answer in time"),
-            }
-        }
+        super::renew_if_smaller(&pool, &source, size).await;
         // Every connection was cured. One that is idle may be promised to an invocation that waits.
-        if let Some(times) = times.filter(|_| u32::try_from(taken).is_ok_and(|taken| taken >= size))
-        {
+        if u32::try_from(taken).is_ok_and(|taken| taken >= size) {
             times.forget(cure, ended);
         }
     }
@@ -122,17 +111,6 @@ pub(in crate::drivers) fn recover<DB: Driver>(
 
 /// Treats the connections that are idle. Returns their number.
 async fn recover_idle<DB: Driver>(pool: Pool<DB>, source: Source, cure: Cure) -> usize {
-    if cure == Cure::Inspect {
-        // One after the other, because other invocations may need the rest. The pool hands out the
-        // connection that was idle for longest.
-        let idle = pool.num_idle();
-        for _ in 0..idle {
-            if let Some(connection) = pool.try_acquire() {
-                Taken(Some(connection)).recover(source, cure).await;
-            }
-        }
-        return idle;
-    }
     // Each is taken before one is returned, so that each is taken once.
     let mut work = Vec::new();
     while let Some(connection) = pool.try_acquire() {
@@ -163,20 +141,14 @@ impl<DB: Driver> Taken<DB> {
         let counters = Counters::of_process();
         if cure < Cure::Replace {
             let begun = tokio::time::Instant::now();
-            if cure > Cure::Inspect {
-                counters.add(Count::Checked);
-            } else {
-                counters.add(Count::Inspected);
-            }
+            counters.add(Count::Checked);
             let cured = timeout(
                 source.check_timeout,
                 self::cure::<DB>(connection, &source, cure),
             );
             match cured.await {
                 Ok(Ok(())) => {
-                    if cure > Cure::Inspect {
-                        events::checked(begun.elapsed(), None);
-                    }
+                    events::checked(begun.elapsed(), None);
                     return self.give_back(&source).await;
                 }
                 Ok(Err(error)) => events::discarded(&error.to_string()),
@@ -210,12 +182,6 @@ pub(super) async fn cure<DB: Driver>(
     cure: Cure,
 ) -> Result<(), Error> {
     match cure {
-        Cure::Inspect => {
-            if connection.inspect(source).await? {
-                events::left_open(&environment::function(), "");
-            }
-            Ok(())
-        }
         Cure::Reset | Cure::Clear => {
             if connection.reset(source).await? == Reset::Changed {
                 return Err(Error::broken("the handler has changed its session"));

@@ -3,7 +3,7 @@
 mod failures;
 mod hooks;
 mod idle_time;
-mod load;
+mod tend;
 
 use std::future::pending;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use self::failures::cure;
 pub(super) use self::failures::recover;
 use self::hooks::Hooks;
 use self::idle_time::IdleTime;
-pub(super) use self::load::{close_idle, load, take_opened};
+pub(super) use self::tend::{close_idle, take_opened, tend};
 use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, catch_panic, retry};
@@ -130,6 +130,19 @@ pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
     let endpoint = Endpoint::of::<DB>(source, &attempt).await?;
     pool.set_connect_options(endpoint.options::<DB>(source)?);
     Ok(())
+}
+
+/// Renews the options of a pool that has fewer connections than `size`. sqlx opens the next one by
+/// itself, with the credentials that the pool has.
+async fn renew_if_smaller<DB: Driver>(pool: &Pool<DB>, source: &Source, size: u32) {
+    if pool.size() >= size || !source.has_credentials() {
+        return;
+    }
+    match timeout(source.attempt_timeout, renew(pool, source)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => events::not_renewed(&error),
+        Err(_) => events::not_renewed(&"no answer in time"),
+    }
 }
 
 /// Returns `true` while a connection is in use or on its way back to the pool.

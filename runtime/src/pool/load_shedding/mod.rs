@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub(super) use self::policy::{Policy, Standing};
 use self::policy::{ToClose, Verdict};
-pub(super) use self::shared::{Shedding, shed_load};
+pub(super) use self::shared::{Shedding, tend};
 use super::release::Returning;
 use super::{CheckedOut, Pool};
 use crate::clock::Timestamp;

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Weak};
 
-use super::{Policy, Standing, ToClose, Verdict, answer, least_idle, report_shed};
+use super::{Policy, Standing, Verdict, answer, least_idle, report_shed};
 use crate::clock::Timestamp;
-use crate::connect::{Connect, Driver};
+use crate::connect::Connect;
 use crate::pool::shared_value::Usage;
 use crate::random;
-use crate::source::Source;
+use crate::source::{ServerLoad, Source};
 use crate::sync::Mutex;
 use crate::telemetry::{Counters, events};
 
@@ -59,6 +59,28 @@ impl Shedding {
         self.policy.lock().decide(standing, random::unit())
     }
 
+    /// Returns the number of connections to close after an answer, of `idle` ones.
+    fn answered(&mut self, answer: Result<Option<ServerLoad>, String>, idle: usize) -> usize {
+        let new = self.take_new().min(idle);
+        let age = Timestamp::now().since(self.opened);
+        let mut policy = self.policy.lock();
+        match answer {
+            Ok(Some(load)) => {
+                let closes = policy.answer(load, age, (new, idle - new), random::unit);
+                closes.new + closes.kept
+            }
+            Ok(None) => {
+                policy.rejected();
+                0
+            }
+            Err(reason) => {
+                policy.silent();
+                events::discarded(&reason);
+                0
+            }
+        }
+    }
+
     /// Returns the number of connections to close, of those that are new, or of all.
     fn take_new(&mut self) -> usize {
         if std::mem::take(&mut self.found_full) {
@@ -69,78 +91,51 @@ impl Shedding {
     }
 }
 
-/// Closes idle connections of a shared value if the server has no room for them. A value without
-/// any is opened anew by the next invocation, with retries.
+/// Inspects a shared value's idle connections if `inspects` is true, and closes those for which the
+/// server has no room. A value without any is opened anew by the next invocation, with retries.
 ///
 /// Holds no strong reference, which would make the value look used.
-pub(in crate::pool) async fn shed_load<S: Connect>(
+pub(in crate::pool) async fn tend<S: Connect>(
     value: Weak<S>,
     usage: Arc<Mutex<Usage>>,
     source: Source,
+    inspects: bool,
     counters: &'static Counters,
 ) {
     let Some(driver) = S::DRIVER else {
         return;
     };
     let verdict = usage.lock().shedding.decide();
+    let asks = verdict == Verdict::Ask;
+    let work = |value: Arc<S>| {
+        let least_idle = asks.then(least_idle);
+        (driver.tend)(&value, &source, inspects, least_idle)
+    };
+    let Some(work) = value.upgrade().map(work) else {
+        return;
+    };
     let closes = match verdict {
-        Verdict::Keep => {
-            usage.lock().shedding.take_new();
-            0
-        }
-        Verdict::Close => usage.lock().shedding.take_new(),
         Verdict::Ask => {
-            let closes = ask(&driver, &value, &usage, &source, counters).await;
-            closes.new + closes.kept
+            let answer = answer(source.check_timeout * 2, work, counters).await;
+            let idle = |value: Arc<S>| (driver.idle_connections)(&value);
+            let idle = value.upgrade().map_or(0, idle);
+            usage.lock().shedding.answered(answer, idle)
+        }
+        Verdict::Keep | Verdict::Close => {
+            if inspects {
+                let _ = work.await;
+            }
+            let new = usage.lock().shedding.take_new();
+            if verdict == Verdict::Close { new } else { 0 }
         }
     };
-    let Some(closing) = value
-        .upgrade()
-        .filter(|_| closes > 0)
-        .map(|value| (driver.close_idle)(&value, &source, closes))
-    else {
+    let close = |value: Arc<S>| (driver.close_idle)(&value, &source, closes);
+    let Some(closing) = value.upgrade().filter(|_| closes > 0).map(close) else {
         return;
     };
     let (closed, left) = closing.await;
     report_shed(closed, counters);
     if left == 0 {
         usage.lock().is_discarded = true;
-    }
-}
-
-/// Asks for the server's load. Returns the connections to close.
-async fn ask<S: Connect>(
-    driver: &Driver<S>,
-    value: &Weak<S>,
-    usage: &Mutex<Usage>,
-    source: &Source,
-    counters: &Counters,
-) -> ToClose {
-    let question = value
-        .upgrade()
-        .map(|value| (driver.shared_load)(&value, source, least_idle()));
-    let Some(question) = question else {
-        return ToClose::NONE;
-    };
-    let answer = answer(source.check_timeout, question, counters).await;
-    let idle = value
-        .upgrade()
-        .map_or(0, |value| (driver.idle_connections)(&value));
-    let mut usage = usage.lock();
-    let shedding = &mut usage.shedding;
-    let new = shedding.take_new().min(idle);
-    let age = Timestamp::now().since(shedding.opened);
-    let mut policy = shedding.policy.lock();
-    match answer {
-        Ok(Some(load)) => policy.answer(load, age, (new, idle - new), random::unit),
-        Ok(None) => {
-            policy.rejected();
-            ToClose::NONE
-        }
-        Err(reason) => {
-            policy.silent();
-            events::discarded(&reason);
-            ToClose::NONE
-        }
     }
 }

@@ -4,6 +4,7 @@ mod failures;
 mod interleavings;
 mod keep;
 mod lifetime;
+mod load_shedding;
 mod opening;
 mod shared_value;
 
@@ -237,28 +238,6 @@ async fn an_unfinished_connection_is_quiesced() {
         bench.assert_quiet(in_the_end);
         drop(std::mem::take(&mut bench.pool.state().idle));
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_server_load_is_asked_for_after_the_response() {
-    let settings = LoadShedding::new().interval(Duration::ZERO);
-    let bench = Bench::new(SOURCE.load_shedding(settings));
-    set(|fake| fake.load = Gate::Never);
-    let invocation = Invocation::new(None);
-    let handler = async {
-        for _ in 0..3 {
-            bench.leased().await.release(Outcome::Success);
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        settled().await;
-    };
-    INVOCATION.scope(Arc::clone(&invocation), handler).await;
-    assert_eq!(bench.counters.read().opened, 1);
-    bench.assert_quiet(1);
-    invocation.respond();
-    settled().await;
-    // The connection did not answer the question.
-    bench.assert_quiet(0);
 }
 
 /// This happens under a plain `lambda_http::run`.
