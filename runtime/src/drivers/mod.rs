@@ -173,7 +173,8 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     }
 
     /// Asks for the server's load, and sets the session's idle limit by it. See
-    /// [`DriverConnect::server_load`]. A missing row means that the server does not report its load.
+    /// [`DriverConnect::server_load`]. A missing row means that the server does not report its
+    /// load.
     fn server_load(
         _connection: &mut Self::Connection,
         _source: &Source,

@@ -110,10 +110,11 @@ impl<H: FromConnection> Exclusive<H> {
     /// The first invocation finds the connection open, and checks it in one round trip if it was
     /// idle for longer than [`verify_after`](Source::verify_after).
     ///
-    /// Each provisioned sandbox then holds a connection, even if it serves no invocation, as long as
-    /// the server has [room](crate::docs::fleets). On demand it gains nothing, because the first invocation waits for the initialization. With SnapStart
-    /// it does nothing: a snapshot must contain neither a socket nor the state of the random number
-    /// generator that the password exchange used.
+    /// Each provisioned sandbox then holds a connection, even if it serves no invocation, while the
+    /// server has [room](crate::docs::fleets). On demand it gains nothing, because the first
+    /// invocation waits for the initialization. With SnapStart it does nothing: a snapshot must
+    /// contain neither a socket nor the state of the random number generator that the password
+    /// exchange used.
     pub async fn warm(&'static self) {
         retry::warm(async || self.lease().await.map(drop)).await;
     }

@@ -46,7 +46,8 @@ impl Stats {
     /// The metrics are `Opened`, `Reused`, `Checked`, `Inspected`, `LoadQueries`, `Shed`, `Stale`,
     /// `Discarded`, `Closed`, `Unavailable`, `Retried` (counts), `Connecting` and `Waiting`
     /// (milliseconds). CloudWatch adds up all lines, so print differences: call
-    /// [`since`](Self::since) first, or use [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics). AWS specifies
+    /// [`since`](Self::since) first, or use
+    /// [`AfterResponse::embedded_metrics`](crate::AfterResponse::embedded_metrics). AWS specifies
     /// the format ("Amazon CloudWatch User Guide", "Specification: Embedded metric format").
     ///
     /// ```
