@@ -2,15 +2,48 @@
 //! `cargo run --release -p reuse-db-tests --bin stress` runs the long form.
 
 use reuse_db_tests::function::program;
-use reuse_db_tests::stress::{Length, Programs, faults, fleet, jitter, soak};
+use reuse_db_tests::stress::fleet::{self, Part};
+use reuse_db_tests::stress::{Length, Programs, faults, jitter, soak};
 
 fn programs() -> Programs {
     Programs::beside(program("function"))
 }
 
+async fn fleet(part: Part) {
+    println!(
+        "{}",
+        fleet::run(&programs(), Length::Short, part.name()).await
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_larger_than_the_server_is_served() {
-    println!("{}", fleet::run(&programs(), Length::Short).await);
+    fleet(Part::Crowd).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_with_room_connects_once() {
+    fleet(Part::Roomy).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn newcomers_are_served_beside_frozen_sandboxes() {
+    fleet(Part::Frozen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_is_served_beside_another_application() {
+    fleet(Part::SecondApplication).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overloaded_server_is_used_and_shared() {
+    fleet(Part::Overload).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_keeps_connections_again_when_there_is_room() {
+    fleet(Part::Recovery).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! The stress tests in their long form.
 //!
 //! `cargo run --release -p reuse-db-tests --bin stress [-- [short] PART…]` runs the parts `fleet`,
-//! `faults`, `jitter` and `soak`, or those that are named.
+//! `faults`, `jitter` and `soak`, or those that are named. A part of `fleet` can be named alone,
+//! also for one server and one way to a connection: `crowd`, `crowd:mariadb`, `crowd:mariadb:pool`.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
 
@@ -29,10 +30,10 @@ async fn main() {
     for part in parts {
         let begun = Instant::now();
         let report = match part.as_str() {
-            "fleet" => fleet::run(&programs, length).await,
             "faults" => faults::run(&programs, length).await,
             "jitter" => jitter::run(&programs, length).await,
             "soak" => soak::run(&programs, length).await,
+            other if fleet::is_selection(other) => fleet::run(&programs, length, other).await,
             other => format!("no part `{other}`: there are fleet, faults, jitter, soak"),
         };
         println!(

@@ -49,7 +49,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     let invoked: Vec<_> = sandboxes
         .into_iter()
         .map(|sandbox| {
-            tokio::spawn(async move { sandbox.invoke(Event::get("/default")).await.status() })
+            tokio::spawn(async move { sandbox.invoke(Event::get("/connection")).await.status() })
         })
         .collect();
     for status in invoked {

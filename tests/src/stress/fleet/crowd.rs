@@ -1,143 +1,138 @@
-//! A fleet larger than the server's limit. Each sandbox is invoked several times, at random.
+//! More sandboxes than connections. Each sandbox is invoked now and then, at random.
 
 use std::time::Duration;
 
-use lambda_bench::lambda::{Event, Sandbox};
-use tokio::time::{Instant, sleep};
-
+use super::figures::Figures;
+use super::report::{Report, ms, percent, seconds};
+use super::selection::Selection;
 use super::server::Scarce;
-use super::sessions::most_during;
-use super::sockets::Watch;
-use super::{Programs, Scale, ends_after, sandboxes};
-use crate::stress::random;
+use super::stage::Stage;
+use super::traffic::{End, Traffic};
+use super::way::Way;
 
-/// The default time-out of Lambda.
-const TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest gap between two invocations.
-const GAP: Duration = Duration::from_secs(3);
+pub(super) const HEADER: &str = "| server | way | served | p50 | p95 | p99 | longest \
+    | never served | last first success | opened | load queries, busiest second | shed | kept |\n\
+    |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
 
-/// The figures of one sandbox.
-struct Life {
-    /// Kept frozen, with its connection, until all sandboxes have finished.
-    sandbox: Sandbox,
-    refused: usize,
-    longest: Duration,
-    first_success: Option<Duration>,
-}
+/// The resolution of a time that a client measures.
+const RESOLUTION: Duration = Duration::from_millis(1);
 
-/// Returns a row of figures, and a row with the time to the first success of each sandbox.
-pub(super) async fn run<S: Scarce>(
-    programs: &Programs,
-    server: &S,
-    watcher: &mut S::Connection,
-    scale: Scale,
-    path: &'static str,
-) -> (String, String) {
-    let sandboxes = sandboxes(programs, server, scale.sandboxes, TIMEOUT).await;
-    let watch = Watch::start(sandboxes.iter().map(Sandbox::pid).collect(), server.port());
-    let lives: Vec<_> = sandboxes
-        .into_iter()
-        .map(|sandbox| tokio::spawn(live(sandbox, scale.invocations, path)))
-        .collect();
-    let ends = async {
-        let mut met = Vec::new();
-        for life in lives {
-            met.push(life.await.expect("each failure is a 503 in time"));
+/// `Each` comes first: the others are compared with it.
+const WAYS: [Way; 7] = [
+    Way::Each,
+    Way::Static,
+    Way::Connection,
+    Way::Transaction,
+    Way::Pool,
+    Way::Lease,
+    Way::Any,
+];
+
+pub(super) async fn run<S: Scarce>(stage: &mut Stage<S>, selection: Selection<'_>) -> Report {
+    let mut report = Report::default();
+    let mut each = None;
+    for way in selection.of(&WAYS) {
+        // Without a connection, the static pool waits for Lambda's time-out.
+        if way == Way::Static && !stage.is_long() {
+            continue;
         }
-        met
-    };
-    let (met, of_server) = most_during::<S, _>(watcher, ends).await;
-    let most = [watch.most(), of_server];
-    assert_eq!(most, [1, 1], "most connections of a process");
-    let mut first: Vec<Duration> = met.iter().filter_map(|life| life.first_success).collect();
-    first.sort();
-    let least = if path == "/short" {
-        scale.served
-    } else {
-        scale.slots
-    };
-    assert!(
-        first.len() >= least,
-        "{} on {path}: only {} of {} sandboxes succeed, the last one after {:?}",
-        S::NAME,
-        first.len(),
-        met.len(),
-        first.last(),
-    );
-    (
-        row::<S>(scale, path, most, &met, &first),
-        times::<S>(path, &first),
-    )
-}
-
-async fn live(sandbox: Sandbox, invocations: usize, path: &str) -> Life {
-    let begun = Instant::now();
-    let mut life = Life {
-        sandbox,
-        refused: 0,
-        longest: Duration::ZERO,
-        first_success: None,
-    };
-    for _ in 0..invocations {
-        // The sandbox is frozen for most of the gap.
-        sleep(GAP.mul_f64(random())).await;
-        let answer = life.sandbox.invoke(Event::get(path)).await;
-        match answer.status() {
-            503 => life.refused += 1,
-            200 => _ = life.first_success.get_or_insert(begun.elapsed()),
-            _ => panic!("the status is neither 200 nor 503: {answer:?}"),
+        let figures = Figures::of(&stage.fleet(sandboxes(stage), traffic(stage, way)).await);
+        stage.clear().await;
+        add_row::<S>(&mut report, way, &figures);
+        match way {
+            Way::Each => each = Some(figures.within(0.5)),
+            Way::Static => {}
+            _ => check(&mut report, stage, way, &figures, each),
         }
-        life.longest = life.longest.max(answer.took);
     }
-    assert_eq!(life.sandbox.starts(), 1, "a deadline passed");
-    life
+    report
 }
 
-fn row<S: Scarce>(
-    scale: Scale,
-    path: &str,
-    most: [usize; 2],
-    met: &[Life],
-    first: &[Duration],
-) -> String {
-    let all = scale.sandboxes * scale.invocations;
-    let refused: usize = met.iter().map(|life| life.refused).sum();
-    let longest = met
-        .iter()
-        .map(|life| life.longest)
-        .max()
-        .unwrap_or_default();
-    let at = |nth: usize| {
-        first
-            .get(nth)
-            .map_or("–".into(), |time| format!("{:.2} s", time.as_secs_f64()))
+/// The number of sandboxes of a fleet that is too large for the server.
+pub(super) fn sandboxes<S: Scarce>(stage: &Stage<S>) -> usize {
+    if stage.is_long() { 40 } else { 14 }
+}
+
+/// A statement of 20 ms now and then.
+pub(super) fn traffic<S: Scarce>(stage: &Stage<S>, way: Way) -> Traffic {
+    let is_brief = matches!(way, Way::Lease | Way::Any);
+    let (invocations, gap) = match (stage.is_long(), is_brief) {
+        (true, false) => (25, 3_000),
+        (true, true) => (5, 3_000),
+        (false, _) => (3, 1_000),
     };
-    let times = [0, first.len() / 2, first.len().saturating_sub(1)]
-        .map(at)
-        .join(", ");
-    format!(
-        "| {} | {} | {} / {} | {all} | {refused} ({:.1} %) | {longest:.2?} | {times} \
-         | {} | {}, {} |\n",
-        S::NAME,
-        ends_after(path),
-        scale.sandboxes,
-        scale.slots,
-        100.0 * refused as f64 / all as f64,
-        met.len() - first.len(),
-        most[0],
-        most[1],
-    )
+    Traffic {
+        way,
+        statement: Duration::from_millis(20),
+        gap: Duration::from_millis(gap),
+        end: End::Invocations(invocations),
+    }
 }
 
-fn times<S: Scarce>(path: &str, first: &[Duration]) -> String {
-    let times: Vec<String> = first
-        .iter()
-        .map(|time| format!("{:.2}", time.as_secs_f64()))
-        .collect();
-    format!(
-        "| {} | {} | {} |\n",
-        S::NAME,
-        ends_after(path),
-        times.join(" ")
-    )
+fn check<S: Scarce>(
+    report: &mut Report,
+    stage: &Stage<S>,
+    way: Way,
+    figures: &Figures,
+    each: Option<Duration>,
+) {
+    let of = format!("crowd, {}, {}", S::NAME, way.name());
+    report.refuses_in_time(&of, figures);
+    let (never, most) = (figures.never, figures.most);
+    report.promise(never == 0, format!("{of}: {never} sandboxes never served"));
+    report.promise(
+        way == Way::Pool || most == [1, 1],
+        format!("{of}: {most:?} connections of a process"),
+    );
+    let (served, first) = if stage.is_long() {
+        (0.999, Duration::from_secs(5))
+    } else {
+        (0.95, Duration::from_secs(50))
+    };
+    report.promise(
+        figures.share() >= served,
+        format!("{of}: {} served", percent(figures.share())),
+    );
+    report.promise(
+        figures.first < first,
+        format!("{of}: last first success after {:?}", figures.first),
+    );
+    let asked = figures.load_queries;
+    report.promise(
+        asked < 20,
+        format!("{of}: {asked} load queries in a second"),
+    );
+    if stage.is_long() {
+        let (half, p99) = (figures.within(0.5), figures.within(0.99));
+        report.promise(
+            each.is_none_or(|each| half <= each + RESOLUTION),
+            format!("{of}: p50 of {half:?}, {each:?} with a connection for each invocation"),
+        );
+        report.promise(
+            p99 < Duration::from_millis(300),
+            format!("{of}: p99 of {p99:?}"),
+        );
+    }
+}
+
+fn add_row<S: Scarce>(report: &mut Report, way: Way, figures: &Figures) {
+    let load_queries = format!(
+        "{}, {}",
+        figures.counters.load_queries, figures.load_queries
+    );
+    report.row(&[
+        &S::NAME,
+        &way.name(),
+        &percent(figures.share()),
+        &ms(figures.within(0.5)),
+        &ms(figures.within(0.95)),
+        &ms(figures.within(0.99)),
+        &seconds(figures.longest),
+        &figures.never,
+        &seconds(figures.first),
+        &figures.opened,
+        &load_queries,
+        &figures.counters.shed,
+        &figures.kept,
+    ]);
 }

@@ -1,87 +1,105 @@
-//! New sandboxes that are invoked while frozen ones hold every connection.
+//! New sandboxes, after others have held every connection and are frozen.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use lambda_bench::lambda::{Event, Sandbox};
+use lambda_bench::lambda::Sandbox;
 use lambda_bench::wait::until;
+use tokio::time::Instant;
 
+use super::report::{Report, ms};
+use super::selection::Selection;
 use super::server::Scarce;
-use super::{Programs, Scale, ends_after, sandboxes};
+use super::stage::{Stage, TIMEOUT};
+use super::traffic::{Call, End, Traffic};
+use super::way::Way;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HEADER: &str = "| server | way | frozen | of them with a connection | new | served \
+    | longest |\n\
+    |---|---|--:|--:|--:|--:|--:|";
 
-/// Returns a row of figures.
-pub(super) async fn run<S: Scarce>(
-    programs: &Programs,
-    server: &S,
-    watcher: &mut S::Connection,
-    scale: Scale,
-    path: &'static str,
-) -> String {
-    let mut frozen = sandboxes(programs, server, scale.slots + scale.new, TIMEOUT).await;
-    let new = frozen.split_off(scale.slots);
-    let frozen: Vec<_> = frozen.into_iter().map(Arc::new).collect();
-    // The server may end the first session before the last one begins.
+/// Long enough for all sandboxes to connect before the first one has its answer.
+const LONG_STATEMENT: Duration = Duration::from_millis(1_000);
+const STATEMENT: Duration = Duration::from_millis(20);
+
+const WAYS: [Way; 3] = [Way::Connection, Way::Transaction, Way::Pool];
+
+pub(super) async fn run<S: Scarce>(stage: &mut Stage<S>, selection: Selection<'_>) -> Report {
+    let mut report = Report::default();
+    for way in selection.of(&WAYS) {
+        one_way(&mut report, stage, way).await;
+        stage.clear().await;
+    }
+    report
+}
+
+async fn one_way<S: Scarce>(report: &mut Report, stage: &mut Stage<S>, way: Way) {
+    let (slots, new) = (stage.slots, if stage.is_long() { 10 } else { 4 });
+    let mut frozen = stage.sandboxes(slots + new, way).await;
+    let new = frozen.split_off(slots);
+    let held = tokio::spawn(invoke_all(frozen, way, LONG_STATEMENT));
     until("a connection of each sandbox", async || {
-        take_one_each(&frozen, path).await;
-        S::sessions(watcher).await.len() == scale.slots
+        stage.sessions().await == slots
     })
     .await;
-    let arrivals: Vec<_> = new
+    let frozen = held.await.expect("an answer of each sandbox");
+    for (sandbox, call) in &frozen {
+        assert!(call.result.is_ok(), "{call:?}");
+        sandbox.frozen().await;
+    }
+    let kept = stage.sessions().await;
+    let calls: Vec<Call> = invoke_all(new, way, STATEMENT)
+        .await
+        .into_iter()
+        .map(|(_, call)| call)
+        .collect();
+    let served = calls.iter().filter(|call| call.result.is_ok()).count();
+    let longest = calls.iter().map(|call| call.took).max().unwrap_or_default();
+    let new = calls.len();
+    report.row(&[
+        &S::NAME,
+        &way.name(),
+        &slots,
+        &kept,
+        &new,
+        &served,
+        &ms(longest),
+    ]);
+    let of = format!("frozen, {}, {}", S::NAME, way.name());
+    let limit = if stage.is_long() {
+        Duration::from_secs(1)
+    } else {
+        TIMEOUT
+    };
+    report.promise(served == new, format!("{of}: {served} of {new} served"));
+    report.promise(longest < limit, format!("{of}: {longest:?}"));
+}
+
+/// Invokes all sandboxes at once.
+async fn invoke_all(
+    sandboxes: Vec<Sandbox>,
+    way: Way,
+    statement: Duration,
+) -> Vec<(Sandbox, Call)> {
+    let traffic = Traffic {
+        way,
+        statement,
+        gap: Duration::ZERO,
+        end: End::Invocations(1),
+    };
+    let begun = Instant::now();
+    let invoked: Vec<_> = sandboxes
         .into_iter()
         .map(|sandbox| {
             tokio::spawn(async move {
-                let answer = sandbox.invoke(Event::get(path)).await;
-                (answer.status(), answer.took)
+                let answer = sandbox.invoke(traffic.event()).await;
+                let call = Call::of(&answer, begun.elapsed());
+                (sandbox, call)
             })
         })
         .collect();
-    let (mut answered, mut refused, mut longest) = (0, 0, Duration::ZERO);
-    for arrival in arrivals {
-        let (status, took) = arrival.await.expect("an answer");
-        longest = longest.max(took);
-        match status {
-            200 => answered += 1,
-            503 => refused += 1,
-            status => panic!("the status is neither 200 nor 503: {status}"),
-        }
+    let mut answered = Vec::new();
+    for invoked in invoked {
+        answered.push(invoked.await.expect("an answer"));
     }
-    if path == "/short" {
-        assert_eq!(
-            (answered, refused),
-            (scale.new, 0),
-            "answered and refused, although the frozen sandboxes' sessions end"
-        );
-        assert!(longest < Duration::from_secs(5), "{longest:?}");
-    } else {
-        assert_eq!(
-            (answered, refused),
-            (0, scale.new),
-            "answered and refused, while the frozen sandboxes keep their sessions"
-        );
-        assert!(longest < TIMEOUT, "{longest:?}");
-    }
-    format!(
-        "| {} | {} | {} | {} | {answered} | {refused} | {longest:.2?} |\n",
-        S::NAME,
-        ends_after(path),
-        scale.slots,
-        scale.new,
-    )
-}
-
-/// Invokes all sandboxes at once, so that they hold their connections at the same time.
-async fn take_one_each(sandboxes: &[Arc<Sandbox>], path: &'static str) {
-    let taken: Vec<_> = sandboxes
-        .iter()
-        .cloned()
-        .map(|sandbox| tokio::spawn(async move { sandbox.invoke(Event::get(path)).await.status() }))
-        .collect();
-    for status in taken {
-        assert_eq!(status.await.expect("an answer"), 200);
-    }
-    for sandbox in sandboxes {
-        sandbox.frozen().await;
-    }
+    answered
 }

@@ -1,103 +1,149 @@
 //! Fleets with more sandboxes than the server has connections.
 
+mod another;
+mod counters;
 mod crowd;
+mod figures;
 mod frozen;
+mod overload;
+mod recovery;
+mod report;
+mod roomy;
+mod second_application;
+mod selection;
 mod server;
 mod sessions;
 mod sockets;
+mod stage;
+mod traffic;
+mod way;
 
-use std::time::Duration;
+use std::fmt::Write as _;
 
-use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::servers::{Mariadb, Postgres};
 
+use self::report::Report;
+use self::selection::Selection;
 use self::server::Scarce;
+use self::stage::Stage;
 use super::{Length, Programs};
 
-/// The size of the fleets.
-#[derive(Clone, Copy, Debug)]
-struct Scale {
-    sandboxes: usize,
-    /// The server's connections for the function.
-    slots: usize,
-    invocations: usize,
-    /// The least number of sandboxes that succeed where sessions end after 2 s.
-    served: usize,
-    /// The sandboxes that are invoked while frozen ones hold all connections.
-    new: usize,
+/// The parts of this stress test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A fleet larger than the server.
+    Crowd,
+    /// The same fleet on a server with room for all.
+    Roomy,
+    /// New sandboxes while others are frozen.
+    Frozen,
+    /// An application beside the fleet that holds most connections.
+    SecondApplication,
+    /// More work than the connections can do.
+    Overload,
+    /// An application beside the fleet that goes away.
+    Recovery,
 }
 
-impl Scale {
-    fn of(length: Length) -> Self {
-        match length {
-            Length::Short => Self {
-                sandboxes: 12,
-                // MariaDB allows no fewer connections.
-                slots: 10,
-                invocations: 2,
-                // There is no time for all.
-                served: 10,
-                new: 2,
-            },
-            Length::Long => Self {
-                sandboxes: 40,
-                slots: 17,
-                invocations: 25,
-                served: 40,
-                new: 10,
-            },
+impl Part {
+    /// All parts, in the order of the report.
+    pub const ALL: [Self; 6] = [
+        Self::Crowd,
+        Self::Roomy,
+        Self::Frozen,
+        Self::SecondApplication,
+        Self::Overload,
+        Self::Recovery,
+    ];
+
+    /// Returns the name of the part in a selection.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crowd => "crowd",
+            Self::Roomy => "roomy",
+            Self::Frozen => "frozen",
+            Self::SecondApplication => "second-application",
+            Self::Overload => "overload",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    fn header(self) -> &'static str {
+        match self {
+            Self::Crowd => crowd::HEADER,
+            Self::Roomy => roomy::HEADER,
+            Self::Frozen => frozen::HEADER,
+            Self::SecondApplication => second_application::HEADER,
+            Self::Overload => overload::HEADER,
+            Self::Recovery => recovery::HEADER,
+        }
+    }
+
+    /// Returns the server's connections for ordinary clients.
+    fn slots(self, length: Length) -> usize {
+        match (self, length) {
+            (Self::Roomy, Length::Long) => 60,
+            (Self::Roomy, Length::Short) => 30,
+            (_, Length::Long) => 17,
+            // MariaDB allows no fewer connections.
+            (_, Length::Short) => 10,
         }
     }
 }
 
-/// Runs a fleet larger than the server's limit, and a fleet besides frozen sandboxes.
+/// Returns `true` if `text` selects parts of this test.
+pub fn is_selection(text: &str) -> bool {
+    let selection = Selection::parse(text);
+    Part::ALL.into_iter().any(|part| selection.has(part))
+}
+
+/// Runs parts of the test on each server, and returns their tables.
 ///
-/// The frozen sandboxes hold all connections of the server. Each server runs both fleets.
+/// A `selection` is `fleet` for all parts, or `PART`, `PART:SERVER` or `PART:SERVER:WAY`, such as
+/// `crowd:mariadb:pool`.
 ///
 /// # Panics
 ///
-/// If an invocation fails otherwise than with a 503 in time. If a sandbox has two connections, by
-/// the kernel's or the server's count. If a sandbox that should get a connection gets none.
-pub async fn run(programs: &Programs, length: Length) -> String {
-    let scale = Scale::of(length);
-    let of_path = |path| {
-        let postgres = of_server::<Postgres>(programs, scale, path);
-        both(
-            length,
-            postgres,
-            of_server::<Mariadb>(programs, scale, path),
-        )
-    };
-    let rows = both(length, of_path("/default"), of_path("/short")).await;
-    let mut tables = [
-        "| server | sessions end after | sandboxes / connections | invocations | 503 | longest \
-         | first success: least, median, most | never \
-         | most a process: kernel's, server's count |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
-        "| server | sessions end after | first success of each sandbox, in seconds |\n\
-         |---|---|---|\n",
-        "| server | sessions end after | frozen | new | answered | 503 | longest |\n\
-         |---|---|---|---|---|---|---|\n",
-    ]
-    .map(String::from);
-    for rows in rows.as_flattened() {
-        for (table, row) in tables.iter_mut().zip(rows) {
-            table.push_str(row);
+/// If a promise is broken, with the tables and all broken promises.
+pub async fn run(programs: &Programs, length: Length, selection: &str) -> String {
+    let selection = Selection::parse(selection);
+    let (mut text, mut broken) = (String::new(), Vec::new());
+    for part in Part::ALL.into_iter().filter(|part| selection.has(*part)) {
+        let of_postgres = of_server::<Postgres>(programs, length, part, selection);
+        let of_mariadb = of_server::<Mariadb>(programs, length, part, selection);
+        let reports = both(length, of_postgres, of_mariadb).await;
+        let _ = writeln!(text, "## {}\n\n{}", part.name(), part.header());
+        for report in reports {
+            for row in report.rows {
+                let _ = writeln!(text, "{row}");
+            }
+            broken.extend(report.broken);
         }
+        text.push('\n');
     }
-    tables.join("\n")
+    assert!(broken.is_empty(), "{text}\nbroken:\n{}", broken.join("\n"));
+    text
 }
 
-/// Runs both fleets on one server, and returns a row for each of the three tables.
 async fn of_server<S: Scarce>(
     programs: &Programs,
-    scale: Scale,
-    path: &'static str,
-) -> [String; 3] {
-    let (server, mut watcher) = S::with(scale.slots).await;
-    let (row, times) = crowd::run(programs, &server, &mut watcher, scale, path).await;
-    let frozen = frozen::run(programs, &server, &mut watcher, scale, path).await;
-    [row, times, frozen]
+    length: Length,
+    part: Part,
+    selection: Selection<'_>,
+) -> Report {
+    if !selection.has_server(S::NAME) {
+        return Report::default();
+    }
+    let mut stage = Stage::<S>::start(programs, length, part.slots(length)).await;
+    let stage = &mut stage;
+    match part {
+        Part::Crowd => crowd::run(stage, selection).await,
+        Part::Roomy => roomy::run(stage, selection).await,
+        Part::Frozen => frozen::run(stage, selection).await,
+        Part::SecondApplication => second_application::run(stage, selection).await,
+        Part::Overload => overload::run(stage, selection).await,
+        Part::Recovery => recovery::run(stage, selection).await,
+    }
 }
 
 /// Runs two parts: side by side in short, one after the other for the figures of a long run.
@@ -110,35 +156,4 @@ async fn both<T>(
         Length::Short => tokio::join!(Box::pin(one), Box::pin(two)).into(),
         Length::Long => [Box::pin(one).await, Box::pin(two).await],
     }
-}
-
-/// Returns the idle time after which the server ends a session of the route.
-fn ends_after(path: &str) -> &'static str {
-    if path == "/short" { "2 s" } else { "300 s" }
-}
-
-/// Starts sandboxes and waits for their initialization, which is not measured.
-async fn sandboxes<S: Scarce>(
-    programs: &Programs,
-    server: &S,
-    count: usize,
-    timeout: Duration,
-) -> Vec<Sandbox> {
-    let mut sandboxes = Vec::new();
-    for nth in 0..count {
-        let sandbox = Sandbox::builder(programs.path("fleet_function"))
-            .env("DATABASE_URL", server.url_of(nth).await)
-            .env(
-                "AWS_LAMBDA_LOG_STREAM_NAME",
-                format!("2026/01/01/[$LATEST]{nth:08x}"),
-            )
-            .timeout(timeout)
-            .start()
-            .await;
-        sandboxes.push(sandbox);
-    }
-    for sandbox in &sandboxes {
-        sandbox.invoke(Event::get("/nothing")).await.ok();
-    }
-    sandboxes
 }

@@ -1,18 +1,22 @@
+use std::net::SocketAddr;
+
 use lambda_bench::servers::{Mariadb, PASSWORD, Postgres};
-use sqlx::{Connection as _, MySqlConnection, PgConnection};
+use sqlx::{Connection, MySqlConnection, PgConnection};
 
 use super::super::with_user;
 
 /// A server with few connections.
 pub(super) trait Scarce: Sized {
     const NAME: &str;
-    type Connection;
+    type Connection: Connection;
 
-    /// Starts a server with `slots` connections for the function and one for the watcher.
+    /// Starts a server with `slots` connections for ordinary clients and one for the watcher.
     async fn with(slots: usize) -> (Self, Self::Connection);
-    /// Returns the URL for the sandbox of this number.
-    async fn url_of(&self, sandbox: usize) -> String;
-    fn port(&self) -> u16;
+    /// Returns the URL for the sandbox of this number, at the server's port or a proxy's.
+    async fn url_of(&self, sandbox: usize, port: u16) -> String;
+    /// Returns the URL for an application beside the function.
+    fn url_of_another(&self) -> String;
+    fn address(&self) -> SocketAddr;
     /// Returns the function's sessions: the name of the sandbox and the session's id.
     async fn sessions(watcher: &mut Self::Connection) -> Vec<(String, i64)>;
 }
@@ -33,16 +37,21 @@ impl Scarce for Postgres {
         (server, watcher.expect("the superuser can connect"))
     }
 
-    async fn url_of(&self, _: usize) -> String {
-        self.url()
+    async fn url_of(&self, _: usize, port: u16) -> String {
+        self.url_at(port)
     }
 
-    fn port(&self) -> u16 {
-        self.addr().port()
+    fn url_of_another(&self) -> String {
+        self.url() + "?application_name=another"
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.addr()
     }
 
     async fn sessions(watcher: &mut PgConnection) -> Vec<(String, i64)> {
-        let sql = "select application_name, pid::int8 from pg_stat_activity where usename = 'app'";
+        let sql = "select application_name, pid::int8 from pg_stat_activity \
+                   where usename = 'app' and application_name <> 'another'";
         let sessions = sqlx::query_as(sql).fetch_all(watcher).await;
         sessions.expect("the administrator can list the sessions")
     }
@@ -63,21 +72,26 @@ impl Scarce for Mariadb {
     }
 
     /// A session in MariaDB has no name, so each sandbox has its own user.
-    async fn url_of(&self, sandbox: usize) -> String {
+    async fn url_of(&self, sandbox: usize, port: u16) -> String {
         let user = format!("app{sandbox}");
         let create = format!("create user if not exists {user}@'%' identified by '{PASSWORD}'");
         self.execute(&create).await;
         self.execute(&format!("grant all on app.* to {user}@'%'"))
             .await;
-        with_user(&self.url(), &user)
+        with_user(&self.url_at(port), &user)
     }
 
-    fn port(&self) -> u16 {
-        self.addr().port()
+    fn url_of_another(&self) -> String {
+        self.url()
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.addr()
     }
 
     async fn sessions(watcher: &mut MySqlConnection) -> Vec<(String, i64)> {
-        let sql = "select user, id from information_schema.processlist where user like 'app%'";
+        let sql =
+            "select user, id from information_schema.processlist where user rlike '^app[0-9]'";
         let sessions = sqlx::query_as(sql).fetch_all(watcher).await;
         sessions.expect("the administrator can list the sessions")
     }
