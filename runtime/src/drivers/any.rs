@@ -210,7 +210,8 @@ impl Driver for Any {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
-                super::postgres::server_load::<Self>(connection, source, least_idle).await
+                // A connection of this driver begins without a limit.
+                super::postgres::server_load::<Self>(connection, source, least_idle, "''").await
             }
             #[cfg(feature = "mysql")]
             "MySQL" => super::mysql::server_load::<Self>(connection, source, least_idle).await,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Driver, error, target};
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
+use crate::telemetry::events;
 
 /// Asks for the server's load. Returns `None` behind a pooler, which multiplexes by itself, and if
 /// the server rejects the question.
@@ -19,13 +20,24 @@ pub(super) async fn ask<DB: Driver>(
     match DB::server_load(connection, source, least_idle).await {
         // A handler that succeeded has left a transaction behind that had failed.
         Err(error) if error::has_code(&error, "25P02") => Err(Error::broken(error)),
-        Err(error) if error::is_rejection(&error) => Ok(None),
-        Err(sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. }) => Ok(None),
+        Err(error) if error::is_rejection(&error) || is_not_reported(&error) => {
+            events::load_unknown(&error);
+            Ok(None)
+        }
         // Some compatible servers report no limit, or count nothing.
         Ok(load) if load.limit == 0 || load.connections == 0 => Ok(None),
         Ok(load) => Ok(Some(load)),
         Err(error) => Err(Error::broken(error)),
     }
+}
+
+/// Returns `true` for an answer without the rows of a load query, as of a compatible server.
+fn is_not_reported(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{ColumnDecode, ColumnIndexOutOfBounds, RowNotFound};
+    matches!(
+        error,
+        RowNotFound | ColumnDecode { .. } | ColumnIndexOutOfBounds { .. }
+    )
 }
 
 /// The limits of the server for the idle time of a session, by its load.

@@ -196,7 +196,10 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     let longest = Duration::from_secs(MOST_IDLE_SECONDS);
-    let most = source.idle_session_timeout.map(|most| most.min(longest));
+    let most = source
+        .idle_session_timeout
+        .filter(|_| !source.sets_on_connect("wait_timeout"))
+        .map(|most| most.min(longest));
     let idle = IdleLimits::new(least_idle, most, Duration::from_secs(1));
     let sql = match idle {
         Some(_) => format!("{LOAD};\n{IDLE_LIMIT}"),
@@ -323,8 +326,7 @@ pub(super) async fn inspect<DB: Driver>(
     source: &Source,
 ) -> Result<bool, sqlx::Error> {
     // A source may turn autocommit off itself.
-    let on_connect = source.on_connect.unwrap_or_default().to_ascii_lowercase();
-    let expect = if on_connect.contains("autocommit") {
+    let expect = if source.sets_on_connect("autocommit") {
         "select 0"
     } else {
         EXPECT_AUTOCOMMIT

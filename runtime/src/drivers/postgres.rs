@@ -194,16 +194,18 @@ impl Driver for Postgres {
         source: &Source,
         least_idle: Duration,
     ) -> Result<ServerLoad, sqlx::Error> {
-        server_load::<Self>(connection, source, least_idle).await
+        // Zero is no limit: the handler has turned it off.
+        server_load::<Self>(connection, source, least_idle, "'0'").await
     }
 }
 
 /// Runs the load query, for this driver and for `AnyConnection`. It leaves an idle limit that the
-/// URL sets.
+/// URL or `on_connect` sets, and one of the value `unset`.
 pub(super) async fn server_load<DB>(
     connection: &mut DB::Connection,
     source: &Source,
     least_idle: Duration,
+    unset: &str,
 ) -> Result<ServerLoad, sqlx::Error>
 where
     DB: Driver,
@@ -214,10 +216,12 @@ where
     let is_ours = source.url().is_ok_and(|url| {
         let options = PgConnectOptions::from_str(&url);
         options.is_ok_and(|options| !sets_idle_limit(&options))
-    });
+    }) && !source.sets_on_connect(IDLE_LIMIT);
     let most = source.idle_session_timeout.filter(|_| is_ours);
     let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
-    let query = sqlx::raw_sql(AssertSqlSafe(load::sql(LOAD, source, idle)));
+    let query = sqlx::raw_sql(AssertSqlSafe(
+        load::sql(LOAD, source, idle).replace(":unset", unset),
+    ));
     // Reads the answer to its end, which fetching one row would not.
     let answer = query.fetch_all(connection).await?;
     let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;

@@ -413,6 +413,13 @@ impl Source {
         self.url().is_ok_and(in_memory)
     }
 
+    /// Returns `true` if the SQL of [`on_connect`](Self::on_connect) names a setting.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn sets_on_connect(&self, setting: &str) -> bool {
+        let sql = self.on_connect.unwrap_or_default();
+        sql.to_ascii_lowercase().contains(setting)
+    }
+
     /// Returns `true` if an async function provides the credentials.
     pub(crate) fn has_credentials(&self) -> bool {
         self.credentials.is_some()

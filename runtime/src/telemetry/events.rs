@@ -54,6 +54,12 @@ pub(crate) fn load(connections: u64, limit: u64, took: Duration) {
     tracing::debug!(target: "reuse_db", connections, limit, ?took, "load");
 }
 
+/// The server rejected a load query, or does not report its load.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn load_unknown(error: &dyn Display) {
+    tracing::debug!(target: "reuse_db", %error, "load unknown");
+}
+
 /// The server is nearly full, and this sandbox closes idle connections.
 pub(crate) fn load_shed(connections: usize) {
     tracing::debug!(target: "reuse_db", connections, "load shed");

@@ -3,22 +3,22 @@ with sessions as materialized (
     from pg_catalog.pg_stat_activity
     where usesysid is not null and datid is not null
         and coalesce(backend_type, 'client backend') operator(pg_catalog.=) 'client backend'
+), own as (
+    select usesysid as role, datid as database, backend_start as started
+    from sessions
+    where pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
 ), counted as (
     select
         pg_catalog.count(*) as of_server,
-        pg_catalog.count(*) filter (where usesysid operator(pg_catalog.=) own.usesysid) as of_role,
-        pg_catalog.count(*) filter (where datid operator(pg_catalog.=) own.datid) as of_database,
-        pg_catalog.count(*) filter (where backend_start operator(pg_catalog.>) own.started)
-            as newer,
-        (select rolconnlimit from pg_catalog.pg_roles where oid operator(pg_catalog.=) own.usesysid)
+        pg_catalog.count(*) filter (where usesysid operator(pg_catalog.=) role) as of_role,
+        pg_catalog.count(*) filter (where datid operator(pg_catalog.=) database) as of_database,
+        pg_catalog.count(*) filter (where backend_start operator(pg_catalog.>) started) as newer,
+        (select rolconnlimit from pg_catalog.pg_roles where oid operator(pg_catalog.=) role)
             as role_limit,
-        (select datconnlimit from pg_catalog.pg_database where oid operator(pg_catalog.=) own.datid)
+        (select datconnlimit from pg_catalog.pg_database where oid operator(pg_catalog.=) database)
             as database_limit
-    from sessions cross join (
-        select usesysid, datid, backend_start as started
-        from sessions where pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
-    ) own
-    group by own.usesysid, own.datid
+    from sessions cross join own
+    group by role, database
 ), nearest as (
     select newer, connections, most::pg_catalog.int8 as most,
         most::pg_catalog.int8 operator(pg_catalog.*) :percent operator(pg_catalog./) 100
@@ -41,7 +41,8 @@ with sessions as materialized (
 )
 select connections, most, newer,
     case when :sets_idle_limit
-        and pg_catalog.current_setting('idle_session_timeout', true) is not null
+        and pg_catalog.current_setting('idle_session_timeout', true)
+            operator(pg_catalog.<>) :unset
     then pg_catalog.set_config('idle_session_timeout', (
         :least_idle::pg_catalog.int8 operator(pg_catalog.+) pg_catalog.floor(
             :idle_range::pg_catalog.float8 operator(pg_catalog.*) least(1::pg_catalog.float8,
