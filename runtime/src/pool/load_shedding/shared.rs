@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use tokio::sync::Mutex as AsyncMutex;
+
 use super::{Policy, Standing, Verdict, answer, least_idle, report_shed};
 use crate::clock::Timestamp;
 use crate::connect::Connect;
@@ -19,6 +21,8 @@ pub(in crate::pool) struct Shedding {
     found_full: bool,
     /// The newly opened connections.
     new: usize,
+    /// Locked by the work on the idle connections, which takes them out for a moment.
+    turn: Arc<AsyncMutex<()>>,
 }
 
 impl Shedding {
@@ -28,6 +32,7 @@ impl Shedding {
             opened: Timestamp::now(),
             found_full,
             new: 0,
+            turn: Arc::default(),
         }
     }
 
@@ -61,7 +66,8 @@ impl Shedding {
 
     /// Returns the number of connections to close after an answer, of `idle` ones.
     fn answered(&mut self, answer: Result<Option<ServerLoad>, String>, idle: usize) -> usize {
-        let new = self.take_new().min(idle);
+        let new = self.new.min(idle);
+        self.new -= new;
         let age = Timestamp::now().since(self.opened);
         let mut policy = self.policy.lock();
         match answer {
@@ -89,6 +95,14 @@ impl Shedding {
             std::mem::take(&mut self.new)
         }
     }
+
+    /// Leaves the connections that were in use to the next release, of those that were `taken`.
+    fn leave(&mut self, taken: usize, closed: usize) {
+        match taken {
+            usize::MAX => self.found_full = true,
+            _ => self.new += taken.saturating_sub(closed),
+        }
+    }
 }
 
 /// Inspects a shared value's idle connections if `inspects` is true, and closes those for which the
@@ -105,6 +119,14 @@ pub(in crate::pool) async fn tend<S: Connect>(
     let Some(driver) = S::DRIVER else {
         return;
     };
+    let turn = Arc::clone(&usage.lock().shedding.turn);
+    let _turn = turn.lock().await;
+    let idle = |value: Arc<S>| (driver.idle_connections)(&value);
+    let idle = || value.upgrade().map_or(0, idle);
+    if idle() == 0 {
+        // Those in use are left to their release.
+        return;
+    }
     let verdict = usage.lock().shedding.decide();
     let asks = verdict == Verdict::Ask;
     let work = |value: Arc<S>| {
@@ -117,9 +139,7 @@ pub(in crate::pool) async fn tend<S: Connect>(
     let closes = match verdict {
         Verdict::Ask => {
             let answer = answer(source.check_timeout * 2, work, counters).await;
-            let idle = |value: Arc<S>| (driver.idle_connections)(&value);
-            let idle = value.upgrade().map_or(0, idle);
-            usage.lock().shedding.answered(answer, idle)
+            usage.lock().shedding.answered(answer, idle())
         }
         Verdict::Keep | Verdict::Close => {
             if inspects {
@@ -135,7 +155,10 @@ pub(in crate::pool) async fn tend<S: Connect>(
     };
     let (closed, left) = closing.await;
     report_shed(closed, counters);
+    let mut usage = usage.lock();
     if left == 0 {
-        usage.lock().is_discarded = true;
+        usage.is_discarded = true;
+    } else if verdict == Verdict::Close {
+        usage.shedding.leave(closes, closed);
     }
 }
