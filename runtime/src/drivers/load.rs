@@ -14,13 +14,18 @@ pub(super) async fn ask<DB: Driver>(
     source: &Source,
     least_idle: Duration,
 ) -> Result<Option<ServerLoad>, Error> {
-    if target::is_proxy(source) {
+    if source.pooler.is_some() || target::is_proxy(source) {
         return Ok(None);
     }
     match DB::server_load(connection, source, least_idle).await {
         // A handler that succeeded has left a transaction behind that had failed.
         Err(error) if error::has_code(&error, "25P02") => Err(Error::broken(error)),
-        Err(error) if error::is_rejection(&error) || is_not_reported(&error) => {
+        // 57014: the query took longer than the session's `statement_timeout`.
+        Err(error)
+            if error::is_rejection(&error)
+                || error::has_code(&error, "57014")
+                || is_not_reported(&error) =>
+        {
             events::load_unknown(&error);
             Ok(None)
         }
