@@ -4,6 +4,7 @@
 //! `/lease-tx`. Each line of the body is a statement, or `sleep` and milliseconds. A line that
 //! begins with `raw ` is not prepared, `nested ` runs in a transaction of its own within, and
 //! `int 7 ` or `text 7 ` binds a value. `/pool-begun` holds a transaction of the pool meanwhile.
+//! `/conn-twice` and `/pool-twice` call a handler two times.
 //!
 //! | parameter | selects |
 //! |---|---|
@@ -20,7 +21,9 @@
 
 mod script;
 
-use reuse_db::{BoxError, Credentials};
+use std::time::Duration;
+
+use reuse_db::{BoxError, Credentials, LoadShedding};
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
 
@@ -117,6 +120,14 @@ macro_rules! forms {
                             "/tx" => tx(request).await,
                             "/pool" => pool(request).await,
                             "/pool-begun" => pool_begun(request).await,
+                            "/conn-twice" => {
+                                conn(request.clone()).await?;
+                                conn(request).await
+                            }
+                            "/pool-twice" => {
+                                pool(request.clone()).await?;
+                                pool(request).await
+                            }
                             "/lease" => lease(request).await,
                             "/lease-tx" => lease_tx(request).await,
                             path => Err(format!("no route {path}").into()),
@@ -160,7 +171,15 @@ sources! {
     app_path = Source::env("DATABASE_URL").on_connect("set search_path to app2");
     narrow = Source::env("DATABASE_URL").max_connections(1).connect_timeout(std::time::Duration::from_secs(1));
     hasty = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(3));
+    brisk = Source::env("DATABASE_URL").load_shedding(crate::BRISK);
+    shedding = Source::env("DATABASE_URL").load_shedding(crate::BRISK.threshold_percent(50));
+    off = Source::env("DATABASE_URL").load_shedding(reuse_db::LoadShedding::off());
+    idle_100 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(100));
+    idle_zero = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::ZERO);
 }
+
+/// A kept connection asks for the load as often as the size of the fleet allows.
+const BRISK: LoadShedding = LoadShedding::new().interval(Duration::ZERO);
 
 /// Returns the password from a file, which a test changes.
 async fn secret() -> Result<Credentials, BoxError> {

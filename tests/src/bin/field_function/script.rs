@@ -62,6 +62,8 @@ impl Script {
                 "opened": stats.opened, "reused": stats.reused, "checked": stats.checked,
                 "stale": stats.stale, "discarded": stats.discarded, "closed": stats.closed,
                 "unavailable": stats.unavailable, "retried": stats.retried,
+                "inspected": stats.inspected, "load_queries": stats.load_queries,
+                "shed": stats.shed,
             },
         });
         let response = Response::builder().status(status);

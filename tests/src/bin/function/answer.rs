@@ -76,5 +76,6 @@ fn stats() -> Value {
         "checked": stats.checked, "inspected": stats.inspected, "stale": stats.stale,
         "discarded": stats.discarded, "closed": stats.closed,
         "unavailable": stats.unavailable, "retried": stats.retried,
+        "load_queries": stats.load_queries, "shed": stats.shed,
     })
 }
