@@ -12,7 +12,7 @@ pub(super) use self::policy::{Policy, Standing};
 use self::policy::{ToClose, Verdict};
 pub(super) use self::shared::{Shedding, tend};
 use super::release::Returning;
-use super::{CheckedOut, Pool};
+use super::{CheckedOut, Pool, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::Connect;
 use crate::environment;
@@ -36,10 +36,16 @@ impl<C: Connect> Pool<C> {
         if !self.state().policy.concerns(standing) {
             return;
         }
-        let (pool, response) = (Arc::clone(self), invocation::responded());
+        let unasked = Unasked {
+            pool: Arc::clone(self),
+            counters,
+            is_done: false,
+        };
+        let response = invocation::responded();
         background::spawn(async move {
             response.await;
-            pool.shed_load(counters).await;
+            Arc::clone(&unasked.pool).shed_load(counters).await;
+            unasked.finish();
         });
     }
 
@@ -147,6 +153,38 @@ pub(super) fn report_shed(connections: usize, counters: &Counters) {
     if connections > 0 {
         events::load_shed(connections);
         counters.add_many(Count::Shed, connections as u64);
+    }
+}
+
+/// The newly opened connections that are idle. If no time was left to ask for the server's load,
+/// they are dropped, because they must not be frozen.
+struct Unasked<C: Connect> {
+    pool: Arc<Pool<C>>,
+    counters: &'static Counters,
+    is_done: bool,
+}
+
+impl<C: Connect> Unasked<C> {
+    fn finish(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl<C: Connect> Drop for Unasked<C> {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let dropped = self.pool.take_idle(usize::MAX, |state| {
+            let mut idle = state.idle.iter();
+            idle.position(|idle| idle.standing != Standing::Kept)
+        });
+        for _ in &dropped {
+            report_discarded(
+                "no time was left to ask for the server's load",
+                self.counters,
+            );
+        }
     }
 }
 
