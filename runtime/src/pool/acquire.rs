@@ -77,6 +77,7 @@ impl<C: Connect> Pool<C> {
             }
             None => {
                 self.keep_another();
+                self.let_others_connect(end).await;
                 let new = retry::open(&self.source, end, counters).await?;
                 let standing = Standing::of_new(new.found_full);
                 (

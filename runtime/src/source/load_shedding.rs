@@ -58,7 +58,7 @@ impl LoadShedding {
     ///
     /// The time is a quarter of it when the server is at the threshold, and grows to its double
     /// when the server is empty. It is longer where many connections are open: all sandboxes
-    /// together ask at most about eight times a second.
+    /// together ask about six times a second, besides the first load query of each new sandbox.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;

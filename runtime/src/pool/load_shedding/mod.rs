@@ -8,6 +8,8 @@ mod shared;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
 pub(super) use self::policy::{Policy, Standing};
 use self::policy::{ToClose, Verdict};
 pub(super) use self::shared::{Shedding, tend};
@@ -47,6 +49,16 @@ impl<C: Connect> Pool<C> {
             Arc::clone(&unasked.pool).shed_load(counters).await;
             unasked.finish();
         });
+    }
+
+    /// Waits before opening a connection if others may wait for the slot that this sandbox has
+    /// just freed.
+    pub(super) async fn let_others_connect(&self, end: Instant) {
+        let longest = self.state().policy.courtesy();
+        if !longest.is_zero() {
+            let left = end.saturating_duration_since(Instant::now());
+            sleep(longest.min(left / 4).mul_f64(random::unit())).await;
+        }
     }
 
     /// Closes idle connections if the server has no room for them.

@@ -8,10 +8,23 @@ use crate::source::{LoadShedding, ServerLoad};
 
 /// The load queries a second that all kept connections of a server send together, and all newly
 /// opened ones of sandboxes that have asked before.
-const QUERIES_PER_SECOND: f64 = 8.0;
+const QUERIES_PER_SECOND: f64 = 3.0;
 
 /// The largest probability of a load query while the last answer was a full server.
 const ASK_AGAIN: f64 = 0.25;
+
+/// The largest probability of a load query at the first new connection after a full server. It
+/// doubles with each new connection that did not find the server full.
+const ASK_AFTER_FULL: f64 = 0.02;
+
+/// The time for which a fleet is expected to grow on, in seconds.
+const GROWTH: f64 = 10.0;
+
+/// The longest pause of a sandbox that could take the slot that it has just freed.
+const COURTESY: Duration = Duration::from_millis(50);
+
+/// The time for which the courtesy lasts.
+const COURTESY_FOR: Duration = Duration::from_secs(1);
 
 /// The time without load queries after the server has rejected one.
 const PAUSE_AFTER_REJECTION: Duration = Duration::from_secs(60 * 60);
@@ -65,6 +78,10 @@ struct Known {
     pause: Duration,
     /// The probability with which a newly opened connection asks.
     ask: f64,
+    /// The probability that `ask` returns to after a full server.
+    usual_ask: f64,
+    /// The last time at which all connections were taken.
+    none_left: Option<Timestamp>,
 }
 
 /// The connections to close after an answer.
@@ -110,7 +127,10 @@ impl Policy {
             (Standing::New, Some(known)) if random < known.ask || (is_due && !known.is_full) => {
                 Verdict::Ask
             }
-            (Standing::New, Some(known)) if known.is_full => Verdict::Close,
+            (Standing::New, Some(known)) if known.is_full => {
+                known.ask = (2.0 * known.ask).min(known.usual_ask);
+                Verdict::Close
+            }
             (_, Some(known)) if is_due => {
                 // Others that are released until the answer need not ask.
                 known.at = Timestamp::now();
@@ -139,13 +159,17 @@ impl Policy {
         let ask = QUERIES_PER_SECOND / opened_per_second;
         let interval = self.settings.interval.min(MAX_WAIT).as_secs_f64();
         let pause = interval * (0.25 + 1.75 * load.room(self.settings));
-        let pause = pause.max(load.connections as f64 / QUERIES_PER_SECOND);
-        let pause = Duration::try_from_secs_f64(pause * (0.75 + 0.5 * random()));
+        let expected = load.connections as f64 + GROWTH * opened_per_second;
+        let pause = pause.max(expected.min(load.limit as f64) / QUERIES_PER_SECOND);
+        let pause = Duration::try_from_secs_f64(pause * (0.5 + random()));
+        let ask = if is_full { ask.min(ASK_AGAIN) } else { ask };
         self.last = Some(Known {
             at: Timestamp::now(),
             is_full,
             pause: pause.unwrap_or(MAX_WAIT),
-            ask: if is_full { ask.min(ASK_AGAIN) } else { ask },
+            ask,
+            usual_ask: ask,
+            none_left: (load.connections >= load.limit).then(Timestamp::now),
         });
         let new = new.min(excess);
         let shortage = load.shortage(self.settings);
@@ -172,6 +196,8 @@ impl Policy {
             is_full: false,
             pause,
             ask: 0.0,
+            usual_ask: 0.0,
+            none_left: None,
         });
     }
 
@@ -182,9 +208,27 @@ impl Policy {
             is_full: true,
             pause: self.settings.interval,
             ask: ASK_AGAIN,
+            usual_ask: ASK_AGAIN,
+            none_left: None,
         });
         known.is_full = true;
-        known.ask = known.ask.min(ASK_AGAIN);
+        known.none_left = Some(Timestamp::now());
+        known.usual_ask = known.usual_ask.min(ASK_AGAIN);
+        known.ask = known.ask.min(ASK_AFTER_FULL);
+    }
+
+    /// Returns the longest pause before the first attempt to open a connection.
+    ///
+    /// Sandboxes that wait for a slot try again after pauses of many milliseconds. A sandbox that
+    /// has just closed its connection at a full server, and is invoked at once, would always take
+    /// its old slot again.
+    pub(in crate::pool) fn courtesy(&self) -> Duration {
+        let none_left = self.last.as_ref().and_then(|known| known.none_left);
+        if none_left.is_some_and(|then| Timestamp::now().since(then) < COURTESY_FOR) {
+            COURTESY
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Returns `true` if a kept connection must ask.
@@ -270,7 +314,7 @@ mod tests {
     fn after_a_full_server_most_new_connections_are_closed_unasked() {
         let mut policy = answered(17);
         assert_eq!(policy.decide(Standing::New, 0.9), Verdict::Close);
-        assert_eq!(policy.decide(Standing::New, 0.1), Verdict::Ask);
+        assert_eq!(policy.decide(Standing::New, 0.05), Verdict::Ask);
     }
 
     /// A thousand connections are opened in a second.
@@ -282,8 +326,8 @@ mod tests {
             ..load(17)
         };
         policy.answer(busy, AGE, (1, 0), || 0.5);
-        assert_eq!(policy.decide(Standing::New, 0.009), Verdict::Close);
-        assert_eq!(policy.decide(Standing::New, 0.007), Verdict::Ask);
+        assert_eq!(policy.decide(Standing::New, 0.004), Verdict::Close);
+        assert_eq!(policy.decide(Standing::New, 0.002), Verdict::Ask);
     }
 
     #[test]
@@ -293,8 +337,56 @@ mod tests {
             mock::advance_wall(Duration::from_secs(seconds));
             policy.concerns(Standing::Kept)
         };
-        assert_eq!([1, 2].map(|seconds| asks_after(13, seconds)), [false, true]);
-        assert_eq!([4, 11].map(|seconds| asks_after(1, seconds)), [false, true]);
+        assert_eq!([5, 6].map(|seconds| asks_after(13, seconds)), [false, true]);
+        assert_eq!([9, 10].map(|seconds| asks_after(1, seconds)), [false, true]);
+    }
+
+    /// The growth of the fleet is expected, so that its early sandboxes do not ask in a rush.
+    #[test]
+    fn a_kept_connection_asks_later_while_a_fleet_grows() {
+        let asks_after = |newer, seconds| {
+            let mut policy = Policy::new(LoadShedding::new());
+            let load = ServerLoad {
+                connections: 10,
+                limit: 1_000,
+                newer,
+            };
+            policy.answer(load, Duration::from_secs(1), (1, 0), || 0.5);
+            mock::advance_wall(Duration::from_secs(seconds));
+            policy.concerns(Standing::Kept)
+        };
+        assert_eq!([9, 11].map(|seconds| asks_after(0, seconds)), [false, true]);
+        assert_eq!(
+            [36, 37].map(|seconds| asks_after(9, seconds)),
+            [false, true]
+        );
+    }
+
+    #[test]
+    fn a_sandbox_that_met_a_full_server_lets_others_take_its_slot() {
+        let mut policy = Policy::new(LoadShedding::new());
+        assert_eq!(policy.courtesy(), Duration::ZERO);
+        for answers in [false, true] {
+            if answers {
+                policy.answer(load(17), AGE, (1, 0), || 0.5);
+            } else {
+                policy.decide(Standing::FoundFull, 0.0);
+            }
+            assert_eq!(policy.courtesy(), COURTESY);
+            mock::advance_wall(Duration::from_secs(1));
+            assert_eq!(policy.courtesy(), Duration::ZERO);
+        }
+        policy.answer(load(16), AGE, (1, 0), || 0.5);
+        assert_eq!(policy.courtesy(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_sandbox_asks_more_and_more_often_after_a_full_server() {
+        let mut policy = Policy::new(LoadShedding::new());
+        policy.decide(Standing::FoundFull, 0.0);
+        assert_eq!(policy.decide(Standing::New, 0.03), Verdict::Close);
+        assert_eq!(policy.decide(Standing::New, 0.05), Verdict::Close);
+        assert_eq!(policy.decide(Standing::New, 0.05), Verdict::Ask);
     }
 
     #[test]

@@ -89,9 +89,28 @@ async fn a_kept_connection_is_closed_once_the_server_is_full() {
     set(|fake| fake.connections = FULL);
     released(&bench).await;
     bench.assert_quiet(1);
-    mock::advance_wall(Duration::from_secs(2));
+    mock::advance_wall(Duration::from_secs(6));
     released(&bench).await;
     bench.assert_quiet(0);
+}
+
+/// Others wait for the slot. A sandbox that is invoked at once would always take it again.
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_that_met_a_full_server_lets_others_take_its_slot() {
+    let bench = Bench::new(SOURCE);
+    set(|fake| fake.connections = FULL);
+    let mut waited = Duration::ZERO;
+    for _ in 0..20 {
+        released(&bench).await;
+        let begun = tokio::time::Instant::now();
+        let leased = bench.leased().await;
+        waited += begun.elapsed();
+        leased.release(Outcome::Success);
+        settled().await;
+    }
+    let average = waited / 20;
+    let expected = Duration::from_millis(10)..Duration::from_millis(50);
+    assert!(expected.contains(&average), "{average:?}");
 }
 
 #[tokio::test(start_paused = true)]
