@@ -4,6 +4,8 @@
 
 mod policy;
 mod shared;
+#[cfg(test)]
+mod simulation;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,33 @@
+//! The fleets to simulate.
+
+use super::fleet::Fleet;
+use super::report::Report;
+use super::traffic::Traffic;
+use super::waiting::Rule;
+
+/// A fleet, its traffic, and its server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scenario {
+    pub(super) sandboxes: usize,
+    pub(super) slots: usize,
+    pub(super) traffic: Traffic,
+    pub(super) rule: Rule,
+    /// The slots that others hold in the first half of the time.
+    pub(super) held: usize,
+}
+
+impl Scenario {
+    pub(super) fn new(sandboxes: usize, slots: usize, traffic: Traffic) -> Self {
+        Self {
+            sandboxes,
+            slots,
+            traffic,
+            rule: Rule::DEFAULT,
+            held: 0,
+        }
+    }
+
+    pub(super) fn simulate(self) -> Report {
+        Fleet::new(self).run()
+    }
+}
