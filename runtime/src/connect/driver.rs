@@ -87,7 +87,7 @@ pub(crate) trait DriverConnect: Connect {
         _source: &Source,
         _inspects: bool,
         _least_idle: Option<Duration>,
-    ) -> Answer<'static, Option<ServerLoad>> {
+    ) -> SharedAnswer {
         Box::pin(std::future::ready(Ok(None)))
     }
 
@@ -143,12 +143,15 @@ pub struct Driver<C> {
         for<'a> fn(&'a mut C, &'a Source, Duration) -> Answer<'a, Option<ServerLoad>>,
     pub(crate) take_opened: fn(&C, &Source) -> usize,
     pub(crate) idle_connections: fn(&C) -> usize,
-    pub(crate) tend: fn(&C, &Source, bool, Option<Duration>) -> Answer<'static, Option<ServerLoad>>,
+    pub(crate) tend: fn(&C, &Source, bool, Option<Duration>) -> SharedAnswer,
     pub(crate) close_idle: fn(&C, &Source, usize) -> BoxFuture<'static, (usize, usize)>,
     pub(crate) clear: fn(&mut C) -> Answer<'_, ()>,
     pub(crate) recover: fn(&C, &Source, Cure) -> BoxFuture<'static, ()>,
     pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> Answer<'a, ()>,
 }
+
+/// The answer to a load query on a connection of a shared value.
+type SharedAnswer = Answer<'static, Option<ServerLoad>>;
 
 /// A future that resolves to `T` or an error.
 pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, Error>>;

@@ -36,7 +36,7 @@ const NO_ANSWER: &str = "no answer in time";
 const LONGEST_AT_FULL: Duration = Duration::from_millis(500);
 
 /// The shortest time that is worth a last attempt.
-const LAST_ATTEMPT: Duration = Duration::from_millis(20);
+pub(crate) const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 
 /// A connection that was opened.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub(crate) async fn open<C: Connect>(
                 // After an explicit error another address is no worse than this one.
                 attempt.address_index += usize::from(used_address && !has_timed_out);
                 if error.is_full() {
-                    pause_at_full(attempt.previous, source, left)
+                    random_part_of(longest_pause_at_full(attempt.previous, source, left))
                 } else {
                     jitter(attempt.previous, source)
                 }
@@ -270,14 +270,14 @@ pub(super) fn jitter(previous: u32, source: &Source) -> Duration {
     random_part_of(longest.min(source.retry_cap).min(deadline::MAX_WAIT))
 }
 
-/// Returns a random pause before the next attempt at a slot of a full server.
+/// Returns the longest pause before the next attempt at a slot of a full server.
 ///
 /// Slots become free every few milliseconds. A sandbox tries the more often the less time it has
 /// left, so that those that have waited for longest get one, and newcomers do not pass them.
-fn pause_at_full(previous: u32, source: &Source, left: Duration) -> Duration {
+pub(crate) fn longest_pause_at_full(previous: u32, source: &Source, left: Duration) -> Duration {
     let longest = source.retry_base.saturating_mul(1 << previous.min(16));
     let most = (left / 4).min(LONGEST_AT_FULL).max(source.retry_base);
-    random_part_of(longest.min(most).min(source.retry_cap))
+    longest.min(most).min(source.retry_cap)
 }
 
 /// Returns a random part of `longest`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use super::load_shedding::pause_first;
 use super::{CheckedOut, Failures, Idle, Pool, Standing, is_too_old, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
@@ -77,7 +78,8 @@ impl<C: Connect> Pool<C> {
             }
             None => {
                 self.keep_another();
-                self.let_others_connect(end).await;
+                let pause = self.state().policy.first_pause();
+                pause_first(pause, end).await;
                 let new = retry::open(&self.source, end, counters).await?;
                 let standing = Standing::of_new(new.found_full);
                 (

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::close::close;
 use super::failures::Failures;
 use super::inspect::InspectionSchedule;
-use super::load_shedding::{Policy, Shedding, tend};
+use super::load_shedding::{Policy, Shedding, pause_first, tend};
 use super::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
@@ -277,6 +277,8 @@ impl<S: Connect + Sync> SharedValue<S> {
             return Ok(lease);
         }
         let now = Timestamp::now();
+        let pause = self.policy.lock().first_pause();
+        pause_first(pause, end).await;
         let new = retry::open::<S>(&self.source, end, counters).await?;
         let shedding = Shedding::new(Arc::clone(&self.policy), new.found_full);
         let value = Arc::new(new.connection);

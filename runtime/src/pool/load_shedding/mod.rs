@@ -53,16 +53,6 @@ impl<C: Connect> Pool<C> {
         });
     }
 
-    /// Waits before opening a connection if others may wait for the slot that this sandbox has
-    /// just freed.
-    pub(super) async fn let_others_connect(&self, end: Instant) {
-        let longest = self.state().policy.courtesy();
-        if !longest.is_zero() {
-            let left = end.saturating_duration_since(Instant::now());
-            sleep(longest.min(left / 4).mul_f64(random::unit())).await;
-        }
-    }
-
     /// Closes idle connections if the server has no room for them.
     pub(super) async fn shed_load(self: Arc<Self>, counters: &'static Counters) {
         // The released connection may be returning.
@@ -74,8 +64,10 @@ impl<C: Connect> Pool<C> {
         }
         let standing = if self.has_idle(Standing::New) {
             Standing::New
-        } else {
+        } else if self.has_idle(Standing::Kept) {
             Standing::Kept
+        } else {
+            return;
         };
         let verdict = self.state().policy.decide(standing, random::unit());
         match verdict {
@@ -199,6 +191,15 @@ impl<C: Connect> Drop for Unasked<C> {
                 self.counters,
             );
         }
+    }
+}
+
+/// Waits before the first attempt to connect, for a random part of `longest`. See
+/// [`Policy::first_pause`].
+pub(super) async fn pause_first(longest: Duration, end: Instant) {
+    if !longest.is_zero() {
+        let left = end.saturating_duration_since(Instant::now());
+        sleep(longest.min(left / 4).mul_f64(random::unit())).await;
     }
 }
 

@@ -20,11 +20,12 @@ const ASK_AFTER_FULL: f64 = 0.02;
 /// The time for which a fleet is expected to grow on, in seconds.
 const GROWTH: f64 = 10.0;
 
-/// The longest pause of a sandbox that could take the slot that it has just freed.
-const COURTESY: Duration = Duration::from_millis(50);
+/// The longest pause before the first attempt to connect of a sandbox that met a full server a
+/// moment ago.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The time for which the courtesy lasts.
-const COURTESY_FOR: Duration = Duration::from_secs(1);
+/// The length of that moment.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// The time without load queries after the server has rejected one.
 const PAUSE_AFTER_REJECTION: Duration = Duration::from_secs(60 * 60);
@@ -222,10 +223,10 @@ impl Policy {
     /// Sandboxes that wait for a slot try again after pauses of many milliseconds. A sandbox that
     /// has just closed its connection at a full server, and is invoked at once, would always take
     /// its old slot again.
-    pub(in crate::pool) fn courtesy(&self) -> Duration {
+    pub(in crate::pool) fn first_pause(&self) -> Duration {
         let none_left = self.last.as_ref().and_then(|known| known.none_left);
-        if none_left.is_some_and(|then| Timestamp::now().since(then) < COURTESY_FOR) {
-            COURTESY
+        if none_left.is_some_and(|then| Timestamp::now().since(then) < MOMENT) {
+            FIRST_PAUSE
         } else {
             Duration::ZERO
         }
@@ -365,19 +366,19 @@ mod tests {
     #[test]
     fn a_sandbox_that_met_a_full_server_lets_others_take_its_slot() {
         let mut policy = Policy::new(LoadShedding::new());
-        assert_eq!(policy.courtesy(), Duration::ZERO);
+        assert_eq!(policy.first_pause(), Duration::ZERO);
         for answers in [false, true] {
             if answers {
                 policy.answer(load(17), AGE, (1, 0), || 0.5);
             } else {
                 policy.decide(Standing::FoundFull, 0.0);
             }
-            assert_eq!(policy.courtesy(), COURTESY);
+            assert_eq!(policy.first_pause(), FIRST_PAUSE);
             mock::advance_wall(Duration::from_secs(1));
-            assert_eq!(policy.courtesy(), Duration::ZERO);
+            assert_eq!(policy.first_pause(), Duration::ZERO);
         }
         policy.answer(load(16), AGE, (1, 0), || 0.5);
-        assert_eq!(policy.courtesy(), Duration::ZERO);
+        assert_eq!(policy.first_pause(), Duration::ZERO);
     }
 
     #[test]

@@ -120,12 +120,8 @@ impl Fleet {
             connection.idle_since = None;
             return self.schedule(traffic.statement(), index, Event::Respond);
         }
-        if self.scenario.rule.is_courteous {
-            let pause = self.random.part_of(sandbox.policy.courtesy());
-            self.schedule(pause, index, Event::Attempt);
-        } else {
-            self.attempt(index);
-        }
+        let pause = self.random.part_of(sandbox.policy.first_pause());
+        self.schedule(pause, index, Event::Attempt);
     }
 
     fn attempt(&mut self, index: usize) {
@@ -146,8 +142,7 @@ impl Fleet {
         self.report.rejected.count(self.now);
         let rejected = self.now + REJECTION;
         let left = (sandbox.invoked + PATIENCE).saturating_sub(rejected);
-        let rule = self.scenario.rule;
-        if let Some(pause) = sandbox.wait.pause(rule, left, &mut self.random) {
+        if let Some(pause) = sandbox.wait.pause(left, &mut self.random) {
             return self.schedule(REJECTION + pause, index, Event::Attempt);
         }
         self.report.invocations += 1;

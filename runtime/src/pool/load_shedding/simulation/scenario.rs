@@ -3,7 +3,6 @@
 use super::fleet::Fleet;
 use super::report::Report;
 use super::traffic::Traffic;
-use super::waiting::Rule;
 
 /// A fleet, its traffic, and its server.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +10,6 @@ pub(super) struct Scenario {
     pub(super) sandboxes: usize,
     pub(super) slots: usize,
     pub(super) traffic: Traffic,
-    pub(super) rule: Rule,
     /// The slots that others hold in the first half of the time.
     pub(super) held: usize,
 }
@@ -22,7 +20,6 @@ impl Scenario {
             sandboxes,
             slots,
             traffic,
-            rule: Rule::DEFAULT,
             held: 0,
         }
     }

@@ -6,7 +6,6 @@ use super::assert_few_queries;
 use super::report::Report;
 use super::scenario::Scenario;
 use super::traffic::Traffic;
-use super::waiting::Rule;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -31,7 +30,7 @@ fn growth() {
     println!(
         "| traffic | sandboxes | slots | served (possible) | waited > 300 ms | reconnects/s \
          | rejected/s | first queries/s, most in 1 s (10 s) | later queries/s, mean, most in 1 s \
-         (10 s) | open at the end |\n|---|---|---|---|---|---|---|---|---|---|"
+         (10 s) | open at the end |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
     for traffic in [
         Traffic::Steady,
@@ -94,49 +93,20 @@ pub(super) fn of_capacity(scenario: Scenario, report: &Report) -> f64 {
 #[ignore = "long: run by the stress command"]
 fn crowds() {
     println!(
-        "| sandboxes | slots | courtesy | longest pause | of the time left | of capacity | served \
-         | worst, median sandbox | rejected/s | longest wait |\n|---|---|---|---|---|---|---|---|---|---|"
+        "| sandboxes | slots | of capacity | served | worst, median sandbox | rejected/s \
+         | longest wait |\n|--:|--:|--:|--:|--:|--:|--:|"
     );
     for (sandboxes, slots) in [(40, 17), (400, 170), (1_000, 100)] {
-        for is_courteous in [false, true] {
-            for (cap, of_time_left) in [
-                (1_000, None),
-                (500, None),
-                (250, None),
-                (100, None),
-                (1_000, Some(0.5)),
-                (1_000, Some(0.25)),
-                (500, Some(0.25)),
-                (250, Some(0.25)),
-                (1_000, Some(0.125)),
-            ] {
-                let mut scenario = Scenario::new(sandboxes, slots, Traffic::Crowd);
-                scenario.rule = Rule {
-                    cap: Duration::from_millis(cap),
-                    of_time_left,
-                    is_courteous,
-                };
-                print_crowd(scenario, &scenario.simulate());
-            }
-        }
+        let scenario = Scenario::new(sandboxes, slots, Traffic::Crowd);
+        let report = scenario.simulate();
+        let rejected = report.rejected.total_since(Duration::ZERO) as f64;
+        let (least, median) = report.least_and_median();
+        println!(
+            "| {sandboxes} | {slots} | {:.1} % | {:.1} % | {least}, {median} | {:.0} | {:.2} s |",
+            of_capacity(scenario, &report),
+            report.served_percent(),
+            rejected / scenario.traffic.duration().as_secs_f64(),
+            report.longest_wait.as_secs_f64(),
+        );
     }
-}
-
-fn print_crowd(scenario: Scenario, report: &Report) {
-    let rule = scenario.rule;
-    let rejected = report.rejected.total_since(Duration::ZERO) as f64;
-    let (least, median) = report.least_and_median();
-    println!(
-        "| {} | {} | {} | {:?} | {} | {:.1} % | {:.1} % | {least}, {median} | {:.0} | {:?} |",
-        scenario.sandboxes,
-        scenario.slots,
-        if rule.is_courteous { "yes" } else { "no" },
-        rule.cap,
-        rule.of_time_left
-            .map_or("-".to_owned(), |part| part.to_string()),
-        of_capacity(scenario, report),
-        report.served_percent(),
-        rejected / scenario.traffic.duration().as_secs_f64(),
-        report.longest_wait,
-    );
 }
