@@ -26,7 +26,7 @@ async fn main() {
             .map(String::from)
             .to_vec();
     }
-    let programs = built();
+    let programs = built(&parts);
     for part in parts {
         let begun = Instant::now();
         let report = match part.as_str() {
@@ -34,7 +34,9 @@ async fn main() {
             "jitter" => jitter::run(&programs, length).await,
             "soak" => soak::run(&programs, length).await,
             other if fleet::is_selection(other) => fleet::run(&programs, length, other).await,
-            other => format!("no part `{other}`: there are fleet, faults, jitter, soak"),
+            other => {
+                format!("no part `{other}`: there are fleet and its parts, faults, jitter, soak")
+            }
         };
         println!(
             "\n# {part}, in {:.0} s\n\n{report}",
@@ -43,13 +45,23 @@ async fn main() {
     }
 }
 
-/// Builds the functions of this package for release.
-fn built() -> Programs {
+/// Returns the function that a part invokes.
+fn function_of(part: &str) -> &'static str {
+    match part {
+        "faults" => "faults_function",
+        "soak" => "function",
+        _ => "fleet_function",
+    }
+}
+
+/// Builds the functions of the parts for release.
+fn built(parts: &[String]) -> Programs {
     let this = std::env::current_exe().expect("a path");
     let target = this.ancestors().nth(2).expect("target/PROFILE/stress");
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--bins", "--target-dir"])
+        .args(["build", "--release", "--quiet", "--target-dir"])
         .arg(target)
+        .args(parts.iter().flat_map(|part| ["--bin", function_of(part)]))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
         .status()
         .expect("cargo starts");
