@@ -44,8 +44,8 @@ trait Small: Server {
     const IDLE_LIMIT: &str;
     /// The units of an idle limit in a second.
     const UNITS: u64;
-    /// The server's own idle limit, in seconds.
-    const IDLE_DEFAULT: f64;
+    /// Makes 1,234 seconds the idle limit of new sessions of the function's user.
+    const SET_IDLE_DEFAULT: &str;
 
     async fn small() -> Self;
 
@@ -81,7 +81,7 @@ impl Small for Postgres {
     const IDLE_LIMIT: &str = "raw select setting from pg_catalog.pg_settings \
         where name = 'idle_session_timeout'";
     const UNITS: u64 = 1_000;
-    const IDLE_DEFAULT: f64 = 0.0;
+    const SET_IDLE_DEFAULT: &str = "alter role app set idle_session_timeout = '1234s'";
 
     async fn small() -> Self {
         // Three connections are reserved for administrators.
@@ -105,7 +105,7 @@ impl Small for Mariadb {
 
     const IDLE_LIMIT: &str = "raw select cast(@@session.wait_timeout as char)";
     const UNITS: u64 = 1;
-    const IDLE_DEFAULT: f64 = 28_800.0;
+    const SET_IDLE_DEFAULT: &str = "set global wait_timeout = 1234";
 
     async fn small() -> Self {
         let builder = Self::builder().setting("max-connections", "20");
