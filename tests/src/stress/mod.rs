@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 pub mod faults;
 pub mod fleet;
+pub mod growth;
 pub mod jitter;
 pub mod soak;
 
