@@ -1,8 +1,9 @@
 //! The stress tests in their long form.
 //!
 //! `cargo run --release -p reuse-db-tests --bin stress [-- [short] PART…]` runs the parts `fleet`,
-//! `growth`, `faults`, `jitter` and `soak`, or those that are named. A part of `fleet` can be named alone,
-//! also for one server and one way to a connection: `crowd`, `crowd:mariadb`, `crowd:mariadb:pool`.
+//! `growth`, `faults`, `jitter` and `soak`, or those that are named. A part of `fleet` can be named
+//! alone, also for one server and one way to a connection: `crowd`, `crowd:mariadb`,
+//! `crowd:mariadb:pool`.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
 
