@@ -155,15 +155,15 @@ impl Policy {
     ) -> ToClose {
         let excess = usize::try_from(load.excess(self.settings)).unwrap_or(usize::MAX);
         let is_full = excess > 0;
+        let per_second = |connections| connections as f64 / age.as_secs_f64().max(0.001);
         // The connection itself counts, so one answer does not pass for an idle server.
-        let opened_per_second = (load.newer + 1) as f64 / age.as_secs_f64().max(0.001);
-        let ask = QUERIES_PER_SECOND / opened_per_second;
+        let ask = QUERIES_PER_SECOND / per_second(load.newer + 1);
+        let ask = if is_full { ask.min(ASK_AGAIN) } else { ask };
         let interval = self.settings.interval.min(MAX_WAIT).as_secs_f64();
         let pause = interval * (0.25 + 1.75 * load.room(self.settings));
-        let expected = load.connections as f64 + GROWTH * opened_per_second;
+        let expected = load.connections as f64 + GROWTH * per_second(load.newer);
         let pause = pause.max(expected.min(load.limit as f64) / QUERIES_PER_SECOND);
         let pause = Duration::try_from_secs_f64(pause * (0.5 + random()));
-        let ask = if is_full { ask.min(ASK_AGAIN) } else { ask };
         self.last = Some(Known {
             at: Timestamp::now(),
             is_full,
@@ -338,7 +338,7 @@ mod tests {
             mock::advance_wall(Duration::from_secs(seconds));
             policy.concerns(Standing::Kept)
         };
-        assert_eq!([5, 6].map(|seconds| asks_after(13, seconds)), [false, true]);
+        assert_eq!([4, 5].map(|seconds| asks_after(13, seconds)), [false, true]);
         assert_eq!([9, 10].map(|seconds| asks_after(1, seconds)), [false, true]);
     }
 
@@ -358,7 +358,7 @@ mod tests {
         };
         assert_eq!([9, 11].map(|seconds| asks_after(0, seconds)), [false, true]);
         assert_eq!(
-            [36, 37].map(|seconds| asks_after(9, seconds)),
+            [33, 34].map(|seconds| asks_after(9, seconds)),
             [false, true]
         );
     }
