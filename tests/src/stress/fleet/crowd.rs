@@ -80,8 +80,14 @@ fn check<S: Scarce>(
     report.refuses_in_time(&of, figures);
     let (never, most) = (figures.never, figures.most);
     report.promise(never == 0, format!("{of}: {never} sandboxes never served"));
+    // The sessions of an `AnyConnection` have no names by which the server's can be counted.
+    let most_at_once = if way == Way::Any {
+        most[0]
+    } else {
+        most[0].max(most[1])
+    };
     report.promise(
-        way == Way::Pool || most == [1, 1],
+        way == Way::Pool || most_at_once == 1,
         format!("{of}: {most:?} connections of a process"),
     );
     let (served, first) = if stage.is_long() {
@@ -97,7 +103,7 @@ fn check<S: Scarce>(
         figures.first < first,
         format!("{of}: last first success after {:?}", figures.first),
     );
-    let asked = figures.load_queries;
+    let asked = figures.busiest();
     report.promise(
         asked < 20,
         format!("{of}: {asked} load queries in a second"),
@@ -116,10 +122,6 @@ fn check<S: Scarce>(
 }
 
 fn add_row<S: Scarce>(report: &mut Report, way: Way, figures: &Figures) {
-    let load_queries = format!(
-        "{}, {}",
-        figures.counters.load_queries, figures.load_queries
-    );
     report.row(&[
         &S::NAME,
         &way.name(),
@@ -131,7 +133,7 @@ fn add_row<S: Scarce>(report: &mut Report, way: Way, figures: &Figures) {
         &figures.never,
         &seconds(figures.first),
         &figures.opened,
-        &load_queries,
+        &figures.load_queries(),
         &figures.counters.shed,
         &figures.kept,
     ]);

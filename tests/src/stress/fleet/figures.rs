@@ -26,8 +26,8 @@ pub(super) struct Figures {
     pub(super) first: Duration,
     pub(super) opened: u64,
     pub(super) counters: Counters,
-    /// The load queries of the busiest second.
-    pub(super) load_queries: usize,
+    /// The load queries of the busiest second, and its begin.
+    busiest: (usize, Duration),
     pub(super) kept: usize,
     pub(super) most: [usize; 2],
 }
@@ -67,11 +67,23 @@ impl Figures {
             first: firsts.into_iter().max().unwrap_or_default(),
             opened: fleet.lives.iter().map(Life::opened).sum(),
             counters,
-            load_queries: busiest_second(fleet.lives.iter().flat_map(Life::load_queries)),
+            busiest: busiest_second(fleet.lives.iter().flat_map(Life::load_queries)),
             kept: fleet.kept,
             most: fleet.most,
             times,
         }
+    }
+
+    /// Returns the load queries of the busiest second.
+    pub(super) fn busiest(&self) -> usize {
+        self.busiest.0
+    }
+
+    /// Returns the load queries: all of them, and those of the busiest second.
+    pub(super) fn load_queries(&self) -> String {
+        let (count, begin) = self.busiest;
+        let all = self.counters.load_queries;
+        format!("{all}, {count} after {:.1} s", begin.as_secs_f64())
     }
 
     /// Returns the share of the invocations that were served.
@@ -89,13 +101,14 @@ impl Figures {
     }
 }
 
-/// Returns the most events within a second.
-fn busiest_second(times: impl Iterator<Item = Duration>) -> usize {
+/// Returns the most events within a second, and the first one's time.
+fn busiest_second(times: impl Iterator<Item = Duration>) -> (usize, Duration) {
     let mut times: Vec<_> = times.collect();
     times.sort();
     let from = |(nth, begin): (usize, &Duration)| {
         let end = *begin + Duration::from_secs(1);
-        times[nth..].partition_point(|time| *time < end)
+        (times[nth..].partition_point(|time| *time < end), *begin)
     };
-    times.iter().enumerate().map(from).max().unwrap_or(0)
+    let seconds = times.iter().enumerate().map(from);
+    seconds.max_by_key(|(count, _)| *count).unwrap_or_default()
 }

@@ -61,10 +61,6 @@ fn conclude<S: Scarce>(
     let (least, median) = (of_each[0], of_each[of_each.len() / 2]);
     let most = of_each[of_each.len() - 1];
     let attempts = figures.counters.attempts() as f64 / time.as_secs_f64();
-    let load_queries = format!(
-        "{}, {}",
-        figures.counters.load_queries, figures.load_queries
-    );
     report.row(&[
         &S::NAME,
         &way.name(),
@@ -75,7 +71,7 @@ fn conclude<S: Scarce>(
         &seconds(figures.longest),
         &format!("{attempts:.0}"),
         &figures.opened,
-        &load_queries,
+        &figures.load_queries(),
     ]);
 
     let of = format!("overload, {}, {}", S::NAME, way.name());

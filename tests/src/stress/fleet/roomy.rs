@@ -87,14 +87,15 @@ fn check<S: Scarce>(report: &mut Report, stage: &Stage<S>, way: Way, most: Most)
     );
 }
 
-/// Returns the round trips of a warm invocation before and after its response.
-fn usual(way: Way) -> (u64, u64) {
+/// Returns the round trips of a warm invocation before and after its response, and those of an
+/// inspection.
+fn usual(way: Way) -> (u64, u64, u64) {
     match way {
         // BEGIN, the statement and COMMIT; the end of what the handler left open.
-        Way::Transaction => (3, 1),
-        // sqlx's ping of a released connection.
-        Way::Pool => (1, 1),
-        _ => (1, 0),
+        Way::Transaction => (3, 1, 1),
+        // sqlx pings each connection that is released, also after an inspection.
+        Way::Pool => (1, 1, 2),
+        _ => (1, 0, 1),
     }
 }
 
@@ -102,9 +103,9 @@ async fn live(sandbox: Sandbox, proxy: Proxy, traffic: Traffic) -> Most {
     let End::Invocations(invocations) = traffic.end else {
         panic!("the traffic has a number of invocations");
     };
-    let (usual_before, usual_after) = usual(traffic.way);
+    let (usual_before, usual_after, inspection) = usual(traffic.way);
     let mut counters = Counters::default();
-    let (mut before, mut after, mut extra_before) = (0, 0, 0);
+    let (mut before, mut after) = (0, 0);
     for nth in 0..invocations {
         sleep(traffic.gap.mul_f64(random())).await;
         let start = proxy.round_trips();
@@ -118,8 +119,7 @@ async fn live(sandbox: Sandbox, proxy: Proxy, traffic: Traffic) -> Most {
         // The first invocation connects and prepares the statement.
         if nth > 0 {
             let explained = usual_before + (now - counters).checked;
-            extra_before += (response - start).saturating_sub(explained);
-            before += (response - start).abs_diff(explained);
+            before += (response - start).saturating_sub(explained);
         }
         after += freeze - response;
         counters = now;
@@ -127,11 +127,11 @@ async fn live(sandbox: Sandbox, proxy: Proxy, traffic: Traffic) -> Most {
     let counters = Counters::of(&sandbox.invoke(Event::get("/nothing")).await);
     assert_eq!(sandbox.starts(), 1, "a deadline passed");
     let calls = invocations as u64;
-    let explained = calls * usual_after + counters.inspected + counters.load_queries;
+    let explained = calls * usual_after + counters.inspected * inspection + counters.load_queries;
     Most {
         connections: proxy.connections().max(counters.opened),
         load_queries: counters.load_queries,
-        before: extra_before,
+        before,
         after: after.saturating_sub(explained),
         unexplained: (before + after).saturating_sub(explained),
     }

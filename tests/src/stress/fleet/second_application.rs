@@ -82,10 +82,6 @@ async fn one_way<S: Scarce>(report: &mut Report, stage: &mut Stage<S>, way: Way,
         Comes::First => "first".into(),
         Comes::Later => format!("after {later:?}"),
     };
-    let load_queries = format!(
-        "{}, {}",
-        figures.counters.load_queries, figures.load_queries
-    );
     report.row(&[
         &S::NAME,
         &way.name(),
@@ -97,7 +93,7 @@ async fn one_way<S: Scarce>(report: &mut Report, stage: &mut Stage<S>, way: Way,
         &seconds(figures.longest),
         &figures.never,
         &figures.opened,
-        &load_queries,
+        &figures.load_queries(),
         &figures.kept,
     ]);
     let of = format!("second application ({when}), {}, {}", S::NAME, way.name());
