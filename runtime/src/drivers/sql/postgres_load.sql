@@ -3,7 +3,7 @@ with sessions as materialized (
     from pg_catalog.pg_stat_activity
     where usesysid is not null and datid is not null
         and coalesce(backend_type, 'client backend') operator(pg_catalog.=) 'client backend'
-), own as (
+), own as materialized (
     select usesysid as role, datid as database, backend_start as started
     from sessions
     where pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
