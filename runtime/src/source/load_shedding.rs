@@ -53,12 +53,11 @@ impl LoadShedding {
         self
     }
 
-    /// Sets the time between two load queries of a kept connection, when the server is at three
-    /// quarters of the threshold or so. Default: 5 s.
+    /// Sets the usual time between two load queries of a kept connection. Default: 5 s.
     ///
-    /// The time is a quarter of it when the server is at the threshold, and grows to its double
-    /// when the server is empty. It is longer where many connections are open: all sandboxes
-    /// together ask about six times a second, besides the first load query of each new sandbox.
+    /// The time is a quarter of it if the server is at the threshold, and twice as long if the
+    /// server is empty. It is longer if the server has many connections: all kept connections of a
+    /// server together send about three load queries a second.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
