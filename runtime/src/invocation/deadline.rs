@@ -30,6 +30,19 @@ pub(crate) fn before_deadline(wait: Duration) -> Instant {
     with_margin(MARGIN, wait)
 }
 
+/// Returns the end of a wait of at most `wait` that leaves the handler the time `needed` before the
+/// invocation's deadline, and 100 ms for its answer. It is never later than
+/// [`before_deadline`], and uses at least half of the time.
+pub(crate) fn leaving(needed: Duration, wait: Duration) -> Instant {
+    let deadline = INVOCATION.try_with(|invocation| invocation.deadline);
+    let left = match deadline.ok().flatten() {
+        Some(deadline) => deadline.saturating_duration_since(Instant::now()),
+        None => MAX_WAIT,
+    };
+    let margin = (needed + Duration::from_millis(100)).min(left / 2);
+    with_margin(margin.max(MARGIN), wait)
+}
+
 /// Returns the end of a wait after the handler: at most `wait`, and 50 ms before the invocation's
 /// deadline.
 pub(crate) fn before_deadline_final(wait: Duration) -> Instant {
@@ -106,5 +119,14 @@ mod tests {
         let within = |wait| INVOCATION.sync_scope(invocation.clone(), || before_deadline(wait));
         assert_eq!(within(seconds(5)), now + Duration::from_millis(2750));
         assert_eq!(within(seconds(1)), now + seconds(1));
+        let leaving = |needed| {
+            let needed = Duration::from_millis(needed);
+            INVOCATION.sync_scope(invocation.clone(), || leaving(needed, seconds(5)))
+        };
+        let ends = [0, 150, 300, 10_000].map(|needed| leaving(needed) - now);
+        assert_eq!(
+            ends,
+            [2_750, 2_750, 2_600, 1_500].map(Duration::from_millis)
+        );
     }
 }

@@ -46,6 +46,7 @@ impl<C: Connect> Pool<C> {
         Some(CheckedOut {
             connection: idle.connection,
             replacement: None,
+            since: Instant::now(),
             is_reused: true,
             opened: idle.opened,
             standing: idle.standing,
@@ -63,7 +64,8 @@ impl<C: Connect> Pool<C> {
         counters: &'static Counters,
     ) -> Result<CheckedOut<C>, Error> {
         let begun = Instant::now();
-        let end = deadline::before_deadline(self.source.connect_timeout);
+        let needed = self.state().hold_time.expected();
+        let end = deadline::leaving(needed, self.source.connect_timeout);
         let permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
             return Err(self.no_permit(begun.elapsed()));
@@ -93,6 +95,7 @@ impl<C: Connect> Pool<C> {
         Ok(CheckedOut {
             connection,
             replacement: None,
+            since: Instant::now(),
             is_reused,
             opened,
             standing,

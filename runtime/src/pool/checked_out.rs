@@ -22,6 +22,8 @@ pub(crate) struct CheckedOut<C> {
     pub(super) replacement: Option<C>,
     /// `true` until it is opened if it was idle before this lease.
     pub(super) is_reused: bool,
+    /// The time at which the lease got the connection.
+    pub(super) since: Instant,
     pub(super) opened: Timestamp,
     pub(super) standing: Standing,
     pub(super) failures: Failures,

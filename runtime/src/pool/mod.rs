@@ -4,6 +4,7 @@ mod acquire;
 mod checked_out;
 mod close;
 mod failures;
+mod hold_time;
 mod inspect;
 mod load_shedding;
 pub(crate) mod registry;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use self::close::close;
 use self::failures::Failures;
+use self::hold_time::HoldTime;
 use self::inspect::InspectionSchedule;
 use self::load_shedding::{Policy, Standing};
 use self::registry::ErasedPool;
@@ -52,6 +54,7 @@ struct State<C> {
     /// The number of connections that background work quiesces, checks or closes.
     returning: usize,
     policy: Policy,
+    hold_time: HoldTime,
     inspections: InspectionSchedule,
     /// `true` after the runtime has ended. Then no connection becomes idle.
     has_ended: bool,
@@ -76,6 +79,7 @@ impl<C: Connect> Pool<C> {
                 keep,
                 returning: 0,
                 policy: Policy::new(source.load_shedding),
+                hold_time: HoldTime::default(),
                 inspections: InspectionSchedule::default(),
                 has_ended: false,
             }),

@@ -22,6 +22,7 @@ impl<C: Connect> CheckedOut<C> {
     pub(crate) fn release(self, outcome: Outcome) {
         let (pool, counters) = (Arc::clone(&self.pool), self.counters);
         let standing = self.standing;
+        pool.state().hold_time.record(self.since.elapsed());
         self.give_back(outcome);
         pool.shed_load_after_response(standing, counters);
     }
@@ -130,6 +131,7 @@ impl<C: Connect> CheckedOut<C> {
         let renewed = Self {
             connection: new.connection,
             replacement: None,
+            since: Instant::now(),
             is_reused: false,
             opened: now,
             standing: Standing::of_new(new.found_full),

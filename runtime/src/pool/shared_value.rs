@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::close::close;
 use super::failures::Failures;
+use super::hold_time::HoldTime;
 use super::inspect::InspectionSchedule;
 use super::load_shedding::{Policy, Shedding, pause_first, tend};
 use super::registry::ErasedPool;
@@ -33,6 +34,8 @@ pub struct SharedLease<S: Connect + Sync> {
     outcome: Outcome,
     source: Source,
     counters: &'static Counters,
+    since: Instant,
+    hold_time: Arc<Mutex<HoldTime>>,
 }
 
 impl<S: Connect + Sync> SharedLease<S> {
@@ -79,6 +82,7 @@ impl<S: Connect + Sync> SharedLease<S> {
 
 impl<S: Connect + Sync> Drop for SharedLease<S> {
     fn drop(&mut self) {
+        self.hold_time.lock().record(self.since.elapsed());
         // Two owners: the pool and this lease. Other leases keep the sandbox from being frozen.
         let is_last = Arc::strong_count(&self.value) <= 2;
         let needs_quiesce = is_last && self.value.needs_quiesce();
@@ -164,6 +168,7 @@ const RENEW_AGAIN: Duration = Duration::from_secs(5);
 pub(crate) struct SharedValue<S> {
     source: Source,
     policy: Arc<Mutex<Policy>>,
+    hold_time: Arc<Mutex<HoldTime>>,
     /// Locked while the value is opened or checked, so that it is opened once.
     pub(super) slot: AsyncMutex<Option<Opened<S>>>,
 }
@@ -223,6 +228,7 @@ impl<S: Connect + Sync> SharedValue<S> {
         Self {
             source,
             policy: Arc::new(Mutex::new(Policy::new(source.load_shedding))),
+            hold_time: Arc::default(),
             slot: AsyncMutex::new(None),
         }
     }
@@ -247,7 +253,8 @@ impl<S: Connect + Sync> SharedValue<S> {
         begun: Instant,
         counters: &'static Counters,
     ) -> Result<SharedLease<S>, Error> {
-        let end = deadline::before_deadline(self.source.connect_timeout);
+        let needed = self.hold_time.lock().expected();
+        let end = deadline::leaving(needed, self.source.connect_timeout);
         let slot = timeout_at(end, self.slot.lock()).await.ok();
         // The lock may be free at the last moment, when the other invocation has given up.
         let slot = slot.filter(|slot| slot.is_some() || Instant::now() < end);
@@ -265,7 +272,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             None => None,
         };
         if let Some(sound) = sound {
-            let lease = slot.insert(sound).lease(&self.source, counters);
+            let lease = slot.insert(sound).lease(self, counters);
             let is_due = S::DRIVER.is_some() && lease.usage.lock().takes_renewal(&self.source);
             // A renewal concerns nobody else.
             drop(slot);
@@ -296,7 +303,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             renewal_requested: false,
         }));
         let opened = Opened { value, usage };
-        Ok(slot.insert(opened).lease(&self.source, counters))
+        Ok(slot.insert(opened).lease(self, counters))
     }
 
     /// Returns a value in doubt if another invocation uses it, or if it passes its health check.
@@ -330,13 +337,15 @@ impl<S: Connect + Sync> Opened<S> {
         !usage.failed && usage.is_quiet && idle < source.verify_after
     }
 
-    fn lease(&self, source: &Source, counters: &'static Counters) -> SharedLease<S> {
+    fn lease(&self, of: &SharedValue<S>, counters: &'static Counters) -> SharedLease<S> {
         SharedLease {
             value: Arc::clone(&self.value),
             usage: Arc::clone(&self.usage),
             outcome: Outcome::Failure,
-            source: *source,
+            source: of.source,
             counters,
+            since: Instant::now(),
+            hold_time: Arc::clone(&of.hold_time),
         }
     }
 }

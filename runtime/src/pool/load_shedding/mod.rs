@@ -97,6 +97,7 @@ impl<C: Connect> Pool<C> {
         let mut asking = CheckedOut {
             connection: idle.connection,
             replacement: None,
+            since: Instant::now(),
             is_reused: true,
             opened: idle.opened,
             standing: idle.standing,
