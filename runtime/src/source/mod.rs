@@ -141,7 +141,8 @@ impl Source {
     /// Limits a lease in total when a connection must be opened, retries included.
     ///
     /// Inside an invocation under [`run`](crate::run) a lease also ends 250 ms before the
-    /// function's deadline, and earlier if the last invocations held the connection for longer. For a pool this is also its `acquire_timeout`. Default: 5 s.
+    /// function's deadline, and earlier if the last invocations held the connection for longer. For
+    /// a pool this is also its `acquire_timeout`. Default: 5 s.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
