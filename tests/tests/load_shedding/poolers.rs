@@ -35,7 +35,7 @@ async fn nothing_is_asked(settings: &[(&str, &str)], source: &str, form: &str) {
     let mut last = None;
     for _ in 0..5 {
         let answer = sandbox
-            .invoke(Event::post(form, "select 'own words'"))
+            .invoke(Event::post(form, "raw select 'own words'"))
             .await;
         last = Some(Stats(answer.ok().json()["stats"].clone()));
         sandbox.frozen().await;

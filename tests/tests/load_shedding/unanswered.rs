@@ -56,14 +56,15 @@ async fn a_statement_timeout_costs_nothing() {
     let mut admin = PgConnection::connect(&url).await.expect("a connection");
     for form in ["/conn", "/tx", "/pool", "/lease"] {
         let function = Function::start_scripted(&server, "brisk").await;
-        let event = Event::post(form, "raw select 1\nsleep 500");
+        let event = Event::post(form, format!("raw select '{form}'\nsleep 500"));
         let locks = async {
-            until("a session", async || function.proxy.open() == 1).await;
             // The function is past its connect.
             until("its statement", async || {
-                let seen = "select count(*) from pg_stat_activity \
-                    where usename = 'app' and query like '%select 1%' and state like 'idle%'";
-                let seen: i64 = sqlx::query_scalar(seen)
+                let seen = format!(
+                    "select count(*) from pg_stat_activity \
+                     where usename = 'app' and query like '%''{form}''%' and state like 'idle%'"
+                );
+                let seen: i64 = sqlx::query_scalar(AssertSqlSafe(seen))
                     .fetch_one(&mut admin)
                     .await
                     .expect("a count");
