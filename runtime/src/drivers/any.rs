@@ -209,10 +209,9 @@ impl Driver for Any {
     ) -> Result<ServerLoad, sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
-            "PostgreSQL" => {
-                // A connection of this driver begins without a limit.
-                super::postgres::server_load::<Self>(connection, source, least_idle, "''").await
-            }
+            // A pooler that shares its sessions would be noticed by none of this driver's start-up
+            // parameters. So the idle limit is not set.
+            "PostgreSQL" => super::postgres::server_load::<Self>(connection, source, None).await,
             #[cfg(feature = "mysql")]
             "MySQL" => super::mysql::server_load::<Self>(connection, source, least_idle).await,
             _ => {

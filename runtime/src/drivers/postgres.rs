@@ -194,18 +194,22 @@ impl Driver for Postgres {
         source: &Source,
         least_idle: Duration,
     ) -> Result<ServerLoad, sqlx::Error> {
-        // Zero is no limit: the handler has turned it off.
-        server_load::<Self>(connection, source, least_idle, "'0'").await
+        let is_ours = source.url().is_ok_and(|url| {
+            let options = PgConnectOptions::from_str(&url);
+            options.is_ok_and(|options| !sets_idle_limit(&options))
+        }) && !source.sets_on_connect(IDLE_LIMIT);
+        let most = source.idle_session_timeout.filter(|_| is_ours);
+        let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
+        server_load::<Self>(connection, source, idle).await
     }
 }
 
-/// Runs the load query, for this driver and for `AnyConnection`. It leaves an idle limit that the
-/// URL or `on_connect` sets, and one of the value `unset`.
+/// Runs the load query, for this driver and for `AnyConnection`. It leaves an idle limit of zero,
+/// because the handler or a pooler has turned it off.
 pub(super) async fn server_load<DB>(
     connection: &mut DB::Connection,
     source: &Source,
-    least_idle: Duration,
-    unset: &str,
+    idle: Option<IdleLimits>,
 ) -> Result<ServerLoad, sqlx::Error>
 where
     DB: Driver,
@@ -213,15 +217,7 @@ where
     for<'r> i64: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let is_ours = source.url().is_ok_and(|url| {
-        let options = PgConnectOptions::from_str(&url);
-        options.is_ok_and(|options| !sets_idle_limit(&options))
-    }) && !source.sets_on_connect(IDLE_LIMIT);
-    let most = source.idle_session_timeout.filter(|_| is_ours);
-    let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
-    let query = sqlx::raw_sql(AssertSqlSafe(
-        load::sql(LOAD, source, idle).replace(":unset", unset),
-    ));
+    let query = sqlx::raw_sql(AssertSqlSafe(load::sql(LOAD, source, idle)));
     // Reads the answer to its end, which fetching one row would not.
     let answer = query.fetch_all(connection).await?;
     let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;

@@ -238,8 +238,8 @@ impl Source {
     /// PostgreSQL 14 and later get it as a start-up parameter, MySQL and MariaDB as
     /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
     /// remembered for the target and logged once. A load query shortens it where the server has
-    /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). `AnyConnection` sets it by
-    /// its first load query.
+    /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). `AnyConnection` sets it
+    /// on MySQL only, by its first load query.
     ///
     /// [`Duration::ZERO`] leaves the server's setting. Use it behind RDS Proxy for MySQL, which
     /// pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends
@@ -297,7 +297,8 @@ impl Source {
     /// its own. For PostgreSQL. Default: no pooler.
     ///
     /// Connections set no [`idle_session_timeout`](Self::idle_session_timeout) and send no start-up
-    /// parameter that a pooler rejects. Everything else is as without a pooler.
+    /// parameter that a pooler rejects, and do not ask for the server's load. Everything else is as
+    /// without a pooler.
     #[must_use]
     pub const fn session_pooler(mut self) -> Self {
         self.pooler = Some(Pooler::Session);

@@ -42,7 +42,7 @@ with sessions as materialized (
 select connections, most, newer,
     case when :sets_idle_limit
         and pg_catalog.current_setting('idle_session_timeout', true)
-            operator(pg_catalog.<>) :unset
+            operator(pg_catalog.<>) '0'
     then pg_catalog.set_config('idle_session_timeout', (
         :least_idle::pg_catalog.int8 operator(pg_catalog.+) pg_catalog.floor(
             :idle_range::pg_catalog.float8 operator(pg_catalog.*) least(1::pg_catalog.float8,
