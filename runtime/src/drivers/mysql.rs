@@ -182,6 +182,7 @@ impl Driver for MySql {
         server_load::<Self>(connection, source, least_idle).await
     }
 }
+
 /// Runs the load query, for this driver and for `AnyConnection`.
 pub(super) async fn server_load<DB>(
     connection: &mut DB::Connection,
@@ -241,8 +242,8 @@ where
 /// count.
 static CHANGES_OF_SET_UP: Mutex<Vec<(Source, Option<i64>)>> = Mutex::new(Vec::new());
 
-/// Sets up a new connection, and counts the changes to its session in the same round trip. For this
-/// driver and for `AnyConnection`.
+/// Sets up a new connection. The first one of a source counts the changes to its session in the same
+/// round trip. For this driver and for `AnyConnection`.
 pub(super) async fn set_up<DB>(
     connection: &mut DB::Connection,
     source: &Source,
@@ -254,6 +255,11 @@ where
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
+    let is_known = |(known, _): &(Source, _)| known == source;
+    if CHANGES_OF_SET_UP.lock().iter().any(is_known) {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+        return sql.execute(connection).await.map(drop);
+    }
     // A line break, because the SQL may end with a comment.
     let counting = AssertSqlSafe(format!("{sql}\n; {CHANGES}"));
     let changes = match sqlx::raw_sql(counting).fetch_all(&mut *connection).await {

@@ -103,10 +103,11 @@ fn check<S: Scarce>(
         figures.first < first,
         format!("{of}: last first success after {:?}", figures.first),
     );
-    let asked = figures.busiest();
+    // All sandboxes are new at first, and each asks once.
+    let asked = figures.in_ten_seconds;
     report.promise(
-        asked < 20,
-        format!("{of}: {asked} load queries in a second"),
+        asked < 200,
+        format!("{of}: {asked} load queries in ten seconds"),
     );
     if stage.is_long() {
         let (half, p99) = (figures.within(0.5), figures.within(0.99));

@@ -28,6 +28,8 @@ pub(super) struct Figures {
     pub(super) counters: Counters,
     /// The load queries of the busiest second, and its begin.
     busiest: (usize, Duration),
+    /// The load queries of the busiest ten seconds.
+    pub(super) in_ten_seconds: usize,
     pub(super) kept: usize,
     pub(super) most: [usize; 2],
 }
@@ -52,6 +54,8 @@ impl Figures {
                 Err(Failure::Other(text)) => failures.push(text.clone()),
             }
         }
+        let mut load_queries: Vec<_> = fleet.lives.iter().flat_map(Life::load_queries).collect();
+        load_queries.sort();
         let mut counters = Counters::default();
         for life in &fleet.lives {
             counters += life.counters;
@@ -67,16 +71,12 @@ impl Figures {
             first: firsts.into_iter().max().unwrap_or_default(),
             opened: fleet.lives.iter().map(Life::opened).sum(),
             counters,
-            busiest: busiest_second(fleet.lives.iter().flat_map(Life::load_queries)),
+            busiest: busiest(&load_queries, Duration::from_secs(1)),
+            in_ten_seconds: busiest(&load_queries, Duration::from_secs(10)).0,
             kept: fleet.kept,
             most: fleet.most,
             times,
         }
-    }
-
-    /// Returns the load queries of the busiest second.
-    pub(super) fn busiest(&self) -> usize {
-        self.busiest.0
     }
 
     /// Returns the load queries: all of them, and those of the busiest second.
@@ -101,12 +101,10 @@ impl Figures {
     }
 }
 
-/// Returns the most events within a second, and the first one's time.
-fn busiest_second(times: impl Iterator<Item = Duration>) -> (usize, Duration) {
-    let mut times: Vec<_> = times.collect();
-    times.sort();
+/// Returns the most events within a length of time, and the first one's time.
+fn busiest(times: &[Duration], length: Duration) -> (usize, Duration) {
     let from = |(nth, begin): (usize, &Duration)| {
-        let end = *begin + Duration::from_secs(1);
+        let end = *begin + length;
         (times[nth..].partition_point(|time| *time < end), *begin)
     };
     let seconds = times.iter().enumerate().map(from);
