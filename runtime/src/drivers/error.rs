@@ -101,7 +101,6 @@ pub(super) fn is_rejection(error: &sqlx::Error) -> bool {
 }
 
 /// Returns `true` for an error of the server with this code.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) fn has_code(error: &sqlx::Error, expected: &str) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.as_deref() == Some(expected)

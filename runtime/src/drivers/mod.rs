@@ -4,6 +4,8 @@ mod endpoint;
 mod error;
 mod error_kind;
 pub(crate) mod failure;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod idle_limits;
 mod impls;
 mod load;
 mod session;

@@ -10,7 +10,7 @@ use sqlx::{
     MySqlConnection, Row as _, Transaction, Type,
 };
 
-use super::load::{self, IdleLimits};
+use super::idle_limits::{IdleLimits, load_sql};
 use super::session::outside_transaction;
 use super::{Driver, driver, endpoint, error};
 use crate::connect::Reset;
@@ -206,7 +206,7 @@ where
         Some(_) => format!("{LOAD};\n{IDLE_LIMIT}"),
         None => LOAD.to_owned(),
     };
-    let query = sqlx::raw_sql(AssertSqlSafe(load::sql(&sql, source, idle)));
+    let query = sqlx::raw_sql(AssertSqlSafe(load_sql(&sql, source, idle)));
     let answer = query.fetch_all(connection).await?;
     let status = |wanted: &str| {
         let value = |row: &DB::Row| -> Option<u64> {

@@ -11,7 +11,7 @@ use sqlx::{
 };
 
 use super::error::has_code;
-use super::load::{self, IdleLimits};
+use super::idle_limits::{IdleLimits, load_sql};
 use super::session::{self, end_transaction, outside_transaction};
 use super::target::{self, Rejection};
 use super::{Driver, driver, endpoint, error, statement_cache};
@@ -217,7 +217,7 @@ where
     for<'r> i64: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let query = sqlx::raw_sql(AssertSqlSafe(load::sql(LOAD, source, idle)));
+    let query = sqlx::raw_sql(AssertSqlSafe(load_sql(LOAD, source, idle)));
     // Reads the answer to its end, which fetching one row would not.
     let answer = query.fetch_all(connection).await?;
     let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;

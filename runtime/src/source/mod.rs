@@ -416,7 +416,7 @@ impl Source {
     }
 
     /// Returns `true` if the SQL of [`on_connect`](Self::on_connect) names a setting.
-    #[cfg(feature = "_sqlx")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn sets_on_connect(&self, setting: &str) -> bool {
         let sql = self.on_connect.unwrap_or_default();
         sql.to_ascii_lowercase().contains(setting)
