@@ -242,8 +242,8 @@ where
 /// count.
 static CHANGES_OF_SET_UP: Mutex<Vec<(Source, Option<i64>)>> = Mutex::new(Vec::new());
 
-/// Sets up a new connection. The first one of a source counts the changes to its session in the same
-/// round trip. For this driver and for `AnyConnection`.
+/// Sets up a new connection, for this driver and for `AnyConnection`. The first one of a source
+/// counts the changes to its session in the same round trip.
 pub(super) async fn set_up<DB>(
     connection: &mut DB::Connection,
     source: &Source,
