@@ -77,7 +77,7 @@ fn check<S: Scarce>(
     each: Option<Duration>,
 ) {
     let of = format!("crowd, {}, {}", S::NAME, way.name());
-    report.refuses_in_time(&of, figures);
+    report.refuses_in_time(&of, stage.length, figures);
     let (never, most) = (figures.never, figures.most);
     report.promise(never == 0, format!("{of}: {never} sandboxes never served"));
     // The sessions of an `AnyConnection` have no names by which the server's can be counted.

@@ -75,7 +75,7 @@ fn conclude<S: Scarce>(
     ]);
 
     let of = format!("overload, {}, {}", S::NAME, way.name());
-    report.refuses_in_time(&of, &figures);
+    report.refuses_in_time(&of, stage.length, &figures);
     let (least_share, part_of_median) = if stage.is_long() { (0.9, 3) } else { (0.5, 10) };
     report.promise(
         share >= least_share,

@@ -77,7 +77,7 @@ async fn one_way<S: Scarce>(report: &mut Report, stage: &mut Stage<S>, way: Way)
         &figures.kept,
     ]);
     let of = format!("recovery, {}, {}", S::NAME, way.name());
-    report.refuses_in_time(&of, &figures);
+    report.refuses_in_time(&of, stage.length, &figures);
     let (kept, enough) = (
         figures.kept,
         if stage.is_long() { enough } else { share / 2 },

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::figures::Figures;
+use crate::stress::Length;
 
 /// The result of a part on one server.
 #[derive(Debug, Default)]
@@ -27,9 +28,15 @@ impl Report {
     }
 
     /// Checks what holds for each fleet: every failure is a 503 in time.
-    pub(super) fn refuses_in_time(&mut self, of: &str, figures: &Figures) {
+    pub(super) fn refuses_in_time(&mut self, of: &str, length: Length, figures: &Figures) {
         let (timed_out, failures) = (figures.timed_out, &figures.failures);
-        self.promise(timed_out == 0, format!("{of}: {timed_out} time-outs"));
+        // A busy machine may stop a function for the rest of its time.
+        let most = if length == Length::Long {
+            0
+        } else {
+            figures.calls / 20
+        };
+        self.promise(timed_out <= most, format!("{of}: {timed_out} time-outs"));
         self.promise(
             failures.is_empty(),
             format!(

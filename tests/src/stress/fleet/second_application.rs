@@ -97,7 +97,7 @@ async fn one_way<S: Scarce>(report: &mut Report, stage: &mut Stage<S>, way: Way,
         &figures.kept,
     ]);
     let of = format!("second application ({when}), {}, {}", S::NAME, way.name());
-    report.refuses_in_time(&of, &figures);
+    report.refuses_in_time(&of, stage.length, &figures);
     report.promise(
         holds == count,
         format!("{of}: the application holds {holds}"),
