@@ -10,7 +10,7 @@ use super::counters::Counters;
 use super::server::Scarce;
 use super::sessions::Sessions;
 use super::sockets::Watch;
-use super::traffic::{Failure, Life, Traffic};
+use super::traffic::{Life, Traffic};
 use super::way::Way;
 use crate::stress::{Length, Programs};
 
@@ -107,12 +107,8 @@ impl<S: Scarce> Stage<S> {
         };
         let (mut lives, sessions) = Sessions::during::<S, _>(&mut self.watcher, ends).await;
         let most = [watch.most(), sessions.most];
-        for life in &lives {
-            // A process that was killed does not freeze.
-            let last = life.calls.last().map(|call| &call.result);
-            if !matches!(last, Some(Err(Failure::TimedOut))) {
-                life.sandbox.frozen().await;
-            }
+        for life in &mut lives {
+            life.settle().await;
         }
         let kept = self.sessions().await;
         for life in &mut lives {

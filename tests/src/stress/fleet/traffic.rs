@@ -55,6 +55,8 @@ pub(super) struct Life {
     pub(super) calls: Vec<Call>,
     /// The counters of the process after all invocations, its work after the last one included.
     pub(super) counters: Counters,
+    /// The processes that were killed, before or after a response.
+    pub(super) killed: usize,
 }
 
 impl Traffic {
@@ -103,7 +105,17 @@ impl Life {
             sandbox,
             calls,
             counters: Counters::default(),
+            killed: 0,
         }
+    }
+
+    /// Waits until the process is frozen, or was killed.
+    pub(super) async fn settle(&mut self) {
+        let is_alive = || !matches!(self.sandbox.process_state(), None | Some('Z'));
+        while is_alive() && !self.sandbox.is_frozen() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        self.killed = self.sandbox.starts() - usize::from(is_alive());
     }
 
     pub(super) fn served(&self) -> impl Iterator<Item = (&Call, &Counters)> {
