@@ -26,11 +26,17 @@ pub(crate) fn without_connection(error: &(dyn StdError + 'static)) -> Option<Str
     })
 }
 
-/// Returns `true` for an answer that only a new connection gets: PostgreSQL starts or stops, or its
-/// database accepts no connections. A statement can fail with 55000, too, for other causes.
+/// Returns `true` for an answer that only a new connection gets: the server is full, PostgreSQL
+/// starts or stops, or its database accepts no connections. A statement can fail with 55000 and
+/// 1226, too, for other causes.
 fn refuses_connections(error: &dyn DatabaseError) -> bool {
+    match number(error) {
+        Some(1040 | 1203) => return true,
+        Some(1226) => return error.message().contains("max_user_connections"),
+        _ => {}
+    }
     match error.code().as_deref() {
-        Some("57P03") => true,
+        Some("53300" | "57P03") => true,
         Some("55000") => error.message().contains("accepting connections"),
         _ => false,
     }

@@ -19,7 +19,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use lambda_http::BoxFuture;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
 use self::close::close;
 use self::failures::Failures;
@@ -44,6 +44,8 @@ pub(crate) struct Pool<C> {
     state: Mutex<State<C>>,
     /// Notified when a connection becomes idle, or stops returning.
     returned: Notify,
+    /// Locked while idle connections are asked and closed, so that one answer counts for all.
+    shedding: AsyncMutex<()>,
 }
 
 struct State<C> {
@@ -84,6 +86,7 @@ impl<C: Connect> Pool<C> {
                 has_ended: false,
             }),
             returned: Notify::new(),
+            shedding: AsyncMutex::new(()),
         }
     }
 

@@ -111,7 +111,7 @@ impl<C: Connect> CheckedOut<C> {
     /// Replaces a connection whose session no SQL can reset.
     ///
     /// The old connection is closed first, so that the server has room for the new one. If the
-    /// server has none, the next invocation connects.
+    /// server has none, or had none lately, the next invocation connects.
     async fn renew(self) {
         let Self {
             connection,
@@ -121,6 +121,9 @@ impl<C: Connect> CheckedOut<C> {
             ..
         } = self;
         close(connection, pool.source.check_timeout, counters).await;
+        if pool.state().policy.is_full() {
+            return;
+        }
         let end = deadline::after(pool.source.attempt_timeout);
         let new = match retry::open(&pool.source, end, counters).await {
             Ok(new) => new,

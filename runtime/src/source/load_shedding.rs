@@ -17,7 +17,8 @@ use std::time::Duration;
 /// After the response to the invocation that opened a connection, and before the freeze, the
 /// sandbox asks the server for its load. That is one round trip, the *load query*. Above the
 /// threshold the sandbox closes the connection, and its next invocation opens another one.
-/// A kept connection asks again from time to time.
+/// A kept connection asks again from time to time, and is closed with a probability above the
+/// threshold.
 ///
 /// So sandboxes up to the threshold stay warm, and all others share the remaining connections, for
 /// one invocation at a time. [Fleets](crate::docs::fleets) shows what that means for latency, and
@@ -57,7 +58,7 @@ impl LoadShedding {
     ///
     /// The time is a quarter of it if the server is at the threshold, and twice as long if the
     /// server is empty. It is longer if the server has many connections: all kept connections of a
-    /// server together send about three load queries a second.
+    /// server together send at most eight load queries a second, and three on a large server.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
@@ -100,8 +101,12 @@ impl ServerLoad {
 
     /// Returns the part of the connections below the threshold that is free, from 0 to 1.
     pub(crate) fn room(self, settings: LoadShedding) -> f64 {
-        let threshold = self.threshold(settings);
-        threshold.saturating_sub(self.connections) as f64 / threshold.max(1) as f64
+        self.free(settings) as f64 / self.threshold(settings).max(1) as f64
+    }
+
+    /// Returns the number of free connections below the threshold.
+    pub(crate) fn free(self, settings: LoadShedding) -> u64 {
+        self.threshold(settings).saturating_sub(self.connections)
     }
 
     fn threshold(self, settings: LoadShedding) -> u64 {

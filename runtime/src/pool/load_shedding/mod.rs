@@ -55,6 +55,7 @@ impl<C: Connect> Pool<C> {
 
     /// Closes idle connections if the server has no room for them.
     pub(super) async fn shed_load(self: Arc<Self>, counters: &'static Counters) {
+        let _alone = self.shedding.lock().await;
         // The released connection may be returning.
         let end = deadline::after(self.source.check_timeout);
         self.some_idle(end).await;
@@ -182,6 +183,7 @@ impl<C: Connect> Drop for Unasked<C> {
         if self.is_done {
             return;
         }
+        self.pool.state().policy.silent();
         let dropped = self.pool.take_idle(usize::MAX, |state| {
             let mut idle = state.idle.iter();
             idle.position(|idle| idle.standing != Standing::Kept)

@@ -6,9 +6,18 @@ use crate::clock::Timestamp;
 use crate::invocation::deadline::MAX_WAIT;
 use crate::source::{LoadShedding, ServerLoad};
 
-/// The load queries a second that all kept connections of a server send together, and all newly
-/// opened ones of sandboxes that have asked before.
+/// The load queries a second that all kept connections of a large server send together, and all
+/// newly opened ones of sandboxes that have asked before.
 const QUERIES_PER_SECOND: f64 = 3.0;
+
+/// The load queries a second that are added on a server of at most [`SMALL`] connections. Such a
+/// server fills up faster.
+const MORE_IF_SMALL: f64 = 5.0;
+
+const SMALL: f64 = 30.0;
+
+/// The longest pause, in seconds, that is due to free connections alone.
+const LONGEST_IF_FREE: f64 = 60.0;
 
 /// The largest probability of a load query while the last answer was a full server.
 const ASK_AGAIN: f64 = 0.25;
@@ -155,14 +164,20 @@ impl Policy {
     ) -> ToClose {
         let excess = usize::try_from(load.excess(self.settings)).unwrap_or(usize::MAX);
         let is_full = excess > 0;
+        let queries = QUERIES_PER_SECOND + MORE_IF_SMALL * (SMALL / load.limit as f64).min(1.0);
         let per_second = |connections| connections as f64 / age.as_secs_f64().max(0.001);
-        // The connection itself counts, so one answer does not pass for an idle server.
-        let ask = QUERIES_PER_SECOND / per_second(load.newer + 1);
+        let ask = match load.newer {
+            0 => 1.0,
+            // The connection itself counts, because it is young.
+            newer => queries / per_second(newer + 1),
+        };
         let ask = if is_full { ask.min(ASK_AGAIN) } else { ask };
         let interval = self.settings.interval.min(MAX_WAIT).as_secs_f64();
         let pause = interval * (0.25 + 1.75 * load.room(self.settings));
         let expected = load.connections as f64 + GROWTH * per_second(load.newer);
-        let pause = pause.max(expected.min(load.limit as f64) / QUERIES_PER_SECOND);
+        let of_all = expected.min(load.limit as f64) / queries;
+        let if_free = of_all * (1.0 + load.free(self.settings) as f64 / 2.0);
+        let pause = pause.max(if_free.min(LONGEST_IF_FREE)).max(of_all);
         let pause = Duration::try_from_secs_f64(pause * (0.5 + random()));
         self.last = Some(Known {
             at: Timestamp::now(),
@@ -216,6 +231,11 @@ impl Policy {
         known.none_left = Some(Timestamp::now());
         known.usual_ask = known.usual_ask.min(ASK_AGAIN);
         known.ask = known.ask.min(ASK_AFTER_FULL);
+    }
+
+    /// Returns `true` if the server had no room at the last answer.
+    pub(in crate::pool) fn is_full(&self) -> bool {
+        self.last.as_ref().is_some_and(|known| known.is_full)
     }
 
     /// Returns the longest pause before the first attempt to open a connection.
@@ -318,6 +338,13 @@ mod tests {
         assert_eq!(policy.decide(Standing::New, 0.05), Verdict::Ask);
     }
 
+    #[test]
+    fn a_lone_sandbox_asks_again_soon_after_a_full_server() {
+        let mut policy = Policy::new(LoadShedding::new());
+        policy.answer(load(17), Duration::from_millis(5), (1, 0), || 0.5);
+        assert_eq!(policy.decide(Standing::New, 0.2), Verdict::Ask);
+    }
+
     /// A thousand connections are opened in a second.
     #[test]
     fn the_more_connections_are_opened_the_fewer_ask() {
@@ -327,8 +354,8 @@ mod tests {
             ..load(17)
         };
         policy.answer(busy, AGE, (1, 0), || 0.5);
-        assert_eq!(policy.decide(Standing::New, 0.004), Verdict::Close);
-        assert_eq!(policy.decide(Standing::New, 0.002), Verdict::Ask);
+        assert_eq!(policy.decide(Standing::New, 0.009), Verdict::Close);
+        assert_eq!(policy.decide(Standing::New, 0.007), Verdict::Ask);
     }
 
     #[test]
@@ -338,7 +365,7 @@ mod tests {
             mock::advance_wall(Duration::from_secs(seconds));
             policy.concerns(Standing::Kept)
         };
-        assert_eq!([4, 5].map(|seconds| asks_after(13, seconds)), [false, true]);
+        assert_eq!([1, 2].map(|seconds| asks_after(13, seconds)), [false, true]);
         assert_eq!([9, 10].map(|seconds| asks_after(1, seconds)), [false, true]);
     }
 
@@ -348,7 +375,7 @@ mod tests {
         let asks_after = |newer, seconds| {
             let mut policy = Policy::new(LoadShedding::new());
             let load = ServerLoad {
-                connections: 10,
+                connections: 800,
                 limit: 1_000,
                 newer,
             };
@@ -356,9 +383,12 @@ mod tests {
             mock::advance_wall(Duration::from_secs(seconds));
             policy.concerns(Standing::Kept)
         };
-        assert_eq!([9, 11].map(|seconds| asks_after(0, seconds)), [false, true]);
         assert_eq!(
-            [33, 34].map(|seconds| asks_after(9, seconds)),
+            [253, 255].map(|seconds| asks_after(0, seconds)),
+            [false, true]
+        );
+        assert_eq!(
+            [281, 283].map(|seconds| asks_after(9, seconds)),
             [false, true]
         );
     }

@@ -89,7 +89,7 @@ async fn a_kept_connection_is_closed_once_the_server_is_full() {
     set(|fake| fake.connections = FULL);
     released(&bench).await;
     bench.assert_quiet(1);
-    mock::advance_wall(Duration::from_secs(6));
+    mock::advance_wall(Duration::from_secs(3));
     released(&bench).await;
     bench.assert_quiet(0);
 }
@@ -171,4 +171,16 @@ async fn a_new_connection_is_not_frozen_unasked() {
     settled().await;
     bench.assert_quiet(0);
     assert_eq!(bench.counters.read().load_queries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_counts_for_two_leases() {
+    let bench = Bench::new(SOURCE.keep(2));
+    set(|fake| (fake.connections, fake.load) = (9, Gate::Slow));
+    let (one, two) = (bench.leased().await, bench.leased().await);
+    one.release(Outcome::Success);
+    two.release(Outcome::Success);
+    settled().await;
+    bench.assert_quiet(1);
+    assert_eq!(bench.counters.read().load_queries, 1);
 }
