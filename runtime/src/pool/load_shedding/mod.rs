@@ -37,7 +37,9 @@ impl<C: Connect> Pool<C> {
         standing: Standing,
         counters: &'static Counters,
     ) {
-        if !self.state().policy.concerns(standing) {
+        // A user's client cannot ask.
+        let may_ask = C::DRIVER.is_some() || standing == Standing::FoundFull;
+        if !may_ask || !self.state().policy.concerns(standing) {
             return;
         }
         let unasked = Unasked {

@@ -173,7 +173,7 @@ impl Policy {
         };
         let ask = if is_full { ask.min(ASK_AGAIN) } else { ask };
         let interval = self.settings.interval.min(MAX_WAIT).as_secs_f64();
-        let pause = interval * (0.25 + 1.75 * load.room(self.settings));
+        let pause = interval * (0.25 + 0.75 * load.room(self.settings));
         let expected = load.connections as f64 + GROWTH * per_second(load.newer);
         let of_all = expected.min(load.limit as f64) / queries;
         let if_free = of_all * (1.0 + load.free(self.settings) as f64 / 2.0);
@@ -366,7 +366,7 @@ mod tests {
             policy.concerns(Standing::Kept)
         };
         assert_eq!([1, 2].map(|seconds| asks_after(13, seconds)), [false, true]);
-        assert_eq!([9, 10].map(|seconds| asks_after(1, seconds)), [false, true]);
+        assert_eq!([4, 5].map(|seconds| asks_after(1, seconds)), [false, true]);
     }
 
     /// The growth of the fleet is expected, so that its early sandboxes do not ask in a rush.
