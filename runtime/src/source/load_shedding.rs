@@ -54,10 +54,12 @@ impl LoadShedding {
         self
     }
 
-    /// Sets the time between two load queries of a kept connection on an empty server. Default: 5 s.
+    /// Sets the time between two load queries of a kept connection on an empty server. Default:
+    /// 5 s.
     ///
-    /// The time is a quarter of it if the server is at the threshold. It is longer if the server has many connections: all kept connections of a
-    /// server together send at most eight load queries a second, and three on a large server.
+    /// The time is a quarter of it if the server is at the threshold. It is longer if the server
+    /// has many connections: all kept connections of a server together send at most eight load
+    /// queries a second, and three on a large server.
     #[must_use]
     pub const fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
