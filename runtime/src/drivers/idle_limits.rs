@@ -9,7 +9,7 @@ use crate::source::Source;
 pub(super) struct IdleLimits {
     /// The limit at the threshold and above.
     least: u128,
-    /// What is added to it where there is room.
+    /// The largest addition to it, where there is room.
     range: u128,
 }
 

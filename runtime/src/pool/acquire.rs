@@ -43,18 +43,7 @@ impl<C: Connect> Pool<C> {
             .pop_if(|idle| idle.is_trusted(&self.source))?;
         counters.add(Count::Reused);
         events::reused(|| idle.age());
-        Some(CheckedOut {
-            connection: idle.connection,
-            replacement: None,
-            since: Instant::now(),
-            is_reused: true,
-            opened: idle.opened,
-            standing: idle.standing,
-            failures: idle.failures,
-            pool: Arc::clone(self),
-            permit,
-            counters,
-        })
+        Some(CheckedOut::reused(idle, self, permit, counters))
     }
 
     // Cancellation safety: at each await this future owns the permit and the connection, if there

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failures, Pool, Standing};
+use super::{Failures, Idle, Pool, Standing};
 use crate::clock::Timestamp;
 use crate::connect::{Connect, FromConnection, retry};
 use crate::error::Error;
@@ -33,6 +33,27 @@ pub(crate) struct CheckedOut<C> {
 }
 
 impl<C: Connect> CheckedOut<C> {
+    /// Makes one of a connection that was idle.
+    pub(super) fn reused(
+        idle: Idle<C>,
+        pool: &Arc<Pool<C>>,
+        permit: OwnedSemaphorePermit,
+        counters: &'static Counters,
+    ) -> Self {
+        Self {
+            connection: idle.connection,
+            replacement: None,
+            since: Instant::now(),
+            is_reused: true,
+            opened: idle.opened,
+            standing: idle.standing,
+            failures: idle.failures,
+            pool: Arc::clone(pool),
+            permit,
+            counters,
+        }
+    }
+
     /// Makes the handler's argument. For a transaction that is a BEGIN.
     ///
     /// BEGIN may find the connection dead. The handler has sent nothing by then, so the connection

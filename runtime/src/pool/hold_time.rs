@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(super) struct HoldTime(Duration);
 
 impl HoldTime {
-    /// Records the time of one invocation. A longer one is forgotten by and by.
+    /// Records the time of one invocation. An earlier, longer one decays by an eighth each time.
     pub(super) fn record(&mut self, held: Duration) {
         self.0 = held.max(self.0 - self.0 / 8);
     }
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_longer_time_is_forgotten_by_and_by() {
+    fn a_longer_time_decays() {
         let mut times = HoldTime::default();
         assert_eq!(times.expected(), Duration::ZERO);
         times.record(Duration::from_millis(800));

@@ -45,7 +45,7 @@ pub(crate) struct Pool<C> {
     /// Notified when a connection becomes idle, or stops returning.
     returned: Notify,
     /// Locked while idle connections are asked and closed, so that one answer counts for all.
-    shedding: AsyncMutex<()>,
+    turn: AsyncMutex<()>,
 }
 
 struct State<C> {
@@ -86,7 +86,7 @@ impl<C: Connect> Pool<C> {
                 has_ended: false,
             }),
             returned: Notify::new(),
-            shedding: AsyncMutex::new(()),
+            turn: AsyncMutex::new(()),
         }
     }
 

@@ -22,8 +22,8 @@ pub(in crate::drivers) fn take_opened(source: &Source) -> usize {
 /// Inspects the idle connections if `inspects` is true, and asks the server for its load on one of
 /// them unless `least_idle` is `None`.
 ///
-/// One after the other, because other invocations may need the rest. The pool hands out the
-/// connection that was idle for longest.
+/// The connections are taken one after the other, because other invocations may need the rest. The
+/// pool hands out the connection that was idle for longest.
 pub(in crate::drivers) async fn tend<DB: Driver>(
     pool: Pool<DB>,
     source: Source,

@@ -57,7 +57,8 @@ impl<C: Connect> Pool<C> {
 
     /// Closes idle connections if the server has no room for them.
     pub(super) async fn shed_load(self: Arc<Self>, counters: &'static Counters) {
-        let _alone = self.shedding.lock().await;
+        // Each step of those ahead has a limit.
+        let _turn = self.turn.lock().await;
         // The released connection may be returning.
         let end = deadline::after(self.source.check_timeout);
         self.some_idle(end).await;
@@ -97,18 +98,7 @@ impl<C: Connect> Pool<C> {
         };
         let since = idle.since;
         let returning = Returning::new(&self);
-        let mut asking = CheckedOut {
-            connection: idle.connection,
-            replacement: None,
-            since: Instant::now(),
-            is_reused: true,
-            opened: idle.opened,
-            standing: idle.standing,
-            failures: idle.failures,
-            pool: Arc::clone(&self),
-            permit,
-            counters,
-        };
+        let mut asking = CheckedOut::reused(idle, &self, permit, counters);
         let age = Timestamp::now().since(asking.opened);
         let question = (driver.server_load)(&mut asking.connection, &self.source, least_idle());
         let load = answer(self.source.check_timeout, question, counters).await;
@@ -215,7 +205,7 @@ pub(super) async fn answer(
     counters: &Counters,
 ) -> Result<Option<ServerLoad>, String> {
     counters.add(Count::LoadQueries);
-    let begun = tokio::time::Instant::now();
+    let begun = Instant::now();
     match deadline::timeout_by_both_clocks(limit, question).await {
         Some(Ok(Some(load))) => {
             events::load(load.connections, load.limit, begun.elapsed());

@@ -120,6 +120,7 @@ pub(in crate::pool) async fn tend<S: Connect>(
         return;
     };
     let turn = Arc::clone(&usage.lock().shedding.turn);
+    // Each step of those ahead has a limit.
     let _turn = turn.lock().await;
     let idle = |value: Arc<S>| (driver.idle_connections)(&value);
     let idle = || value.upgrade().map_or(0, idle);

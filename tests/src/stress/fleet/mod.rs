@@ -33,7 +33,7 @@ use super::{Length, Programs};
 pub enum Part {
     /// A fleet larger than the server.
     Crowd,
-    /// The same fleet on a server with room for all.
+    /// That fleet on a server with room for all.
     Roomy,
     /// New sandboxes while others are frozen.
     Frozen,

@@ -29,7 +29,7 @@ pub(super) enum End {
     Time(Duration),
 }
 
-/// One invocation.
+/// An invocation.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     /// The time from the begin of the traffic to the answer.

@@ -1,4 +1,4 @@
-//! One sandbox: the policy, and the connection that it keeps or closes.
+//! A sandbox: the policy, and the connection that it keeps or closes.
 
 use std::time::Duration;
 
