@@ -27,6 +27,8 @@ pub(crate) struct Attempt {
     pub(crate) last_address: Arc<Mutex<Option<IpAddr>>>,
     /// The credentials from [`Source::credentials`], if it has a function.
     pub(crate) credentials: Option<Credentials>,
+    /// The error of the first attempt that the server rejected because it was full.
+    pub(crate) full: Option<Arc<Error>>,
     /// The counters of the static that connects.
     pub(crate) counters: &'static Counters,
 }
@@ -39,6 +41,7 @@ impl Attempt {
             address_index: 0,
             last_address: Arc::default(),
             credentials: None,
+            full: None,
             counters,
         }
     }

@@ -1,6 +1,7 @@
 //! Opening a connection with retries until the time is up. A full or restarting server is waited
 //! for here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::BoxFuture;
@@ -35,6 +36,10 @@ const NO_ANSWER: &str = "no answer in time";
 /// The longest pause between two attempts at a slot of a full server.
 const LONGEST_AT_FULL: Duration = Duration::from_millis(500);
 
+/// The number of attempts that a sandbox skips of the backoff at a full server if it met a full
+/// server a moment ago. An attempt costs the server a sign-in.
+const SKIPPED_AT_FULL: u32 = 3;
+
 /// The shortest time that is worth a last attempt.
 pub(crate) const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 
@@ -47,20 +52,27 @@ pub(crate) struct Opened<C> {
 }
 
 /// Opens a connection. Transient errors are retried with full-jitter backoff until `end`. So are
-/// rejected sign-ins if the source has a function for credentials.
+/// rejected sign-ins if the source has a function for credentials. A `first_pause` says that the
+/// server was full a moment ago: the first attempt follows after a random part of it.
 ///
 /// The error is the last explicit error, even if later attempts timed out.
 pub(crate) async fn open<C: Connect>(
     source: &Source,
+    first_pause: Duration,
     end: Instant,
     counters: &'static Counters,
 ) -> Result<Opened<C>, Error> {
     let begun = Instant::now();
+    let mut skipped_at_full = 0;
+    if !first_pause.is_zero() {
+        skipped_at_full = SKIPPED_AT_FULL;
+        let left = end.saturating_duration_since(begun);
+        sleep(random_part_of(first_pause.min(left / 4))).await;
+    }
     let mut attempt = Attempt::first(counters);
     let mut rejected_sign_ins = 0;
     let mut has_retried_own_client = false;
     let mut is_last = false;
-    let mut found_full = false;
     let mut last_explicit = None;
     let result = loop {
         let (result, has_timed_out) = connect_once(source, &mut attempt, end).await;
@@ -68,7 +80,9 @@ pub(crate) async fn open<C: Connect>(
             Ok(connection) => break Ok(connection),
             Err(error) => error,
         };
-        found_full |= error.is_full();
+        if error.is_full() && attempt.full.is_none() {
+            attempt.full = error.clone_as_text().map(Arc::new);
+        }
         let left = end.saturating_duration_since(Instant::now());
         let used_address = attempt.address_index > 0;
         let mut pause = match error.kind() {
@@ -77,7 +91,8 @@ pub(crate) async fn open<C: Connect>(
                 // After an explicit error another address is no worse than this one.
                 attempt.address_index += usize::from(used_address && !has_timed_out);
                 if error.is_full() {
-                    random_part_of(longest_pause_at_full(attempt.previous, source, left))
+                    let previous = attempt.previous + skipped_at_full;
+                    random_part_of(longest_pause_at_full(previous, source, left))
                 } else {
                     jitter(attempt.previous, source)
                 }
@@ -128,7 +143,7 @@ pub(crate) async fn open<C: Connect>(
             counters.add(Count::Opened);
             Ok(Opened {
                 connection,
-                found_full,
+                found_full: attempt.full.is_some(),
             })
         }
         Err(mut error) => {

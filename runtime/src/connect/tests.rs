@@ -104,7 +104,7 @@ async fn opened(source: Source) -> (Result<Picky, Error>, Duration) {
     static COUNTERS: Counters = Counters::new();
     let begun = Instant::now();
     let end = begun + Duration::from_secs(5);
-    let opened = open(&source, end, &COUNTERS).await;
+    let opened = open(&source, Duration::ZERO, end, &COUNTERS).await;
     (opened.map(|opened| opened.connection), begun.elapsed())
 }
 
@@ -177,6 +177,7 @@ async fn after_a_time_out_the_next_address_is_tried_and_the_name_last() {
         let end = Instant::now() + Duration::from_secs(10);
         let error = open::<Scripted>(
             &Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app"),
+            Duration::ZERO,
             end,
             &COUNTERS,
         )
@@ -198,7 +199,7 @@ async fn late_credentials_do_not_change_the_address() {
         .or("fake://host/app")
         .credentials(&never);
     let (begun, all) = (Instant::now(), Duration::from_secs(5));
-    let error = open::<Scripted>(&source, begun + all, &COUNTERS).await;
+    let error = open::<Scripted>(&source, Duration::ZERO, begun + all, &COUNTERS).await;
     let error = error.err().expect("no credentials").to_string();
     assert!(error.contains("no credentials in time"), "{error}");
     assert_eq!(begun.elapsed(), all);
@@ -214,7 +215,11 @@ async fn late_credentials_do_not_change_the_address() {
         .or("fake://host/app")
         .credentials(&late);
     let end = Instant::now() + all;
-    assert!(open::<Scripted>(&source, end, &COUNTERS).await.is_err());
+    assert!(
+        open::<Scripted>(&source, Duration::ZERO, end, &COUNTERS)
+            .await
+            .is_err()
+    );
     assert_eq!(ADDRESSES.take(), [0], "the name only");
 }
 
@@ -246,7 +251,13 @@ async fn a_rejected_sign_in_is_retried_until_the_time_is_up() {
     let all = Duration::from_secs(5);
     ASKED.set(0);
     let begun = Instant::now();
-    let error = open::<Locked>(&URL.credentials(&rotated), begun + all, &COUNTERS).await;
+    let error = open::<Locked>(
+        &URL.credentials(&rotated),
+        Duration::ZERO,
+        begun + all,
+        &COUNTERS,
+    )
+    .await;
     let error = error.expect_err("it is locked");
     assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
     let text = error.to_string();
@@ -266,7 +277,7 @@ async fn a_rejected_sign_in_is_retried_until_the_time_is_up() {
         (URL, "locked"),
     ] {
         let begun = Instant::now();
-        let error = open::<Locked>(&source, begun + all, &COUNTERS).await;
+        let error = open::<Locked>(&source, Duration::ZERO, begun + all, &COUNTERS).await;
         let error = error.expect_err("a rejection");
         assert_eq!(error.kind(), Some(ErrorKind::Rejected), "{error}");
         assert!(error.to_string().contains(text), "{error}");
@@ -295,7 +306,7 @@ async fn an_own_client_asks_for_credentials_twice() {
     let source = Source::env("X").credentials(&rotated);
     ASKED.set(0);
     let end = Instant::now() + Duration::from_secs(5);
-    let error = open::<OwnClient>(&source, end, &COUNTERS).await;
+    let error = open::<OwnClient>(&source, Duration::ZERO, end, &COUNTERS).await;
     assert_eq!(error.expect_err("no").kind(), Some(ErrorKind::Rejected));
     assert_eq!(ASKED.get(), 2);
 }
@@ -329,7 +340,7 @@ async fn the_last_attempt_comes_within_the_time_that_is_left() {
         .retry_cap(Duration::MAX);
     for _ in 0..20 {
         let (begun, all) = (Instant::now(), Duration::from_secs(1));
-        let result = open::<Full>(&source, begun + all, &COUNTERS).await;
+        let result = open::<Full>(&source, Duration::ZERO, begun + all, &COUNTERS).await;
         let text = result.expect_err("full").to_string();
         assert!(text.contains("full (2 attempts"), "{text}");
         let last = LAST_ATTEMPT.get().expect("it came").duration_since(begun);
@@ -359,6 +370,7 @@ async fn a_slow_server_gets_more_time() {
     let end = Instant::now() + Duration::from_secs(30);
     let result = open::<Slow>(
         &Source::env("REUSE_DB_NO_SUCH_VARIABLE").or("fake://host/app"),
+        Duration::ZERO,
         end,
         &COUNTERS,
     )

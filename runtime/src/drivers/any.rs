@@ -72,6 +72,18 @@ impl Driver for Any {
                 .any(|(key, value)| key == "socket" || (key == "host" && value.starts_with('/')))
     }
 
+    fn failing(options: &AnyConnectOptions) -> Option<AnyConnectOptions> {
+        let parameter = match options.database_url.scheme() {
+            "sqlite" => return None,
+            "mysql" | "mariadb" => "socket",
+            _ => "host",
+        };
+        let query = format!("{parameter}={}", super::too_long_path());
+        let mut options = options.clone();
+        options.database_url.set_query(Some(&query));
+        Some(options)
+    }
+
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         sql.execute(connection).await.map(drop)

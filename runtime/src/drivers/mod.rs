@@ -41,6 +41,12 @@ use impls::driver;
 /// The options to connect to a database with.
 type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 
+/// Returns the path of a socket that no system can open.
+#[cfg(any(feature = "postgres", feature = "mysql", feature = "any"))]
+fn too_long_path() -> String {
+    "/".repeat(4096)
+}
+
 /// The differences between sqlx's databases.
 trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     /// Returns `true` if a session after [`reset`](Self::reset) equals a new one.
@@ -79,6 +85,12 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     /// Replaces the host by one of its addresses.
     fn with_host(options: Options<Self>, _address: IpAddr) -> Options<Self> {
         options
+    }
+
+    /// Returns options with which an attempt to connect fails at once, with an I/O error of the
+    /// kind `InvalidInput` or `Unsupported`. `None` if sqlx's pool tries only once anyway.
+    fn failing(_options: &Options<Self>) -> Option<Options<Self>> {
+        None
     }
 
     /// Returns `true` if the server rejected a parameter that [`options`](Self::options) adds to

@@ -109,6 +109,10 @@ impl Driver for MySql {
         options.get_socket().is_some()
     }
 
+    fn failing(options: &MySqlConnectOptions) -> Option<MySqlConnectOptions> {
+        Some(options.clone().socket(super::too_long_path()))
+    }
+
     fn host(options: &MySqlConnectOptions) -> Option<String> {
         let is_verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
         (!Self::uses_path(options) && !is_verified).then(|| options.get_host().to_owned())

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::load_shedding::pause_first;
 use super::{CheckedOut, Failures, Idle, Pool, Standing, is_too_old, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
@@ -70,8 +69,7 @@ impl<C: Connect> Pool<C> {
             None => {
                 self.keep_another();
                 let pause = self.state().policy.first_pause();
-                pause_first(pause, end).await;
-                let new = retry::open(&self.source, end, counters).await?;
+                let new = retry::open(&self.source, pause, end, counters).await?;
                 let standing = Standing::of_new(new.found_full);
                 (
                     new.connection,

@@ -99,7 +99,7 @@ impl<C: Connect> CheckedOut<C> {
         events::stale(begun.elapsed(), None, &error);
         counters.add(Count::Stale);
         *failures = Failures::default();
-        let new = Box::pin(retry::open(&pool.source, end, counters)).await;
+        let new = Box::pin(retry::open(&pool.source, Duration::ZERO, end, counters)).await;
         *opened = Timestamp::now();
         let connection = match new {
             Ok(new) => {

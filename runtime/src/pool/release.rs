@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
@@ -125,7 +126,7 @@ impl<C: Connect> CheckedOut<C> {
             return;
         }
         let end = deadline::after(pool.source.attempt_timeout);
-        let new = match retry::open(&pool.source, end, counters).await {
+        let new = match retry::open(&pool.source, Duration::ZERO, end, counters).await {
             Ok(new) => new,
             // Nobody waits for it, so this is no failed lease.
             Err(error) => return events::discarded(&format!("not replaced: {error}")),

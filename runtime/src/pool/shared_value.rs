@@ -12,7 +12,7 @@ use super::close::close;
 use super::failures::Failures;
 use super::hold_time::HoldTime;
 use super::inspect::InspectionSchedule;
-use super::load_shedding::{Policy, Shedding, pause_first, tend};
+use super::load_shedding::{Policy, Shedding, tend};
 use super::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
@@ -285,8 +285,7 @@ impl<S: Connect + Sync> SharedValue<S> {
         }
         let now = Timestamp::now();
         let pause = self.policy.lock().first_pause();
-        pause_first(pause, end).await;
-        let new = retry::open::<S>(&self.source, end, counters).await?;
+        let new = retry::open::<S>(&self.source, pause, end, counters).await?;
         let shedding = Shedding::new(Arc::clone(&self.policy), new.found_full);
         let value = Arc::new(new.connection);
         let usage = Arc::new(Mutex::new(Usage {

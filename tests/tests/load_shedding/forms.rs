@@ -55,6 +55,21 @@ on_each_small_server! {
         }
     }
 
+    /// sqlx's pool would try again by itself, without jitter.
+    async fn a_pool_makes_single_attempts_at_a_full_server(server: &impl Small) {
+        let mut others = Vec::new();
+        fill_up(server, &mut others).await;
+        let function = Function::start_scripted(server, "plain").await;
+        let answer = function.script("/pool", NOTHING).await;
+        assert_eq!(answer.status(), 503);
+        let attempts = function.proxy.connections() as u64;
+        drop(others);
+        let stats = run(&function, "/pool", NOTHING).await;
+        // The cause of the first rejection takes another attempt.
+        let retried = stats.get("retried");
+        assert!(retried > 2 && attempts <= retried + 2, "{attempts} attempts; {stats:?}");
+    }
+
     async fn below_the_share_a_connection_is_kept_and_asks_once(server: &impl Small) {
         let _others = server.fill(SHARE - 6).await;
         for form in FORMS {

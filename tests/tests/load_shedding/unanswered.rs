@@ -35,8 +35,11 @@ async fn in_app(server: &Postgres, sql: &str) {
 async fn a_missing_right_costs_nothing() {
     let server = <Postgres as Small>::small().await;
     let _others = server.fill(ABOVE).await;
-    for view in ["pg_stat_activity", "pg_roles", "pg_database"] {
-        let right = format!("select on pg_catalog.{view}");
+    for right in [
+        "execute on function pg_catalog.pg_stat_get_backend_idset()",
+        "select on pg_catalog.pg_roles",
+        "select on pg_catalog.pg_database",
+    ] {
         in_app(&server, &format!("revoke {right} from public")).await;
         for form in FORMS {
             asks_once(&server, "brisk", form).await;
@@ -96,18 +99,24 @@ async fn a_statement_timeout_costs_nothing() {
 const MOCK: &str = "
 create schema mock;
 grant usage on schema mock to public;
-create table mock.pg_stat_activity (pid int, usesysid oid, datid oid, backend_start timestamptz,
-    backend_type text);
 create table mock.pg_roles (oid oid, rolconnlimit int);
 create table mock.pg_database (oid oid, datconnlimit int);
 create table mock.sessions (n int);
 create table mock.counted (n int);
-create table mock.nearest (n int);
+create table mock.own (n int);
 grant select on all tables in schema mock to public;
 create domain mock.int4 as text;
 create domain mock.int8 as text;
 create domain mock.float8 as text;
 create domain mock.text as pg_catalog.int4;
+create domain mock.oid as text;
+create function mock.pg_stat_get_backend_idset() returns setof int language sql as 'select 1 / 0';
+create function mock.pg_stat_get_backend_pid(int) returns int language sql as 'select 1 / 0';
+create function mock.pg_stat_get_backend_userid(int) returns oid language sql
+    as 'select (1 / 0)::oid';
+create function mock.pg_stat_get_backend_dbid(int) returns oid language sql as 'select (1 / 0)::oid';
+create function mock.pg_stat_get_backend_start(int) returns timestamptz language sql
+    as 'select now() + (1 / 0) * interval ''1 s''';
 create function mock.pg_backend_pid() returns int language sql as 'select 1 / 0';
 create function mock.current_setting(text) returns text language sql as 'select (1 / 0)::text';
 create function mock.current_setting(text, boolean) returns text language sql

@@ -1,54 +1,59 @@
 with sessions as materialized (
-    select pid, usesysid, datid, backend_start
-    from pg_catalog.pg_stat_activity
-    where usesysid is not null and datid is not null
-        and coalesce(backend_type, 'client backend') operator(pg_catalog.=) 'client backend'
+    select pg_catalog.pg_stat_get_backend_pid(id) as pid,
+        pg_catalog.pg_stat_get_backend_userid(id) as role,
+        pg_catalog.pg_stat_get_backend_dbid(id) as database,
+        pg_catalog.pg_stat_get_backend_start(id) as started
+    from pg_catalog.pg_stat_get_backend_idset() as id
 ), own as materialized (
-    select usesysid as role, datid as database, backend_start as started
-    from sessions
-    where pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
-), counted as (
-    select
-        pg_catalog.count(*) as of_server,
-        pg_catalog.count(*) filter (where usesysid operator(pg_catalog.=) role) as of_role,
-        pg_catalog.count(*) filter (where datid operator(pg_catalog.=) database) as of_database,
-        pg_catalog.count(*) filter (where backend_start operator(pg_catalog.>) started) as newer,
+    select role, database, started,
         (select rolconnlimit from pg_catalog.pg_roles where oid operator(pg_catalog.=) role)
             as role_limit,
         (select datconnlimit from pg_catalog.pg_database where oid operator(pg_catalog.=) database)
-            as database_limit
-    from sessions cross join own
-    group by role, database
-), nearest as (
-    select newer, connections, most::pg_catalog.int8 as most,
-        most::pg_catalog.int8 operator(pg_catalog.*) :percent operator(pg_catalog./) 100
-            as threshold
-    from counted cross join lateral (values
-        (of_server, pg_catalog.current_setting('max_connections')::pg_catalog.int4
+            as database_limit,
+        pg_catalog.current_setting('max_connections')::pg_catalog.int4
             operator(pg_catalog.-) coalesce(pg_catalog.current_setting(
                 'superuser_reserved_connections', true)::pg_catalog.int4, 0)
             operator(pg_catalog.-) coalesce(pg_catalog.current_setting(
                 'reserved_connections', true)::pg_catalog.int4, 0)
             operator(pg_catalog.-) coalesce(pg_catalog.current_setting(
-                'rds.rds_superuser_reserved_connections', true)::pg_catalog.int4, 0)),
-        (of_role, role_limit),
-        (of_database, database_limit)
-    ) limits (connections, most)
-    where most operator(pg_catalog.>=) 0
-    order by connections::pg_catalog.float8
-        operator(pg_catalog./) greatest(most, 1)::pg_catalog.float8 desc
-    limit 1
+                'rds.rds_superuser_reserved_connections', true)::pg_catalog.int4, 0)
+            as server_limit
+    from sessions
+    where pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()
+), counted as materialized (
+    select
+        pg_catalog.count(*) as of_server,
+        pg_catalog.count(*) filter (where sessions.role operator(pg_catalog.=) own.role) as of_role,
+        pg_catalog.count(*) filter (where sessions.database operator(pg_catalog.=) own.database)
+            as of_database,
+        pg_catalog.count(*) filter (where sessions.started operator(pg_catalog.>) own.started)
+            as newer
+    from sessions cross join own
+    where sessions.role operator(pg_catalog.<>) 0::pg_catalog.oid
+        and sessions.database operator(pg_catalog.<>) 0::pg_catalog.oid
 )
-select connections, most, newer,
+select newer, of_server, server_limit::pg_catalog.int8, of_role, role_limit::pg_catalog.int8,
+    of_database, database_limit::pg_catalog.int8,
     case when :sets_idle_limit
         and pg_catalog.current_setting('idle_session_timeout', true)
             operator(pg_catalog.<>) '0'
     then pg_catalog.set_config('idle_session_timeout', (
         :least_idle::pg_catalog.int8 operator(pg_catalog.+) pg_catalog.floor(
             :idle_range::pg_catalog.float8 operator(pg_catalog.*) least(1::pg_catalog.float8,
-                greatest(0::pg_catalog.float8, 2::pg_catalog.float8 operator(pg_catalog.*)
-                    (threshold operator(pg_catalog.-) connections)::pg_catalog.float8
-                    operator(pg_catalog./) greatest(threshold, 1)::pg_catalog.float8
-            )))::pg_catalog.int8)::pg_catalog.text, false)
+                greatest(0::pg_catalog.float8, 2::pg_catalog.float8 operator(pg_catalog.-) (
+                    200::pg_catalog.float8
+                        operator(pg_catalog./) greatest(:percent, 1)::pg_catalog.float8
+                        operator(pg_catalog.*) greatest(
+                            of_server::pg_catalog.float8 operator(pg_catalog./)
+                                greatest(server_limit, 1)::pg_catalog.float8,
+                            case when role_limit operator(pg_catalog.>=) 0 then
+                                of_role::pg_catalog.float8 operator(pg_catalog./)
+                                    greatest(role_limit, 1)::pg_catalog.float8
+                            end,
+                            case when database_limit operator(pg_catalog.>=) 0 then
+                                of_database::pg_catalog.float8 operator(pg_catalog./)
+                                    greatest(database_limit, 1)::pg_catalog.float8
+                            end
+            )))))::pg_catalog.int8)::pg_catalog.text, false)
     end
-from nearest
+from counted cross join own

@@ -5,8 +5,10 @@ mod hooks;
 mod idle_time;
 mod tend;
 
-use std::future::pending;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use sqlx::Pool;
@@ -21,49 +23,40 @@ pub(super) use self::tend::{close_idle, take_opened, tend};
 use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, catch_panic, retry};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::invocation::{deadline, failed_leases};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
-/// The time after which a pool without a connection is probed for the cause.
-///
-/// sqlx's pool retries by itself, without jitter, and does not report the cause. Sign-in takes less
-/// time than this on a small function.
-const PROBE_AFTER: Duration = Duration::from_millis(500);
-
-/// Opens a pool with one connection, so that an error of connecting is found here, with its cause.
+/// Opens a pool with one connection by a single attempt, so that an error of connecting is found
+/// here, with its cause.
 pub(super) async fn open<DB: Driver>(
     source: &Source,
     attempt: &Attempt,
 ) -> Result<Pool<DB>, Error> {
     target::expect_own_session(source)?;
     let endpoint = Endpoint::of::<DB>(source, attempt).await?;
-    let is_retry = attempt.previous > 0;
-    if is_retry {
-        // A pool is opened once a connection can be opened.
-        Box::pin(probe::<DB>(&endpoint, source)).await?;
+    let mut options = endpoint.options::<DB>(source)?;
+    let mut pool = build_pool::<DB>(options.clone(), source, attempt);
+    let mut opened = first_connection(&pool, &options).await;
+    if let Err(error) = &opened
+        && DB::rejected_startup_parameter(error, source)
+    {
         target::expect_own_session(source)?;
+        options = endpoint.options::<DB>(source)?;
+        pool = build_pool::<DB>(options.clone(), source, attempt);
+        opened = first_connection(&pool, &options).await;
     }
-    let build = || {
-        let options = endpoint.options::<DB>(source)?;
-        Ok::<_, Error>(build_pool::<DB>(options, source, attempt))
-    };
-    let mut pool = build()?;
-    let opened = match first_connection(&pool, &endpoint, source, is_retry).await {
-        Err(OpenError::Pool(error)) if DB::rejected_startup_parameter(&error, source) => {
-            target::expect_own_session(source)?;
-            pool = build()?;
-            first_connection(&pool, &endpoint, source, is_retry).await
+    match opened {
+        Ok(()) => Ok(pool),
+        Err(error) if is_second_attempt(&error) => {
+            Err(cause_of_first::<DB>(&endpoint, source, attempt).await)
         }
-        result => result,
-    };
-    let uses_path = DB::uses_path(&endpoint.options::<DB>(source)?);
-    opened.map_err(|error| match error {
-        OpenError::Pool(error) => error::connecting(error, uses_path, endpoint.url()),
-        OpenError::Probe(error) => error,
-    })?;
-    Ok(pool)
+        Err(error) => {
+            let uses_path = DB::uses_path(&options);
+            Err(error::connecting(error, uses_path, endpoint.url()))
+        }
+    }
 }
 
 /// Opens a pool by a single attempt, outside the retry loop.
@@ -75,53 +68,58 @@ pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<Pool<DB>,
     .await
 }
 
-/// An error of opening a pool, by its origin.
-enum OpenError {
-    Pool(sqlx::Error),
-    Probe(Error),
-}
-
+/// Opens the first connection of a pool by a single attempt.
+///
+/// sqlx's pool tries again by itself, without jitter, and does not report the cause. It reads its
+/// options before each attempt. So a second attempt gets options that fail at once.
 async fn first_connection<DB: Driver>(
     pool: &Pool<DB>,
-    endpoint: &Endpoint,
-    source: &Source,
-    is_retry: bool,
-) -> Result<(), OpenError> {
-    let first = async {
+    options: &Options<DB>,
+) -> Result<(), sqlx::Error> {
+    let mut first = pin!(async {
         // Awaited, so that the handler's first query does not open another connection.
         pool.acquire().await?.return_to_pool().await;
         Ok(())
-    };
-    let cause = async {
-        if is_retry {
-            // The endpoint was probed before. A second probe could take the last connection of a
-            // full server.
-            return pending().await;
-        }
-        sleep(PROBE_AFTER).await;
-        match Box::pin(probe::<DB>(endpoint, source)).await {
-            Err(error) => {
-                if error.kind() == Some(ErrorKind::Saturated) {
-                    // The pool may be getting the last connection right now.
-                    sleep(PROBE_AFTER).await;
-                }
-                error
-            }
-            Ok(()) => pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        result = first => result.map_err(OpenError::Pool),
-        error = cause => Err(OpenError::Probe(error)),
+    });
+    if let Poll::Ready(result) = poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx))).await {
+        return result;
     }
+    let Some(failing) = DB::failing(options) else {
+        return first.await;
+    };
+    pool.set_connect_options(failing);
+    let result = first.await;
+    pool.set_connect_options(options.clone());
+    result
 }
 
-/// Opens a connection and closes it, to find the cause of an error.
-async fn probe<DB: Driver>(endpoint: &Endpoint, source: &Source) -> Result<(), Error> {
-    let connection = session::open_at::<DB>(endpoint, source).await?;
-    let _ = sqlx::Connection::close(connection).await;
-    Ok(())
+/// Returns `true` for the error of a second attempt with options of [`Driver::failing`].
+fn is_second_attempt(error: &sqlx::Error) -> bool {
+    use std::io::ErrorKind::{InvalidInput, Unsupported};
+    matches!(error, sqlx::Error::Io(error) if matches!(error.kind(), InvalidInput | Unsupported))
+}
+
+/// Finds the cause for which sqlx's pool would have tried again: the server was full or starting,
+/// or it refused the connection.
+///
+/// Opens a connection of its own, and closes it. At a server that was full before, nothing is
+/// opened.
+async fn cause_of_first<DB: Driver>(
+    endpoint: &Endpoint,
+    source: &Source,
+    attempt: &Attempt,
+) -> Error {
+    if let Some(full) = attempt.full.as_ref().and_then(|full| full.clone_as_text()) {
+        return full;
+    }
+    match Box::pin(session::open_at::<DB>(endpoint, source)).await {
+        Ok(connection) => {
+            let _ = sqlx::Connection::close(connection).await;
+            // A server that was full a moment ago.
+            Error::saturated("the server rejected an attempt, and accepted another one")
+        }
+        Err(error) => error,
+    }
 }
 
 /// Renews the options of connections that the pool opens: the host's name, and the credentials.

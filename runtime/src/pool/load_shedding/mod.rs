@@ -10,13 +10,13 @@ mod simulation;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 pub(super) use self::policy::{Policy, Standing};
 use self::policy::{ToClose, Verdict};
 pub(super) use self::shared::{Shedding, tend};
 use super::release::Returning;
-use super::{CheckedOut, Pool, report_discarded};
+use super::{CheckedOut, Pool, State, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::Connect;
 use crate::environment;
@@ -62,18 +62,19 @@ impl<C: Connect> Pool<C> {
         // The released connection may be returning.
         let end = deadline::after(self.source.check_timeout);
         self.some_idle(end).await;
-        if self.has_idle(Standing::FoundFull) {
-            self.state().policy.decide(Standing::FoundFull, 0.0);
+        if self.idle_of(Standing::FoundFull) > 0 {
+            self.state().policy.decide(Standing::FoundFull, 1, 0.0);
             self.shed(Standing::FoundFull, usize::MAX, counters).await;
         }
-        let standing = if self.has_idle(Standing::New) {
-            Standing::New
-        } else if self.has_idle(Standing::Kept) {
-            Standing::Kept
-        } else {
-            return;
+        let (standing, connections) = match self.idle_of(Standing::New) {
+            0 => (Standing::Kept, self.idle_of(Standing::Kept)),
+            new => (Standing::New, new),
         };
-        let verdict = self.state().policy.decide(standing, random::unit());
+        if connections == 0 {
+            return;
+        }
+        let random = random::unit();
+        let verdict = self.state().policy.decide(standing, connections, random);
         match verdict {
             Verdict::Keep => self.keep_new(),
             Verdict::Close => self.shed(standing, usize::MAX, counters).await,
@@ -90,7 +91,7 @@ impl<C: Connect> Pool<C> {
     // Cancellation safety: the `CheckedOut` owns the connection.
     async fn ask(self: Arc<Self>, standing: Standing, counters: &'static Counters) -> ToClose {
         let Some(driver) = C::DRIVER else {
-            self.state().policy.rejected();
+            self.state().policy.rejected(standing);
             return ToClose::NONE;
         };
         let Some((idle, permit)) = self.take_newest(standing) else {
@@ -114,14 +115,10 @@ impl<C: Connect> Pool<C> {
         drop(returning);
         let mut state = self.state();
         let Some(load) = load else {
-            state.policy.rejected();
+            state.policy.rejected(standing);
             return ToClose::NONE;
         };
-        let new = state
-            .idle
-            .iter()
-            .filter(|idle| idle.standing == Standing::New);
-        let new = new.count();
+        let new = state.idle_of(Standing::New);
         let all = (new, state.idle.len() - new);
         state.policy.answer(load, age, all, random::unit)
     }
@@ -135,9 +132,8 @@ impl<C: Connect> Pool<C> {
         self.close_all(closing, counters).await;
     }
 
-    fn has_idle(&self, standing: Standing) -> bool {
-        let state = self.state();
-        state.idle.iter().any(|idle| idle.standing == standing)
+    fn idle_of(&self, standing: Standing) -> usize {
+        self.state().idle_of(standing)
     }
 
     fn keep_new(&self) {
@@ -145,6 +141,14 @@ impl<C: Connect> Pool<C> {
         let new = state.idle.iter_mut();
         new.filter(|idle| idle.standing == Standing::New)
             .for_each(|idle| idle.standing = Standing::Kept);
+    }
+}
+
+impl<C> State<C> {
+    /// Returns the number of idle connections of one standing.
+    fn idle_of(&self, standing: Standing) -> usize {
+        let idle = self.idle.iter();
+        idle.filter(|idle| idle.standing == standing).count()
     }
 }
 
@@ -186,15 +190,6 @@ impl<C: Connect> Drop for Unasked<C> {
                 self.counters,
             );
         }
-    }
-}
-
-/// Waits before the first attempt to connect, for a random part of `longest`. See
-/// [`Policy::first_pause`].
-pub(super) async fn pause_first(longest: Duration, end: Instant) {
-    if !longest.is_zero() {
-        let left = end.saturating_duration_since(Instant::now());
-        sleep(longest.min(left / 4).mul_f64(random::unit())).await;
     }
 }
 

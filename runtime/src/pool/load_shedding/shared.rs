@@ -61,11 +61,13 @@ impl Shedding {
 
     fn decide(&mut self) -> Verdict {
         let standing = self.standing();
-        self.policy.lock().decide(standing, random::unit())
+        let mut policy = self.policy.lock();
+        policy.decide(standing, self.new, random::unit())
     }
 
     /// Returns the number of connections to close after an answer, of `idle` ones.
     fn answered(&mut self, answer: Result<Option<ServerLoad>, String>, idle: usize) -> usize {
+        let standing = self.standing();
         let new = self.new.min(idle);
         self.new -= new;
         let age = Timestamp::now().since(self.opened);
@@ -76,7 +78,7 @@ impl Shedding {
                 closes.new + closes.kept
             }
             Ok(None) => {
-                policy.rejected();
+                policy.rejected(standing);
                 0
             }
             Err(reason) => {

@@ -26,6 +26,9 @@ const ASK_AGAIN: f64 = 0.25;
 /// doubles with each new connection that did not find the server full.
 const ASK_AFTER_FULL: f64 = 0.02;
 
+/// The part of the server's room that a sandbox takes without asking again. Others do so, too.
+const PART_OF_ROOM: u64 = 8;
+
 /// The time for which a fleet is expected to grow on, in seconds.
 const GROWTH: f64 = 10.0;
 
@@ -84,6 +87,8 @@ struct Known {
     at: Timestamp,
     /// `true` if the server had no room for a new connection.
     is_full: bool,
+    /// The connections that may be kept without asking again.
+    room: u64,
     /// The time from the answer until a kept connection asks.
     pause: Duration,
     /// The probability with which a newly opened connection asks.
@@ -124,8 +129,13 @@ impl Policy {
         }
     }
 
-    /// Decides on connections of one standing. `random` is from 0 to 1.
-    pub(in crate::pool) fn decide(&mut self, standing: Standing, random: f64) -> Verdict {
+    /// Decides on idle connections of one standing. `random` is from 0 to 1.
+    pub(in crate::pool) fn decide(
+        &mut self,
+        standing: Standing,
+        connections: usize,
+        random: f64,
+    ) -> Verdict {
         if standing == Standing::FoundFull {
             self.found_full();
             return Verdict::Close;
@@ -134,21 +144,27 @@ impl Policy {
             return Verdict::Keep;
         }
         let is_due = self.is_due();
-        match (standing, &mut self.last) {
-            (_, None) => Verdict::Ask,
-            (Standing::New, Some(known)) if random < known.ask || (is_due && !known.is_full) => {
-                Verdict::Ask
-            }
-            (Standing::New, Some(known)) if known.is_full => {
-                known.ask = (2.0 * known.ask).min(known.usual_ask);
-                Verdict::Close
-            }
-            (_, Some(known)) if is_due => {
+        let Some(known) = &mut self.last else {
+            return Verdict::Ask;
+        };
+        let connections = connections as u64;
+        match standing {
+            Standing::Kept if is_due => {
                 // Others that are released until the answer need not ask.
                 known.at = Timestamp::now();
                 Verdict::Ask
             }
-            _ => Verdict::Keep,
+            Standing::Kept => Verdict::Keep,
+            _ if random < known.ask => Verdict::Ask,
+            _ if known.is_full => {
+                known.ask = (2.0 * known.ask).min(known.usual_ask);
+                Verdict::Close
+            }
+            _ if is_due || connections > known.room => Verdict::Ask,
+            _ => {
+                known.room -= connections;
+                Verdict::Keep
+            }
         }
     }
 
@@ -184,6 +200,7 @@ impl Policy {
         self.last = Some(Known {
             at: Timestamp::now(),
             is_full,
+            room: load.free(self.settings) / PART_OF_ROOM,
             pause: pause.unwrap_or(MAX_WAIT),
             ask,
             usual_ask: ask,
@@ -200,8 +217,11 @@ impl Policy {
     }
 
     /// Records that the server rejects the load query, or does not report its load.
-    pub(in crate::pool) fn rejected(&mut self) {
-        self.pause(PAUSE_AFTER_REJECTION);
+    ///
+    /// A handler may have changed the session of a kept connection, so a new one asks once more.
+    pub(in crate::pool) fn rejected(&mut self, standing: Standing) {
+        let ask = if standing == Standing::Kept { 1.0 } else { 0.0 };
+        self.pause(PAUSE_AFTER_REJECTION, ask);
     }
 
     /// Records that the server has not answered in time. A server that was full is still taken for
@@ -209,17 +229,18 @@ impl Policy {
     pub(in crate::pool) fn silent(&mut self) {
         match &mut self.last {
             Some(known) if known.is_full => known.ask = known.ask.min(ASK_AFTER_FULL),
-            _ => self.pause(PAUSE_AFTER_SILENCE),
+            _ => self.pause(PAUSE_AFTER_SILENCE, 0.0),
         }
     }
 
-    fn pause(&mut self, pause: Duration) {
+    fn pause(&mut self, pause: Duration, ask: f64) {
         self.last = Some(Known {
             at: Timestamp::now(),
             is_full: false,
+            room: u64::MAX,
             pause,
-            ask: 0.0,
-            usual_ask: 0.0,
+            ask,
+            usual_ask: ask,
             none_left: None,
             is_answer: false,
         });
@@ -231,6 +252,7 @@ impl Policy {
         let known = self.last.get_or_insert(Known {
             at: Timestamp::now(),
             is_full: false,
+            room: u64::MAX,
             pause: self.settings.interval,
             ask: ASK_AGAIN,
             usual_ask: ASK_AGAIN,

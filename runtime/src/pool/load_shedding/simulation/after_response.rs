@@ -20,7 +20,7 @@ impl Fleet {
         let connection = sandbox.connection.as_ref();
         let standing = connection.map_or(Standing::Kept, |connection| connection.standing);
         let verdict = if sandbox.policy.concerns(standing) {
-            sandbox.policy.decide(standing, self.random.share())
+            sandbox.policy.decide(standing, 1, self.random.share())
         } else {
             Verdict::Keep
         };
