@@ -17,7 +17,7 @@ const MORE_IF_SMALL: f64 = 5.0;
 const SMALL: f64 = 30.0;
 
 /// The longest pause, in seconds, that is due to free connections alone.
-const LONGEST_IF_FREE: f64 = 60.0;
+const LONGEST_IF_FREE: f64 = 90.0;
 
 /// The largest probability of a load query while the last answer was a full server.
 const ASK_AGAIN: f64 = 0.25;
@@ -194,7 +194,7 @@ impl Policy {
         let pause = interval * (0.25 + 0.75 * load.room(self.settings));
         let expected = load.connections as f64 + GROWTH * per_second(load.newer);
         let of_all = expected.min(load.limit as f64) / queries;
-        let if_free = of_all * (1.0 + load.free(self.settings) as f64 / 2.0);
+        let if_free = of_all * (1.0 + 1.5 * load.free(self.settings) as f64);
         let pause = pause.max(if_free.min(LONGEST_IF_FREE)).max(of_all);
         let pause = Duration::try_from_secs_f64(pause * (0.5 + random()));
         self.last = Some(Known {
