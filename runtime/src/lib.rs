@@ -40,9 +40,10 @@ pub use reuse_db_macros::reuse_db;
 pub use connect::{Connect, Finish, FromConnection};
 pub use error::{BoxError, Error, ErrorKind};
 pub use lambda::{
-    AfterResponse, AfterResponseFuture, AfterResponseService, Runner, ServiceUnavailable,
-    ServiceUnavailableService, SnapStart, Streaming, StreamingBody, StreamingService, run,
-    run_events, run_with_streaming_response, shutdown, until_shutdown,
+    AfterResponse, AfterResponseFuture, AfterResponseService, HandlerDeadline,
+    HandlerDeadlineService, Runner, ServiceUnavailable, ServiceUnavailableService, SnapStart,
+    Streaming, StreamingBody, StreamingService, run, run_events, run_with_streaming_response,
+    shutdown, until_shutdown,
 };
 pub use pool::SharedLease;
 pub use response::{FromError, HasOutcome, Outcome};
@@ -65,6 +66,8 @@ pub mod __private {
 pub mod docs {
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("../docs/endings.md")]
+    pub mod endings {}
     #[doc = include_str!("../docs/fleets.uri.md")]
     #[doc = include_str!("../docs/fleets.md")]
     pub mod fleets {}

@@ -29,6 +29,8 @@ pub(crate) struct Attempt {
     pub(crate) credentials: Option<Credentials>,
     /// The error of the first attempt that the server rejected because it was full.
     pub(crate) full: Option<Arc<Error>>,
+    /// The server's number of the session, once it is open and if it is known.
+    pub(crate) session: Arc<Mutex<Option<u64>>>,
     /// The counters of the static that connects.
     pub(crate) counters: &'static Counters,
 }
@@ -42,6 +44,7 @@ impl Attempt {
             last_address: Arc::default(),
             credentials: None,
             full: None,
+            session: Arc::default(),
             counters,
         }
     }

@@ -26,6 +26,11 @@ pub(crate) trait DriverConnect: Connect {
     /// Opens a connection, with the attempt's credentials and address.
     fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, Self>;
 
+    /// Ends a session of the source's user, on a connection of its own.
+    fn end_session(_source: &Source, _session: u64) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Performs a health check after an invocation, and resets the session.
     fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, Reset> {
         Box::pin(async { self.check(source).await.map(|()| Reset::Partial) })
@@ -136,6 +141,7 @@ pub struct Driver<C> {
     pub(crate) resets_all: fn(&Source) -> bool,
     pub(crate) counts_aborted_handshakes: bool,
     pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
+    pub(crate) end_session: fn(&Source, u64) -> Answer<'_, ()>,
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
@@ -167,6 +173,7 @@ impl<C> Driver<C> {
             resets_all: C::resets_all,
             counts_aborted_handshakes: C::COUNTS_ABORTED_HANDSHAKES,
             connect: C::connect_attempt,
+            end_session: C::end_session,
             reset: C::reset,
             inspect: C::inspect,
             expect_own_session: C::expect_own_session,

@@ -47,6 +47,8 @@ pub(crate) const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Opened<C> {
     pub(crate) connection: C,
+    /// The server's number of the session, if it is known.
+    pub(crate) session: Option<u64>,
     /// `true` if the server has rejected an attempt because it was full.
     pub(crate) found_full: bool,
 }
@@ -143,6 +145,7 @@ pub(crate) async fn open<C: Connect>(
             counters.add(Count::Opened);
             Ok(Opened {
                 connection,
+                session: *attempt.session.lock(),
                 found_full: attempt.full.is_some(),
             })
         }

@@ -84,6 +84,18 @@ impl Driver for Any {
         Some(options)
     }
 
+    #[cfg(feature = "mysql")]
+    fn limits_sql(source: &Source) -> Option<String> {
+        let url = source.url().ok()?;
+        let is_mysql = url.starts_with("mysql:") || url.starts_with("mariadb:");
+        is_mysql.then(|| super::mysql::limits_sql(source)).flatten()
+    }
+
+    #[cfg(feature = "mysql")]
+    async fn end_session(connection: &mut AnyConnection, session: u64) -> Result<(), sqlx::Error> {
+        Self::execute(connection, super::mysql::kill(session)).await
+    }
+
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         sql.execute(connection).await.map(drop)
@@ -111,13 +123,13 @@ impl Driver for Any {
         connection: &mut AnyConnection,
         source: &Source,
         sql: String,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<Option<u64>, sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "mysql")]
             "MySQL" => super::mysql::set_up::<Self>(connection, source, sql).await,
             _ => {
                 let _ = source;
-                Self::execute(connection, sql).await
+                Self::execute(connection, sql).await.map(|()| None)
             }
         }
     }

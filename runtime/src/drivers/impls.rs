@@ -61,6 +61,13 @@ macro_rules! driver {
                 Box::pin($crate::drivers::session::open::<$database>(source, attempt))
             }
 
+            fn end_session(
+                source: &$crate::source::Source,
+                session: u64,
+            ) -> lambda_http::BoxFuture<'_, Result<(), $crate::error::Error>> {
+                Box::pin($crate::drivers::session::end::<$database>(source, session))
+            }
+
             fn reset<'a>(
                 &'a mut self,
                 source: &'a $crate::source::Source,

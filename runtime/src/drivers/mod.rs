@@ -10,6 +10,8 @@ mod impls;
 mod load;
 mod session;
 mod sqlx_pool;
+#[cfg(feature = "postgres")]
+mod start_up;
 #[cfg(any(feature = "postgres", feature = "any"))]
 mod statement_cache;
 #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "for PostgreSQL"))]
@@ -93,15 +95,20 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         None
     }
 
-    /// Returns `true` if the server rejected a parameter that [`options`](Self::options) adds to
-    /// the URL, and remembers that for its target: from then on nothing is added.
-    fn rejected_startup_parameter(_error: &sqlx::Error, _source: &Source) -> bool {
+    /// Returns `true` if the server rejected a parameter of the `sent` options that
+    /// [`options`](Self::options) adds to the URL, and remembers that for its target: from then on
+    /// it is not added.
+    fn rejected_startup_parameter(
+        _error: &sqlx::Error,
+        _source: &Source,
+        _sent: &Options<Self>,
+    ) -> bool {
         false
     }
 
-    /// Returns SQL that limits the session's idle time. If the server rejects it, connecting goes
+    /// Returns SQL that sets the limits of the session. If the server rejects it, connecting goes
     /// on without it.
-    fn idle_limit_sql(_source: &Source) -> Option<String> {
+    fn limits_sql(_source: &Source) -> Option<String> {
         None
     }
 
@@ -118,13 +125,22 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         source: &Source,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Runs the SQL that sets up a new connection, in one round trip.
+    /// Runs the SQL that sets up a new connection, in one round trip. Returns the server's number
+    /// of the session if the server does not notice by itself that a client hangs up.
     fn set_up(
         connection: &mut Self::Connection,
         _source: &Source,
         sql: String,
+    ) -> impl Future<Output = Result<Option<u64>, sqlx::Error>> + Send {
+        async { Self::execute(connection, sql).await.map(|()| None) }
+    }
+
+    /// Ends a session of the same user, on a connection of its own.
+    fn end_session(
+        _connection: &mut Self::Connection,
+        _session: u64,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        Self::execute(connection, sql)
+        std::future::ready(Ok(()))
     }
 
     /// Returns the first column of the answer's first row, which is text.

@@ -42,6 +42,9 @@ const CHANGES: &str = "show session status where variable_name in ( \
         'Com_create_table', 'Com_create_temporary_table'); \
     select 'Com_reuse_db', cast(-coalesce(@reuse_db_sets, 0) as char)";
 
+/// Returns the number of the session.
+const SESSION: &str = "select 'session', cast(connection_id() as char)";
+
 /// The changes that sqlx makes to a new session.
 const CHANGES_OF_SQLX: i64 = 1;
 
@@ -65,6 +68,9 @@ pub(super) const BEGIN: &str = "rollback; begin; savepoint reuse_db";
 
 /// Commits a transaction that has not ended before. Otherwise it fails with 1305.
 pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
+
+/// The longest wait for a lock that the server accepts, about a year.
+const MOST_LOCK_WAIT_SECONDS: u64 = 31_536_000;
 
 /// Returns two rows for the server's connections, and one for its limit, the user's limit, the
 /// user's connections, and the number of this connection. A user's limit of 0 is no limit.
@@ -122,13 +128,8 @@ impl Driver for MySql {
         options.host(&address.to_string())
     }
 
-    /// The server accepts whole seconds, up to a year.
-    fn idle_limit_sql(source: &Source) -> Option<String> {
-        let seconds = source
-            .idle_session_timeout?
-            .as_secs()
-            .clamp(1, MOST_IDLE_SECONDS);
-        Some(format!("set session wait_timeout = {seconds}"))
+    fn limits_sql(source: &Source) -> Option<String> {
+        limits_sql(source)
     }
 
     async fn execute(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -145,8 +146,15 @@ impl Driver for MySql {
         connection: &mut MySqlConnection,
         source: &Source,
         sql: String,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<Option<u64>, sqlx::Error> {
         set_up::<Self>(connection, source, sql).await
+    }
+
+    async fn end_session(
+        connection: &mut MySqlConnection,
+        session: u64,
+    ) -> Result<(), sqlx::Error> {
+        Self::execute(connection, kill(session)).await
     }
 
     async fn reset(
@@ -187,6 +195,43 @@ impl Driver for MySql {
     }
 }
 
+/// Returns SQL that sets the limits of the session. A stricter setting stays.
+///
+/// The server accepts whole seconds of idle time, up to a year. MariaDB reads the comments that
+/// begin with `/*M!`, and MySQL 5.7.8 and later the others.
+pub(super) fn limits_sql(source: &Source) -> Option<String> {
+    let idle = source.idle_limit();
+    if idle.is_none() && source.follows_function() {
+        // Behind RDS Proxy each variable pins the session.
+        return None;
+    }
+    let strictest =
+        |name, limit| format!("{name} = if(@@{name} > 0, least(@@{name}, {limit}), {limit})");
+    let mut sql = match idle {
+        Some(idle) => idle.as_secs().clamp(1, MOST_IDLE_SECONDS).to_string(),
+        None => "@@wait_timeout".to_owned(),
+    };
+    sql.insert_str(0, "set session wait_timeout = ");
+    if let Some(limit) = source.statement_limit() {
+        let (seconds, millis) = (limit.as_secs().max(1), limit.as_millis().max(1));
+        let lock_wait = seconds.min(MOST_LOCK_WAIT_SECONDS);
+        for name in ["innodb_lock_wait_timeout", "lock_wait_timeout"] {
+            // Zero is a limit, too.
+            sql += &format!(", {name} = least(@@{name}, {lock_wait})");
+        }
+        let max_statement_time = strictest("max_statement_time", limit.as_secs_f64().to_string());
+        let max_execution_time = strictest("max_execution_time", millis.to_string());
+        sql += &format!(" /*M!100101 , {max_statement_time} */");
+        sql += &format!(" /*!50708 , {max_execution_time} */");
+    }
+    if let Some(limit) = source.transaction_limit() {
+        let seconds = limit.as_secs().max(1).to_string();
+        let idle_transaction = strictest("idle_transaction_timeout", seconds);
+        sql += &format!(" /*M!100300 , {idle_transaction} */");
+    }
+    Some(sql)
+}
+
 /// Runs the load query, for this driver and for `AnyConnection`.
 pub(super) async fn server_load<DB>(
     connection: &mut DB::Connection,
@@ -202,7 +247,7 @@ where
 {
     let longest = Duration::from_secs(MOST_IDLE_SECONDS);
     let most = source
-        .idle_session_timeout
+        .idle_limit()
         .filter(|_| !source.sets_on_connect("wait_timeout"))
         .map(|most| most.min(longest));
     let idle = IdleLimits::new(least_idle, most, Duration::from_secs(1));
@@ -252,7 +297,7 @@ pub(super) async fn set_up<DB>(
     connection: &mut DB::Connection,
     source: &Source,
     sql: String,
-) -> Result<(), sqlx::Error>
+) -> Result<Option<u64>, sqlx::Error>
 where
     DB: Database,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -260,26 +305,50 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     let is_known = |(known, _): &(Source, _)| known == source;
-    if CHANGES_OF_SET_UP.lock().iter().any(is_known) {
-        let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-        return sql.execute(connection).await.map(drop);
-    }
+    let counts = !CHANGES_OF_SET_UP.lock().iter().any(is_known);
     // A line break, because the SQL may end with a comment.
-    let counting = AssertSqlSafe(format!("{sql}\n; {CHANGES}"));
-    let changes = match sqlx::raw_sql(counting).fetch_all(&mut *connection).await {
-        Ok(answer) => Some(changes::<DB>(&answer)),
+    let asking = if counts {
+        format!("{sql}\n; {SESSION}; {CHANGES}")
+    } else {
+        format!("{sql}\n; {SESSION}")
+    };
+    let asked = sqlx::raw_sql(AssertSqlSafe(asking));
+    let (session, changes) = match asked.fetch_all(&mut *connection).await {
+        Ok(answer) => (session::<DB>(&answer), Some(changes::<DB>(&answer))),
         // Some compatible servers do not count.
-        Err(error) if error::is_rejection(&error) => {
+        Err(error) if counts && error::is_rejection(&error) => {
             let sql = sqlx::raw_sql(AssertSqlSafe(sql));
             sql.execute(connection).await?;
-            None
+            (None, None)
         }
         Err(error) => return Err(error),
     };
-    let mut all = CHANGES_OF_SET_UP.lock();
-    all.retain(|(known, _)| known != source);
-    all.push((*source, changes));
-    Ok(())
+    if counts {
+        let mut all = CHANGES_OF_SET_UP.lock();
+        all.retain(|(known, _)| known != source);
+        all.push((*source, changes));
+    }
+    Ok(session)
+}
+
+/// Returns the number of the session, of the answer to [`SESSION`].
+fn session<DB>(answer: &[DB::Row]) -> Option<u64>
+where
+    DB: Database,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let number = |row: &DB::Row| -> Option<u64> {
+        let name: String = row.try_get(0).ok()?;
+        let value: String = row.try_get(1).ok()?;
+        (name == "session").then(|| value.parse().ok()).flatten()
+    };
+    answer.iter().find_map(number)
+}
+
+/// Returns SQL that ends a session and its statement. An account may end its own sessions.
+pub(super) fn kill(session: u64) -> String {
+    format!("kill {session}")
 }
 
 /// Resets a session as far as SQL can, and finds out whether the rest has changed. For this driver

@@ -13,8 +13,8 @@ use sqlx::{
 use super::error::has_code;
 use super::idle_limits::{IdleLimits, load_sql};
 use super::session::{self, end_transaction, outside_transaction};
-use super::target::{self, Rejection};
-use super::{Driver, driver, endpoint, error, statement_cache};
+use super::start_up::{self, Parameter};
+use super::{Driver, driver, endpoint, error, statement_cache, target};
 use crate::connect::Reset;
 use crate::environment;
 use crate::error::Error;
@@ -50,11 +50,6 @@ const DEALLOCATE: &str = "select pg_catalog.string_agg( \
 /// Releases the advisory locks of a session. A handler that succeeded may have left some.
 const RELEASE_LOCKS: &str = "select pg_catalog.pg_advisory_unlock_all()";
 
-/// Returns the limit for idle sessions that RESET restores: the start-up parameter, unless a pooler
-/// dropped it.
-const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings \
-    where name operator(pg_catalog.=) 'idle_session_timeout'";
-
 /// Fails in an aborted transaction, where a COMMIT alone reports a success. The empty transaction
 /// that follows ends with the queued ROLLBACK.
 const COMMIT_AND_CHAIN: &str = "select 1; commit and chain";
@@ -66,9 +61,6 @@ const COMMIT_AND_CHAIN: &str = "select 1; commit and chain";
 /// user or no database. `pg_stat_activity` would take three times as long on a server with 2,000
 /// sessions. The SQL names nothing that a `search_path` can replace.
 const LOAD: &str = include_str!("sql/postgres_load.sql");
-
-/// The start-up parameter that makes the server end an idle session.
-const IDLE_LIMIT: &str = "idle_session_timeout";
 
 impl Driver for Postgres {
     fn resets_all(source: &Source) -> bool {
@@ -87,15 +79,7 @@ impl Driver for Postgres {
         {
             options = options.application_name(&name);
         }
-        if omits_startup_parameters(source) {
-            return Ok(options.extra_float_digits(None));
-        }
-        Ok(match idle_limit_millis(source) {
-            Some(millis) if !sets_idle_limit(&options) => {
-                options.options([(IDLE_LIMIT, format!("{millis}ms"))])
-            }
-            _ => options,
-        })
+        Ok(start_up::with_limits(options, source))
     }
 
     fn with_credentials(
@@ -123,20 +107,12 @@ impl Driver for Postgres {
         options.host(&address.to_string())
     }
 
-    /// PostgreSQL before 14 does not know our parameter (42704). RDS Proxy rejects it with 0A000,
-    /// PgBouncer with 08P01, its code for everything.
-    fn rejected_startup_parameter(error: &sqlx::Error, source: &Source) -> bool {
-        let Some(cause) = error.as_database_error() else {
-            return false;
-        };
-        let rejection = match cause.code().as_deref() {
-            Some("42704") if cause.message().contains(IDLE_LIMIT) => Rejection::Server,
-            Some("0A000") if source.idle_session_timeout.is_some() => Rejection::Proxy,
-            Some("08P01") if cause.message().contains("startup parameter") => Rejection::Pooler,
-            _ => return false,
-        };
-        target::remember_rejection(source, rejection, error);
-        true
+    fn rejected_startup_parameter(
+        error: &sqlx::Error,
+        source: &Source,
+        sent: &PgConnectOptions,
+    ) -> bool {
+        start_up::remember_rejected(error, source, sent)
     }
 
     async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -164,12 +140,12 @@ impl Driver for Postgres {
     }
 
     async fn reset(connection: &mut PgConnection, source: &Source) -> Result<Reset, sqlx::Error> {
-        detect_dropped_parameter(connection, source).await?;
+        start_up::inspect(connection, source).await?;
         reset::<Self>(connection, source).await
     }
 
     async fn inspect(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
-        let found = detect_dropped_parameter(connection, source).await?;
+        let found = start_up::inspect(connection, source).await?;
         Ok(inspect::<Self>(connection, source).await? || found)
     }
 
@@ -198,11 +174,10 @@ impl Driver for Postgres {
         source: &Source,
         least_idle: Duration,
     ) -> Result<ServerLoad, sqlx::Error> {
-        let is_ours = source.url().is_ok_and(|url| {
-            let options = PgConnectOptions::from_str(&url);
-            options.is_ok_and(|options| !sets_idle_limit(&options))
-        }) && !source.sets_on_connect(IDLE_LIMIT);
-        let most = source.idle_session_timeout.filter(|_| is_ours);
+        let parameter = Parameter::IdleSession;
+        let is_ours =
+            !start_up::url_sets(source, parameter) && !source.sets_on_connect(parameter.name());
+        let most = source.idle_limit().filter(|_| is_ours);
         let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
         server_load::<Self>(connection, source, idle).await
     }
@@ -405,62 +380,12 @@ where
     forget_passed_names::<DB>(connection, source).await
 }
 
-/// Finds out, once for a target, whether a pooler has dropped the start-up parameter of the
-/// connection without a word. Ends a transaction that a handler began in SQL, and returns `true` if
-/// there was one.
-async fn detect_dropped_parameter(
-    connection: &mut PgConnection,
-    source: &Source,
-) -> Result<bool, sqlx::Error> {
-    let Some(millis) = idle_limit_millis(source) else {
-        return Ok(false);
-    };
-    let is_known = connection.server_version_num() >= Some(140_000);
-    if !is_known || target::rejects_idle_limit(source) || target::is_inspected(source) {
-        return Ok(false);
-    }
-    let mut found = false;
-    let is_ours = source.url().is_ok_and(|url| {
-        let options = PgConnectOptions::from_str(&url);
-        options.is_ok_and(|options| !sets_idle_limit(&options))
-    });
-    if is_ours {
-        // An aborted transaction answers no question.
-        found = outside_transaction::<Postgres>(connection, CHECK_SHARED).await?;
-        let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
-        if at_start.is_some_and(|at_start| at_start != millis.to_string()) {
-            target::remember_dropped(source);
-            detect_passed_names::<Postgres>(connection, source).await?;
-        }
-    }
-    target::remember_inspected(source);
-    Ok(found)
-}
-
-/// Returns `true` if the URL sets the limit for idle sessions.
-fn sets_idle_limit(options: &PgConnectOptions) -> bool {
-    let set = options.get_options();
-    set.is_some_and(|set| set.contains(IDLE_LIMIT))
-}
-
 /// Returns a session's name, unless the environment sets one for libpq and sqlx.
 fn session_name() -> Option<String> {
     if std::env::var_os("PGAPPNAME").is_some() {
         return None;
     }
     environment::session_name()
-}
-
-/// Returns `true` if start-up parameters that a pooler rejects are omitted: ours, and
-/// `extra_float_digits`, which sqlx sends for servers before PostgreSQL 12.
-fn omits_startup_parameters(source: &Source) -> bool {
-    source.pooler.is_some() || target::rejects_idle_limit(source)
-}
-
-/// Returns the limit for idle sessions in milliseconds, clamped to what PostgreSQL accepts.
-fn idle_limit_millis(source: &Source) -> Option<u128> {
-    let idle = source.idle_session_timeout?;
-    Some(idle.as_millis().clamp(1, i32::MAX.unsigned_abs().into()))
 }
 
 #[cfg(test)]

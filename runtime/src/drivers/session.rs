@@ -29,24 +29,35 @@ pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<DB::Conne
     .await
 }
 
+/// Ends a session of the source's user, on a connection of its own.
+pub(super) async fn end<DB: Driver>(source: &Source, session: u64) -> Result<(), Error> {
+    let mut connection = open_single::<DB>(source).await?;
+    let ended = DB::end_session(&mut connection, session).await;
+    let _ = connection.close().await;
+    ended.map_err(Error::broken)
+}
+
 /// Opens a connection at a known endpoint.
 pub(super) async fn open_at<DB: Driver>(
     endpoint: &Endpoint,
     source: &Source,
 ) -> Result<DB::Connection, Error> {
-    let options = endpoint.options::<DB>(source)?;
+    let mut options = endpoint.options::<DB>(source)?;
     let uses_path = DB::uses_path(&options);
-    let result = match DB::Connection::connect_with(&options).await {
-        Err(error) if DB::rejected_startup_parameter(&error, source) => {
-            DB::Connection::connect_with(&endpoint.options::<DB>(source)?).await
-        }
-        result => result,
-    };
+    let mut result = DB::Connection::connect_with(&options).await;
+    // A target may reject several, each once.
+    while let Err(error) = &result
+        && DB::rejected_startup_parameter(error, source, &options)
+    {
+        options = endpoint.options::<DB>(source)?;
+        result = DB::Connection::connect_with(&options).await;
+    }
     let mut connection =
         result.map_err(|error| error::connecting(error, uses_path, endpoint.url()))?;
-    set_up::<DB>(&mut connection, source)
+    let session = set_up::<DB>(&mut connection, source)
         .await
         .map_err(|error| error::set_up(error, source))?;
+    endpoint.opened(session);
     if target::shares_sessions(source) {
         let set_up = Box::pin(DB::set_up_shared(&mut connection, source));
         set_up.await.map_err(|error| error::set_up(error, source))?;
@@ -55,48 +66,50 @@ pub(super) async fn open_at<DB: Driver>(
 }
 
 /// Sets up a new connection, and checks that the server accepts writes if the source requires that.
+/// Returns the server's number of the session if the set-up tells it.
 pub(super) async fn set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<(), sqlx::Error> {
-    run_set_up::<DB>(connection, source).await?;
+) -> Result<Option<u64>, sqlx::Error> {
+    let session = run_set_up::<DB>(connection, source).await?;
     if source.read_write {
         // After a failover, the host's name may lead to the old writer for a while.
         DB::check(connection, source).await?;
     }
-    Ok(())
+    Ok(session)
 }
 
-/// Runs the SQL that a new connection needs, in one round trip, or in four if the server rejects a
-/// limit for idle sessions for the first time.
+/// Runs the SQL that a new connection needs, in one round trip, or in four if the server rejects
+/// the limits of the session for the first time.
 async fn run_set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<(), sqlx::Error> {
+) -> Result<Option<u64>, sqlx::Error> {
     let Some(sql) = set_up_sql::<DB>(source) else {
-        return Ok(());
+        return Ok(None);
     };
-    let idle_limit = idle_limit_sql::<DB>(source);
-    let Err(error) = DB::set_up(connection, source, sql).await else {
-        return Ok(());
+    let limits = limits_sql::<DB>(source);
+    let error = match DB::set_up(connection, source, sql).await {
+        Ok(session) => return Ok(session),
+        Err(error) => error,
     };
-    match idle_limit {
-        Some(idle_limit) if error::is_rejection(&error) => {
-            Box::pin(set_up_without::<DB>(connection, source, idle_limit, error)).await
+    match limits {
+        Some(limits) if error::is_rejection(&error) => {
+            Box::pin(set_up_without::<DB>(connection, source, limits, error)).await
         }
         _ => Err(error),
     }
 }
 
-/// Sets up a connection after an `error`, without the limit for idle sessions if that is the
+/// Sets up a connection after an `error`, without the limits of the session if those are the
 /// cause.
 async fn set_up_without<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
-    idle_limit: String,
+    limits: String,
     error: sqlx::Error,
-) -> Result<(), sqlx::Error> {
-    match DB::execute(connection, idle_limit).await {
+) -> Result<Option<u64>, sqlx::Error> {
+    match DB::execute(connection, limits).await {
         Ok(()) => return Err(error),
         Err(rejection) if error::is_rejection(&rejection) => {
             target::remember_rejection(source, Rejection::Server, &rejection);
@@ -105,7 +118,7 @@ async fn set_up_without<DB: Driver>(
     }
     match set_up_sql::<DB>(source) {
         Some(sql) => DB::set_up(connection, source, sql).await,
-        None => Ok(()),
+        None => Ok(None),
     }
 }
 
@@ -115,15 +128,15 @@ pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
         let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
         sql.to_owned()
     });
-    [idle_limit_sql::<DB>(source), on_connect]
+    [limits_sql::<DB>(source), on_connect]
         .into_iter()
         .flatten()
         .reduce(|all, part| format!("{all}; {part}"))
         .filter(|sql| !sql.is_empty())
 }
 
-fn idle_limit_sql<DB: Driver>(source: &Source) -> Option<String> {
-    DB::idle_limit_sql(source).filter(|_| !target::rejects_idle_limit(source))
+fn limits_sql<DB: Driver>(source: &Source) -> Option<String> {
+    DB::limits_sql(source).filter(|_| !target::rejects_limits(source))
 }
 
 /// Sends what is queued, such as the ROLLBACK of a dropped transaction, and reads what is unread.

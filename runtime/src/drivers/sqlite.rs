@@ -1,6 +1,7 @@
 //! SQLite.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Database, Sqlite, SqliteConnection};
@@ -8,15 +9,25 @@ use sqlx::{AssertSqlSafe, Database, Sqlite, SqliteConnection};
 use super::{Driver, driver, error};
 use crate::environment;
 use crate::error::Error;
+use crate::invocation;
 use crate::source::Source;
 use crate::telemetry::events;
 
 driver!(Sqlite, SqliteConnection);
 
+/// The longest wait for a lock, sqlx's default.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl Driver for Sqlite {
     fn options(url: &str, source: &Source) -> Result<SqliteConnectOptions, Error> {
         error::expect_scheme(url, Self::URL_SCHEMES, source)?;
-        SqliteConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))
+        let options = SqliteConnectOptions::from_str(url);
+        let options = options.map_err(|error| error::malformed(error, source))?;
+        Ok(match invocation::time_out() {
+            // So the handler gets the error "database is locked" before its deadline.
+            Some(time_out) => options.busy_timeout(BUSY_TIMEOUT.min(time_out * 3 / 4)),
+            None => options,
+        })
     }
 
     async fn execute(connection: &mut SqliteConnection, sql: String) -> Result<(), sqlx::Error> {

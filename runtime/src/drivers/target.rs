@@ -1,6 +1,8 @@
 //! The findings about a target, kept for the life of the process: a server that does not know a
 //! start-up parameter, a proxy that rejects or drops one, and a pooler that shares sessions.
 
+#[cfg(feature = "postgres")]
+use super::start_up::Parameter;
 use crate::error::Error;
 use crate::source::{Pooler, Source};
 use crate::sync::Mutex;
@@ -11,8 +13,12 @@ static TARGETS: Mutex<Vec<(String, Findings)>> = Mutex::new(Vec::new());
 /// The findings about one target.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Findings {
-    /// The target rejects the limit for idle sessions.
-    rejects_idle_limit: bool,
+    /// The target rejects all limits of a session.
+    rejects_limits: bool,
+    /// The start-up parameters that the server does not know, as bits.
+    unknown: u8,
+    /// The start-up parameters of which role or database have a stricter one, as bits.
+    stricter: u8,
     /// The target is a proxy, because it rejects or drops a start-up parameter.
     is_proxy: bool,
     /// The proxy may use another session for each transaction.
@@ -34,9 +40,43 @@ pub(super) enum Rejection {
     Pooler,
 }
 
-/// Returns `true` if the source's target has rejected the limit for idle sessions.
-pub(super) fn rejects_idle_limit(source: &Source) -> bool {
-    findings(source).rejects_idle_limit
+/// Returns `true` if the source's target has rejected the limits of a session.
+pub(super) fn rejects_limits(source: &Source) -> bool {
+    findings(source).rejects_limits
+}
+
+/// Returns `true` if the server does not know a start-up parameter, or has a stricter one for the
+/// role or the database.
+#[cfg(feature = "postgres")]
+pub(super) fn omits(source: &Source, parameter: Parameter) -> bool {
+    let findings = findings(source);
+    (findings.unknown | findings.stricter) & bit(parameter) != 0
+}
+
+/// Remembers the parameters that the server does not know, and logs that once.
+#[cfg(feature = "postgres")]
+pub(super) fn remember_unknown(source: &Source, parameters: &[Parameter], error: &sqlx::Error) {
+    let is_new = update(source, |findings| {
+        findings.unknown |= parameters
+            .iter()
+            .copied()
+            .map(bit)
+            .fold(0, |all, bit| all | bit);
+    });
+    if is_new {
+        events::unsupported(&source.target(), error);
+    }
+}
+
+/// Remembers that role or database have a stricter limit.
+#[cfg(feature = "postgres")]
+pub(super) fn remember_stricter(source: &Source, parameter: Parameter) {
+    update(source, |findings| findings.stricter |= bit(parameter));
+}
+
+#[cfg(feature = "postgres")]
+fn bit(parameter: Parameter) -> u8 {
+    1 << parameter as u8
 }
 
 /// Returns `true` if the target is a proxy whose sessions must be neither reset nor questioned.
@@ -71,7 +111,7 @@ pub(super) fn expect_own_session(source: &Source) -> Result<(), Error> {
              another client's statement: take `&mut Transaction<'_, Postgres>` or \
              `Lease<Transaction<'_, Postgres>>`"
         }
-        None if findings(source).rejects_idle_limit && shares_sessions(source) => {
+        None if findings(source).rejects_limits && shares_sessions(source) => {
             "a pooler such as PgBouncer rejected a start-up parameter, and in transaction mode a \
              pooler may run another client's statement outside a transaction: take \
              `&mut Transaction<'_, Postgres>` or `Lease<Transaction<'_, Postgres>>`, and add \
@@ -96,11 +136,11 @@ pub(super) fn expect_renamed_statements(source: &Source) -> Result<(), Error> {
     ))
 }
 
-/// Remembers that the target rejected the limit for idle sessions, and logs that once.
+/// Remembers that the target rejected the limits of a session, and logs that once.
 pub(super) fn remember_rejection(source: &Source, rejection: Rejection, error: &sqlx::Error) {
     // A concurrent connect may have remembered it first.
     let is_new = update(source, |findings| {
-        findings.rejects_idle_limit = true;
+        findings.rejects_limits = true;
         findings.is_proxy |= rejection != Rejection::Server;
         findings.shares_sessions |= rejection == Rejection::Pooler;
     });

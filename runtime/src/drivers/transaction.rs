@@ -9,7 +9,7 @@ use super::Driver;
 use super::error::{Explained, ours};
 use super::error_kind::{error_kind, number};
 use crate::error::{BoxError, Error, ErrorKind};
-use crate::invocation::deadline;
+use crate::invocation::{Step, deadline, waits_for};
 use crate::response::Outcome;
 use crate::source::Source;
 use crate::telemetry::events;
@@ -21,6 +21,7 @@ pub(super) async fn begin<'c, DB: Driver>(
     connection: &'c mut DB::Connection,
     source: &Source,
 ) -> Result<Transaction<'c, DB>, Error> {
+    let _waits = waits_for(Step::Begin);
     DB::begin(connection, source).await.map_err(|error| {
         let error = match ours(error) {
             Ok(error) => return *error,
@@ -50,6 +51,7 @@ pub(super) async fn finish<DB: Driver>(
     if Instant::now() >= end {
         return Err(commit_failed("no time is left for it: rolled back"));
     }
+    let _waits = waits_for(Step::Commit);
     match timeout_at(end, DB::commit(transaction)).await {
         Ok(result) => result.map_err(|error| match explanation(&error) {
             Some(explanation) => commit_failed(Explained::new(explanation, error)),

@@ -49,6 +49,15 @@ pub(crate) fn before_deadline_final(wait: Duration) -> Instant {
     with_margin(FINAL_MARGIN, wait)
 }
 
+/// Returns the end of a handler: `margin` before the invocation's deadline, and at the earliest
+/// after half of the function's time-out. `None` if the deadline is unknown.
+pub(crate) fn of_handler(margin: Duration) -> Option<Instant> {
+    let invocation = super::current()?;
+    let deadline = invocation.deadline?;
+    let time_out = deadline.saturating_duration_since(invocation.begun);
+    Some(deadline - margin.min(time_out / 2))
+}
+
 fn with_margin(margin: Duration, wait: Duration) -> Instant {
     let end = after(wait);
     let deadline = INVOCATION.try_with(|invocation| invocation.deadline);

@@ -3,7 +3,11 @@
 pub(crate) mod background;
 pub(crate) mod deadline;
 pub(crate) mod failed_leases;
+pub(crate) mod leases_out;
 pub(crate) mod on_stream_end;
+mod step;
+
+pub(crate) use self::step::{Step, current_step, waits_for};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +18,7 @@ use tokio::time::Instant;
 
 use self::failed_leases::FailedLeases;
 use self::on_stream_end::CurrentStream;
+use self::step::CurrentStep;
 
 tokio::task_local! {
     /// The invocation that this task serves. The only task-local of this crate.
@@ -25,12 +30,13 @@ tokio::task_local! {
 pub(crate) struct Invocation {
     /// Unique in this process.
     pub(crate) id: u64,
-    begun: Instant,
+    pub(crate) begun: Instant,
     /// `None` if the deadline is unknown.
     deadline: Option<Instant>,
     /// Signals that the response is out. `None` in a copy for background work.
     response: Option<watch::Sender<bool>>,
     has_responded: watch::Receiver<bool>,
+    step: CurrentStep,
     failed_leases: FailedLeases,
     stream: CurrentStream,
 }
@@ -45,6 +51,7 @@ impl Invocation {
             deadline,
             response: Some(response),
             has_responded,
+            step: CurrentStep::default(),
             failed_leases: FailedLeases::default(),
             stream: CurrentStream::default(),
         })
@@ -58,6 +65,7 @@ impl Invocation {
             deadline: self.deadline,
             response: None,
             has_responded: self.has_responded.clone(),
+            step: CurrentStep::default(),
             failed_leases: FailedLeases::default(),
             stream: CurrentStream::default(),
         })
@@ -66,6 +74,19 @@ impl Invocation {
     /// Creates an invocation with Lambda's deadline, in milliseconds since the Unix epoch.
     pub(crate) fn with_deadline(epoch_ms: u64) -> Arc<Self> {
         Self::new(deadline(epoch_ms))
+    }
+
+    fn time_out(&self) -> Option<Duration> {
+        Some(self.deadline?.duration_since(self.begun))
+    }
+
+    /// Remembers the time-out of the function for tasks that a handler spawns. They serve no
+    /// invocation of their own.
+    pub(crate) fn remember_time_out(&self) {
+        if let Some(time_out) = self.time_out() {
+            let millis = u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX);
+            TIME_OUT.store(millis, Ordering::Relaxed);
+        }
     }
 
     /// Signals that the response is out.
@@ -86,10 +107,16 @@ pub(crate) fn current_or_new() -> Arc<Invocation> {
     current().unwrap_or_else(|| Invocation::new(None))
 }
 
-/// Returns the time-out of the function, if the current invocation's deadline is known.
+/// The time-out of the function in milliseconds, once an invocation has told it, otherwise 0.
+static TIME_OUT: AtomicU64 = AtomicU64::new(0);
+
+/// Returns the time-out of the function: of the current invocation, or the one that is remembered.
 pub(crate) fn time_out() -> Option<Duration> {
-    let invocation = current()?;
-    Some(invocation.deadline?.duration_since(invocation.begun))
+    let time_out = INVOCATION.try_with(|invocation| invocation.time_out());
+    time_out.ok().flatten().or_else(|| {
+        let millis = TIME_OUT.load(Ordering::Relaxed);
+        (millis > 0).then(|| Duration::from_millis(millis))
+    })
 }
 
 /// Waits until the response of the current invocation is out. Returns at once if the task serves

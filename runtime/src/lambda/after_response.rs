@@ -8,19 +8,25 @@ use std::time::Duration;
 use lambda_http::lambda_runtime::LambdaInvocation;
 use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Error};
+use tokio::runtime::Handle;
 use tokio::task::futures::TaskLocalFuture;
+use tokio::time::{Instant, sleep};
 
 use crate::environment;
 use crate::invocation::background::{self, Owner};
-use crate::invocation::{INVOCATION, Invocation, deadline};
-use crate::telemetry::Metrics;
+use crate::invocation::{INVOCATION, Invocation, deadline, leases_out};
+use crate::telemetry::{Metrics, events};
+
+/// The time in which a task that a handler has spawned begins.
+const TO_BEGIN: Duration = Duration::from_millis(10);
 
 /// A layer for a [`lambda_runtime::Runtime`](lambda_http::lambda_runtime::Runtime) that works after
 /// a response.
 ///
 /// It passes the invocation's deadline to leases. After the response was posted, it waits for
 /// background work: a queued ROLLBACK, a health check after a failure, a load query, closing
-/// connections that are not kept. Then it asks for the next event, and Lambda freezes the sandbox.
+/// connections that are not kept. It also waits for annotated functions in tasks that the handler
+/// has spawned and not awaited. Then it asks for the next event, and Lambda freezes the sandbox.
 ///
 /// [`run`](crate::run) adds it. If you build your own runtime, add it last, so that it is the
 /// outermost layer:
@@ -84,6 +90,7 @@ impl<S> Layer<S> for AfterResponse {
             inner,
             layer: *self,
             single_concurrency: environment::concurrency() == 1,
+            is_lambda: environment::is_lambda(),
         }
     }
 }
@@ -95,6 +102,7 @@ pub struct AfterResponseService<S> {
     layer: AfterResponse,
     /// `true` if the sandbox serves one invocation at a time.
     single_concurrency: bool,
+    is_lambda: bool,
 }
 
 impl<S> Service<LambdaInvocation> for AfterResponseService<S>
@@ -111,6 +119,9 @@ where
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
         let known = Invocation::with_deadline(invocation.context.deadline);
+        if self.is_lambda {
+            known.remember_time_out();
+        }
         // The handler is called in here, so it knows the deadline from its first line.
         let future = INVOCATION.sync_scope(Arc::clone(&known), || self.inner.call(invocation));
         AfterResponseFuture {
@@ -118,6 +129,7 @@ where
             invocation: known,
             layer: self.layer,
             single_concurrency: self.single_concurrency,
+            tasks: alive_tasks(),
             after: None,
         }
     }
@@ -131,6 +143,8 @@ pin_project_lite::pin_project! {
         invocation: Arc<Invocation>,
         layer: AfterResponse,
         single_concurrency: bool,
+        // The tasks of the runtime when the invocation began.
+        tasks: usize,
         // The result, and the background work that is waited for once the response is out.
         after: Option<(Result<(), Error>, BoxFuture<'static, ()>)>,
     }
@@ -150,14 +164,28 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
             } else {
                 Owner::Invocation(this.invocation.id)
             };
-            if background::is_idle(owner) {
+            let begun = this.invocation.begun;
+            // Without a freeze, the tasks of a handler go on.
+            let has_spawned = *this.single_concurrency
+                && (alive_tasks() > *this.tasks || !leases_out::none_since(begun));
+            if !has_spawned && background::is_idle(owner) {
                 this.layer.metrics.print();
                 return Poll::Ready(result);
             }
             let end = INVOCATION.sync_scope(Arc::clone(this.invocation), || {
                 deadline::before_deadline_final(this.layer.limit)
             });
-            *this.after = Some((result, Box::pin(background::wait(owner, end))));
+            let tasks = *this.tasks;
+            let wait = async move {
+                if has_spawned {
+                    wait_for_begin(tasks, begun).await;
+                    if !leases_out::wait(begun, end).await {
+                        events::not_awaited(&environment::function());
+                    }
+                }
+                background::wait(owner, end).await;
+            };
+            *this.after = Some((result, Box::pin(wait)));
         }
         if let Some((_, work)) = this.after {
             ready!(work.as_mut().poll(cx));
@@ -165,6 +193,20 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
         this.layer.metrics.print();
         Poll::Ready(this.after.take().map_or(Ok(()), |(result, _)| result))
     }
+}
+
+/// Waits until the tasks that a handler has spawned have ended, or one of them holds a lease. A task
+/// may not have begun when its handler returns.
+async fn wait_for_begin(tasks: usize, begun: Instant) {
+    let end = Instant::now() + TO_BEGIN;
+    while alive_tasks() > tasks && leases_out::none_since(begun) && Instant::now() < end {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Returns the number of tasks of the current runtime.
+fn alive_tasks() -> usize {
+    Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
 }
 
 impl<F> std::fmt::Debug for AfterResponseFuture<F> {
@@ -180,8 +222,6 @@ mod tests {
 
     use lambda_http::Context as Invocation;
     use lambda_http::tower::service_fn;
-    use tokio::time::Instant;
-
     use super::*;
 
     /// Returns an invocation with a deadline in 300 ms.

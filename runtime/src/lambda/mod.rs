@@ -3,6 +3,7 @@
 mod after_response;
 #[cfg(unix)]
 mod extension;
+mod handler_deadline;
 #[cfg(feature = "local")]
 mod local;
 mod run;
@@ -11,6 +12,7 @@ mod shutdown;
 mod streaming;
 
 pub use after_response::{AfterResponse, AfterResponseFuture, AfterResponseService};
+pub use handler_deadline::{HandlerDeadline, HandlerDeadlineService};
 pub use run::{Runner, run, run_events, run_with_streaming_response};
 pub use service_unavailable::{ServiceUnavailable, ServiceUnavailableService};
 pub use shutdown::{SnapStart, shutdown, until_shutdown};

@@ -15,8 +15,13 @@ use lambda_http::tower::{Layer, ServiceExt as _};
 use lambda_http::{Error, IntoResponse, LambdaEvent, Request, Service, service_fn};
 use serde::{Deserialize, Serialize};
 
-use super::{AfterResponse, ServiceUnavailable, SnapStart, Streaming, until_shutdown};
+use super::{
+    AfterResponse, HandlerDeadline, ServiceUnavailable, SnapStart, Streaming, until_shutdown,
+};
 use crate::environment;
+
+/// A service with or without the layer [`HandlerDeadline`].
+type Ended<S> = Either<<HandlerDeadline as Layer<S>>::Service, S>;
 
 /// [`run`](crate::run), [`run_with_streaming_response`](crate::run_with_streaming_response) and
 /// [`run_events`](crate::run_events) with settings.
@@ -40,6 +45,7 @@ use crate::environment;
 pub struct Runner {
     after_response: AfterResponse,
     service_unavailable: Option<ServiceUnavailable>,
+    handler_deadline: Option<HandlerDeadline>,
     closes_at_shutdown: bool,
 }
 
@@ -49,6 +55,7 @@ impl Runner {
         Self {
             after_response: AfterResponse::new(),
             service_unavailable: Some(ServiceUnavailable::new()),
+            handler_deadline: Some(HandlerDeadline::new()),
             closes_at_shutdown: true,
         }
     }
@@ -75,6 +82,18 @@ impl Runner {
         self
     }
 
+    /// Sets the layer that ends a handler before its deadline. Default: [`HandlerDeadline::new`].
+    pub fn handler_deadline(mut self, layer: HandlerDeadline) -> Self {
+        self.handler_deadline = Some(layer);
+        self
+    }
+
+    /// Leaves a handler that does not finish in time to Lambda, which ends the process.
+    pub fn without_handler_deadline(mut self) -> Self {
+        self.handler_deadline = None;
+        self
+    }
+
     /// Ignores SIGTERM and registers no extension. Use it with a graceful shutdown of your own, and
     /// call [`shutdown`](crate::shutdown) there. Has no effect outside Lambda.
     pub fn without_shutdown(mut self) -> Self {
@@ -82,7 +101,14 @@ impl Runner {
         self
     }
 
-    fn http<S>(&self, service: S) -> Either<<ServiceUnavailable as Layer<S>>::Service, S> {
+    fn http<S>(
+        &self,
+        service: S,
+    ) -> Either<<ServiceUnavailable as Layer<Ended<S>>>::Service, Ended<S>> {
+        let service = match self.handler_deadline {
+            Some(layer) => Either::Left(layer.layer(service)),
+            None => Either::Right(service),
+        };
         let Some(layer) = self.service_unavailable.clone() else {
             return Either::Right(service);
         };
@@ -163,6 +189,8 @@ runs! {
     ///   freeze, and leases know the invocation's deadline;
     /// - the [`ServiceUnavailable`](crate::ServiceUnavailable) layer: an invocation without a
     ///   connection is a 503, not a function error;
+    /// - the [`HandlerDeadline`](crate::HandlerDeadline) layer: a handler that does not finish in
+    ///   time is a 504, and leaves nothing behind;
     /// - [`until_shutdown`](crate::until_shutdown): all kept connections are closed when the
     ///   sandbox shuts down;
     /// - [`SnapStart`](crate::SnapStart): they are also closed before a snapshot;
@@ -243,7 +271,7 @@ runs! {
     /// Serves a handler of events that are not HTTP requests, such as `LambdaEvent<SqsEvent>`, as a
     /// drop-in replacement for `lambda_runtime::run`. It does what [`run`] does, with two
     /// differences: an error stays a function error, so that Lambda retries the event, and there
-    /// is no local server.
+    /// is no local server. A handler that does not finish in time is a function error, too.
     ///
     /// ```no_run
     /// # #[cfg(feature = "postgres")] mod postgres {
@@ -290,6 +318,16 @@ runs! {
             .into());
         }
         environment::expect_lambda()?;
+        let handler_deadline = runner.handler_deadline;
+        let service = service_fn(move |event| {
+            let handler = service.clone().oneshot(event);
+            async move {
+                match handler_deadline {
+                    Some(layer) => layer.end_event(handler).await,
+                    None => handler.await.map_err(Into::into),
+                }
+            }
+        });
         runner.serve(Runtime::new(service)).await
     }
 }

@@ -12,7 +12,8 @@ use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Connect, retry};
 use crate::error::Error;
-use crate::invocation::deadline;
+use crate::invocation::leases_out::LeaseOut;
+use crate::invocation::{Step, deadline, waits_for};
 use crate::telemetry::{Count, Counters, events};
 
 impl<C: Connect> Pool<C> {
@@ -25,8 +26,13 @@ impl<C: Connect> Pool<C> {
         if let Some(connection) = self.acquire_trusted(counters) {
             return Ok(connection);
         }
+        let _waits = waits_for(Step::Connection);
+        let out = LeaseOut::begin();
         let begun = Instant::now();
-        let result = self.acquire_in_time(counters).await;
+        let result = self.acquire_in_time(counters).await.map(|mut connection| {
+            connection.out = Some(out);
+            connection
+        });
         let took = begun.elapsed();
         counters.add_time(Count::WaitingNanos, took);
         result.map_err(|error| retry::report_unavailable(error, took, counters))
@@ -42,7 +48,9 @@ impl<C: Connect> Pool<C> {
             .pop_if(|idle| idle.is_trusted(&self.source))?;
         counters.add(Count::Reused);
         events::reused(|| idle.age());
-        Some(CheckedOut::reused(idle, self, permit, counters))
+        let mut connection = CheckedOut::reused(idle, self, permit, counters);
+        connection.out = Some(LeaseOut::begin());
+        Some(connection)
     }
 
     // Cancellation safety: at each await this future owns the permit and the connection, if there
@@ -60,11 +68,18 @@ impl<C: Connect> Pool<C> {
         };
         let sound = self.sound_idle(end, counters).await;
         let is_reused = sound.is_some();
-        let (connection, opened, standing, failures) = match sound {
+        let (connection, opened, standing, session, failures) = match sound {
             Some(idle) => {
                 counters.add(Count::Reused);
                 events::reused_after(begun.elapsed());
-                (idle.connection, idle.opened, idle.standing, idle.failures)
+                let failures = idle.failures;
+                (
+                    idle.connection,
+                    idle.opened,
+                    idle.standing,
+                    idle.session,
+                    failures,
+                )
             }
             None => {
                 self.keep_another();
@@ -75,6 +90,7 @@ impl<C: Connect> Pool<C> {
                     new.connection,
                     Timestamp::now(),
                     standing,
+                    new.session,
                     Failures::default(),
                 )
             }
@@ -82,10 +98,12 @@ impl<C: Connect> Pool<C> {
         Ok(CheckedOut {
             connection,
             replacement: None,
+            out: None,
             since: Instant::now(),
             is_reused,
             opened,
             standing,
+            session,
             failures,
             pool: self,
             permit,

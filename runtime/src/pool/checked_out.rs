@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::connect::{Connect, FromConnection, retry};
 use crate::error::Error;
 use crate::invocation::deadline;
+use crate::invocation::leases_out::LeaseOut;
 use crate::source::Pooler;
 use crate::telemetry::{Count, Counters, events};
 
@@ -22,10 +23,14 @@ pub(crate) struct CheckedOut<C> {
     pub(super) replacement: Option<C>,
     /// `true` until it is opened if it was idle before this lease.
     pub(super) is_reused: bool,
+    /// The lease, unless the crate's own work has the connection.
+    pub(super) out: Option<LeaseOut>,
     /// The time at which the lease got the connection.
     pub(super) since: Instant,
     pub(super) opened: Timestamp,
     pub(super) standing: Standing,
+    /// The server's number of the session, if it is known.
+    pub(super) session: Option<u64>,
     pub(super) failures: Failures,
     pub(super) pool: Arc<Pool<C>>,
     pub(super) permit: OwnedSemaphorePermit,
@@ -45,8 +50,10 @@ impl<C: Connect> CheckedOut<C> {
             replacement: None,
             since: Instant::now(),
             is_reused: true,
+            out: None,
             opened: idle.opened,
             standing: idle.standing,
+            session: idle.session,
             failures: idle.failures,
             pool: Arc::clone(pool),
             permit,
@@ -68,6 +75,7 @@ impl<C: Connect> CheckedOut<C> {
             is_reused,
             opened,
             standing,
+            session,
             failures,
             pool,
             counters,
@@ -104,6 +112,7 @@ impl<C: Connect> CheckedOut<C> {
         let connection = match new {
             Ok(new) => {
                 *standing = Standing::of_new(new.found_full);
+                *session = new.session;
                 replacement.insert(new.connection)
             }
             Err(error) => {

@@ -67,6 +67,7 @@ struct Idle<C> {
     failures: Failures,
     opened: Timestamp,
     standing: Standing,
+    session: Option<u64>,
     since: Timestamp,
 }
 

@@ -40,6 +40,9 @@ impl<C: Connect> CheckedOut<C> {
     }
 
     fn give_back(mut self, outcome: Outcome) {
+        if self.out.take().is_some_and(|out| out.is_overdue()) {
+            return self.discard("it was leased while the sandbox was frozen");
+        }
         if let Some(replacement) = self.replacement.take() {
             self.connection = replacement;
         }
@@ -78,11 +81,38 @@ impl<C: Connect> CheckedOut<C> {
         report_discarded(reason, self.counters);
     }
 
+    /// Drops the connection in the middle of a statement, and ends its session if the server would
+    /// not notice.
+    pub(crate) fn abandon(self, reason: &str) {
+        let (source, session) = (self.pool.source, self.session);
+        self.discard(reason);
+        if let (Some(driver), Some(session)) = (C::DRIVER, session) {
+            background::spawn(async move {
+                let end = (driver.end_session)(&source, session);
+                if !matches!(timeout(source.check_timeout, end).await, Ok(Ok(()))) {
+                    events::discarded("its session could not be ended");
+                }
+            });
+        }
+    }
+
+    /// Returns the limit of a step after the response. If the session must be ended after it, half
+    /// of the time is left for that.
+    fn step_limit(&self) -> Duration {
+        let limit = self.pool.source.check_timeout;
+        if self.session.is_some() {
+            limit / 2
+        } else {
+            limit
+        }
+    }
+
     /// Resets the session, after a failed invocation or for
     /// [`reset_session`](crate::Source::reset_session).
     async fn reset(mut self, cure: Cure, returning: Returning<C>) {
         self.counters.add(Count::Checked);
         let begun = Instant::now();
+        let limit = self.step_limit();
         let source = &self.pool.source;
         let reset = async {
             let Some(driver) = C::DRIVER else {
@@ -95,7 +125,7 @@ impl<C: Connect> CheckedOut<C> {
             }
             Ok(reset)
         };
-        match timeout(source.check_timeout, reset).await {
+        match timeout(limit, reset).await {
             Ok(Ok(reset)) => {
                 events::checked(begun.elapsed(), None);
                 match reset {
@@ -105,7 +135,7 @@ impl<C: Connect> CheckedOut<C> {
                 }
             }
             Ok(Err(error)) => self.discard(&error.to_string()),
-            Err(_) => self.discard("no answer to the health check after an invocation"),
+            Err(_) => self.abandon("no answer to the health check after an invocation"),
         }
     }
 
@@ -135,10 +165,12 @@ impl<C: Connect> CheckedOut<C> {
         let renewed = Self {
             connection: new.connection,
             replacement: None,
+            out: None,
             since: Instant::now(),
             is_reused: false,
             opened: now,
             standing: Standing::of_new(new.found_full),
+            session: new.session,
             failures: Failures::default(),
             pool,
             permit,
@@ -149,7 +181,7 @@ impl<C: Connect> CheckedOut<C> {
 
     /// Sends what is queued and reads what is unread, and inspects the session if that is due.
     async fn quiesce(mut self, returning: Returning<C>, inspects: bool) {
-        let limit = self.pool.source.check_timeout;
+        let limit = self.step_limit();
         let quiesce = async {
             self.connection.quiesce(&self.pool.source).await?;
             if inspects {
@@ -160,7 +192,7 @@ impl<C: Connect> CheckedOut<C> {
         match timeout(limit, quiesce).await {
             Ok(Ok(())) => self.make_idle(returning.since),
             Ok(Err(error)) => self.discard(&error.to_string()),
-            Err(_) => self.discard("still unfinished after `check_timeout`"),
+            Err(_) => self.abandon("still unfinished after its time limit"),
         }
     }
 
@@ -169,6 +201,7 @@ impl<C: Connect> CheckedOut<C> {
             connection,
             opened,
             standing,
+            session,
             failures,
             pool,
             permit,
@@ -185,6 +218,7 @@ impl<C: Connect> CheckedOut<C> {
                 failures,
                 opened,
                 standing,
+                session,
                 since,
             });
             state.idle.len() > state.keep || is_too_old(opened, &pool.source)

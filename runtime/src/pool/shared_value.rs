@@ -18,7 +18,9 @@ use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Connect, Cure, catch_panic, retry};
 use crate::error::Error;
-use crate::invocation::{self, background, deadline, failed_leases, on_stream_end};
+use crate::invocation::{
+    self, Step, background, deadline, failed_leases, on_stream_end, waits_for,
+};
 use crate::response::Outcome;
 use crate::source::Source;
 use crate::sync::Mutex;
@@ -240,6 +242,7 @@ impl<S: Connect + Sync> SharedValue<S> {
         &self,
         counters: &'static Counters,
     ) -> Result<SharedLease<S>, Error> {
+        let _waits = waits_for(Step::Connection);
         let begun = Instant::now();
         if self.source.has_credentials() {
             failed_leases::pool_has_credentials();

@@ -1,4 +1,4 @@
-//! The HTTP responses in place of a handler's: the 503 and the 500.
+//! The HTTP responses in place of a handler's: the 503, the 504 and the 500.
 
 use lambda_http::http::{Response, StatusCode, header};
 
@@ -37,6 +37,14 @@ pub(super) fn not_confirmed() -> Response<String> {
     json(
         StatusCode::INTERNAL_SERVER_ERROR,
         r#"{"error":"the database did not confirm the transaction"}"#,
+    )
+}
+
+/// Builds the 504 of a handler that was ended before its deadline.
+pub(crate) fn gateway_timeout() -> Response<String> {
+    json(
+        StatusCode::GATEWAY_TIMEOUT,
+        r#"{"error":"the function did not finish in time"}"#,
     )
 }
 

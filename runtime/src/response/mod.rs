@@ -7,4 +7,5 @@ mod outcome;
 
 pub use from_error::FromError;
 pub use has_outcome::HasOutcome;
+pub(crate) use http::gateway_timeout;
 pub use outcome::Outcome;

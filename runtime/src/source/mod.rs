@@ -2,6 +2,11 @@
 
 mod credentials;
 mod load_shedding;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "for drivers of a server")
+)]
+mod server_limits;
 mod target;
 
 pub use credentials::{Credentials, ProvideCredentials};
@@ -12,6 +17,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use self::credentials::Provider;
+use self::server_limits::ServerLimit;
 use self::target::target;
 use crate::environment;
 use crate::error::Error;
@@ -49,7 +55,10 @@ pub struct Source {
     pub(crate) retry_cap: Duration,
     credentials: Option<Provider>,
     pub(crate) pooler: Option<Pooler>,
-    pub(crate) idle_session_timeout: Option<Duration>,
+    idle_session_timeout: ServerLimit,
+    statement_timeout: ServerLimit,
+    idle_in_transaction_timeout: ServerLimit,
+    pub(crate) connection_check_interval: Option<Duration>,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) read_write: bool,
     pub(crate) reset_session: bool,
@@ -80,7 +89,10 @@ impl Source {
             retry_cap: Duration::from_secs(1),
             credentials: None,
             pooler: None,
-            idle_session_timeout: Some(Duration::from_secs(300)),
+            idle_session_timeout: ServerLimit::OfFunction,
+            statement_timeout: ServerLimit::OfFunction,
+            idle_in_transaction_timeout: ServerLimit::OfFunction,
+            connection_check_interval: Some(Duration::from_millis(500)),
             max_lifetime: None,
             read_write: false,
             reset_session: false,
@@ -233,7 +245,9 @@ impl Source {
     }
 
     /// Sets the idle time after which the server itself ends a session, so that a destroyed
-    /// sandbox does not hold it for ever. In whole seconds on MySQL and MariaDB. Default: 300 s.
+    /// sandbox does not hold it for ever. In whole seconds on MySQL and MariaDB. Default: 300 s, or
+    /// the function's time-out plus 1 s if that is longer. A handler may pause for as long between
+    /// two statements.
     ///
     /// PostgreSQL 14 and later get it as a start-up parameter, MySQL and MariaDB as
     /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
@@ -246,7 +260,53 @@ impl Source {
     /// idle clients by itself.
     #[must_use]
     pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
-        self.idle_session_timeout = if idle.is_zero() { None } else { Some(idle) };
+        self.idle_session_timeout = ServerLimit::of(idle);
+        self
+    }
+
+    /// Sets the time after which the server ends a statement. Its error is 57014 of PostgreSQL,
+    /// 1969 of MariaDB, and 3024 of MySQL. Default: the function's time-out plus 1 s, because no
+    /// statement is of use after its invocation.
+    ///
+    /// PostgreSQL gets it as the start-up parameter `statement_timeout`, without a round trip.
+    /// MariaDB gets it as `max_statement_time`, and MySQL as `max_execution_time`, which limits
+    /// SELECT only. There a stricter setting stays. So does a stricter one of PostgreSQL's role or
+    /// database, from the second invocation of a sandbox on.
+    ///
+    /// `options` in the URL and [`on_connect`](Self::on_connect) replace it.
+    /// [`Duration::ZERO`] leaves the server's setting. By default nothing is set while the time-out
+    /// is unknown: under a plain `lambda_http::run`, and where Lambda runs several invocations at
+    /// once. `AnyConnection` sets nothing on PostgreSQL.
+    #[must_use]
+    pub const fn statement_timeout(mut self, limit: Duration) -> Self {
+        self.statement_timeout = ServerLimit::of(limit);
+        self
+    }
+
+    /// Sets the time after which the server ends a session that is idle in a transaction. So the
+    /// locks of a sandbox that died in a transaction are released. Default: the function's time-out
+    /// plus 1 s.
+    ///
+    /// PostgreSQL gets it as the start-up parameter `idle_in_transaction_session_timeout`, and
+    /// MariaDB as `idle_transaction_timeout`. MySQL has no such limit. Everything else is as for
+    /// [`statement_timeout`](Self::statement_timeout).
+    #[must_use]
+    pub const fn idle_in_transaction_timeout(mut self, limit: Duration) -> Self {
+        self.idle_in_transaction_timeout = ServerLimit::of(limit);
+        self
+    }
+
+    /// Sets the interval at which PostgreSQL 14 and later look, during a statement, for a client
+    /// that has hung up. So the server ends an abandoned statement. It is the start-up parameter
+    /// `client_connection_check_interval`. Default: 500 ms. [`Duration::ZERO`] leaves the server's
+    /// setting.
+    #[must_use]
+    pub const fn connection_check_interval(mut self, interval: Duration) -> Self {
+        self.connection_check_interval = if interval.is_zero() {
+            None
+        } else {
+            Some(interval)
+        };
         self
     }
 
@@ -289,7 +349,7 @@ impl Source {
     #[must_use]
     pub const fn transaction_pooler(mut self) -> Self {
         self.pooler = Some(Pooler::Transaction);
-        self.idle_session_timeout = None;
+        self.idle_session_timeout = ServerLimit::Off;
         self
     }
 
@@ -302,7 +362,7 @@ impl Source {
     #[must_use]
     pub const fn session_pooler(mut self) -> Self {
         self.pooler = Some(Pooler::Session);
-        self.idle_session_timeout = None;
+        self.idle_session_timeout = ServerLimit::Off;
         self
     }
 
@@ -480,6 +540,12 @@ impl std::fmt::Debug for Source {
             .field("credentials", &self.credentials.map(|_| "…"))
             .field("pooler", &self.pooler)
             .field("idle_session_timeout", &self.idle_session_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field(
+                "idle_in_transaction_timeout",
+                &self.idle_in_transaction_timeout,
+            )
+            .field("connection_check_interval", &self.connection_check_interval)
             .field("max_lifetime", &self.max_lifetime)
             .field("read_write", &self.read_write)
             .field("reset_session", &self.reset_session)

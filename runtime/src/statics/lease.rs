@@ -149,8 +149,9 @@ impl<H: FromConnection> Drop for Lease<H> {
             (Progress::Unopened, _) => checked_out.release_unused(),
             // A panic that is caught in the handler leaves the connection in an unknown state.
             (Progress::Opened, Some(slot)) if !std::thread::panicking() => slot.put(checked_out),
-            (Progress::Opened, Some(_)) => checked_out.discard(NOT_SETTLED),
-            (Progress::Opened, None) => checked_out.discard(NOT_SETTLED),
+            // A handler that panics runs no statement.
+            (Progress::Opened, _) if std::thread::panicking() => checked_out.discard(NOT_SETTLED),
+            (Progress::Opened, _) => checked_out.abandon(NOT_SETTLED),
             (Progress::Failed, _) => checked_out.discard(NOT_OPENED),
         }
     }
@@ -202,7 +203,7 @@ impl<C: Connect> Slot<C> {
             return;
         }
         drop(place);
-        checked_out.discard(NOT_SETTLED);
+        checked_out.abandon(NOT_SETTLED);
     }
 }
 
@@ -261,7 +262,7 @@ impl<C: Connect> LeaseEnd<C> {
 impl<C: Connect> Drop for LeaseEnd<C> {
     fn drop(&mut self) {
         if let Some(checked_out) = self.end() {
-            checked_out.discard(NOT_SETTLED);
+            checked_out.abandon(NOT_SETTLED);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! field contains a password.
 
 use std::fmt::Display;
+use std::sync::Once;
 use std::time::Duration;
 
 /// A connection was opened.
@@ -65,14 +66,14 @@ pub(crate) fn load_shed(connections: usize) {
     tracing::debug!(target: "reuse_db", connections, "load shed");
 }
 
-/// A server or proxy rejects the limit for idle sessions. Logged once for each target.
+/// A server or proxy rejects a limit of the session, or all. Logged once for each target and limit.
 #[cfg(feature = "_sqlx")]
 pub(crate) fn unsupported(target: &str, error: &dyn Display) {
     tracing::warn!(
         target: "reuse_db",
         target,
         %error,
-        "unsupported: connecting without `idle_session_timeout`"
+        "unsupported: connecting without the limit that the error names"
     );
 }
 
@@ -110,6 +111,25 @@ pub(crate) fn statement_cache() {
 /// An invocation, or the initialization, gets no connection.
 pub(crate) fn unavailable(error: &dyn Display, took: Duration) {
     tracing::warn!(target: "reuse_db", %error, ?took, "unavailable");
+}
+
+/// A handler was ended shortly before its deadline, while it waited for `step`.
+pub(crate) fn handler_ended(function: &str, step: &dyn Display) {
+    tracing::warn!(target: "reuse_db", function, %step, "handler ended");
+}
+
+/// A task that its handler did not await holds a connection while the sandbox is frozen. Logged
+/// once.
+pub(crate) fn not_awaited(function: &str) {
+    static LOGGED: Once = Once::new();
+    LOGGED.call_once(|| {
+        tracing::warn!(
+            target: "reuse_db",
+            function,
+            "task not awaited: a spawned task holds a connection while the sandbox is frozen. Await \
+             the task in the handler"
+        );
+    });
 }
 
 /// A transaction could not be begun or committed.

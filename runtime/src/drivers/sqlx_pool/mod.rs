@@ -39,8 +39,9 @@ pub(super) async fn open<DB: Driver>(
     let mut options = endpoint.options::<DB>(source)?;
     let mut pool = build_pool::<DB>(options.clone(), source, attempt);
     let mut opened = first_connection(&pool, &options).await;
-    if let Err(error) = &opened
-        && DB::rejected_startup_parameter(error, source)
+    // A target may reject several, each once.
+    while let Err(error) = &opened
+        && DB::rejected_startup_parameter(error, source, &options)
     {
         target::expect_own_session(source)?;
         options = endpoint.options::<DB>(source)?;
@@ -196,7 +197,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                     let kind = error_kind(error);
                     failed_leases::record_cause(&Error::connect(kind, error.to_string()));
                 }
-                result
+                result.map(drop)
             })
         })
         .before_acquire(move |connection, meta| {

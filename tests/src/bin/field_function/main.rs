@@ -2,15 +2,17 @@
 //!
 //! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/any`, `/lease` or
 //! `/lease-tx`. Each line of the body is a statement, or `sleep` and milliseconds. A line that
-//! begins with `raw ` is not prepared, `nested ` runs in a transaction of its own within, and
-//! `int 7 ` or `text 7 ` binds a value. `/pool-begun` holds a transaction of the pool meanwhile.
-//! `/conn-twice` and `/pool-twice` call a handler two times.
+//! begins with `raw ` is not prepared, and one with `cut ` is abandoned after 100 ms. `nested `
+//! runs in a transaction of its own within, and `int 7 ` or `text 7 ` binds a value. `/pool-begun`
+//! holds a transaction of the pool meanwhile. `/conn-twice` and `/pool-twice` call a handler two
+//! times.
 //!
 //! | parameter | selects |
 //! |---|---|
 //! | `error` | the treatment of an error: returned (default), wrapped in an `enum` or `anyhow`, kept as `text`, a `response` with status 500, or `swallow` |
 //! | `end` | the end after the statements: a response (default), `fail`, `not-found` as an error, `panic`, or a status |
 //! | `persistent` | `no` runs prepared statements without keeping them |
+//! | `spawn` | `yes` runs the handler in a task that is not awaited |
 //!
 //! | variable | selects |
 //! |---|---|
@@ -26,6 +28,7 @@ use std::time::Duration;
 use reuse_db::{BoxError, Credentials, LoadShedding};
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
+use reuse_db_tests::query::word;
 
 /// Defines the three forms of a parameter for a database, as a module for each source.
 macro_rules! forms {
@@ -208,6 +211,14 @@ fn install_drivers(how: &str) {
 }
 
 async fn route(request: Request) -> Result<Response<Body>, Error> {
+    if word(&request, "spawn") == "yes" {
+        tokio::spawn(Box::pin(in_place(request)));
+        return Ok(Response::new(Body::Empty));
+    }
+    in_place(request).await
+}
+
+async fn in_place(request: Request) -> Result<Response<Body>, Error> {
     if request.uri().path() == "/any" {
         let response = any(request).await;
         install_drivers("later");

@@ -152,6 +152,14 @@ macro_rules! run {
                 };
                 let result = match kind {
                     "raw" => sqlx::raw_sql(sql(rest)).fetch_all($db).await,
+                    // Abandoned after 100 ms.
+                    "cut" => {
+                        let limit = std::time::Duration::from_millis(100);
+                        let query = sqlx::raw_sql(sql(rest)).fetch_all($db);
+                        tokio::time::timeout(limit, query)
+                            .await
+                            .unwrap_or(Ok(Vec::new()))
+                    }
                     "int" => {
                         let (query, value) = bound(rest);
                         let value: i32 = value.parse().unwrap_or_default();

@@ -1,0 +1,322 @@
+//! The start-up parameters of a PostgreSQL session: limits that the server enforces. They cost no
+//! round trip.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{PgConnection, Postgres};
+
+use super::postgres::detect_passed_names;
+use super::session::outside_transaction;
+use super::target::{self, Rejection};
+use super::{Driver, error};
+use crate::source::Source;
+
+/// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
+/// pooler dropped it.
+const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings \
+    where name operator(pg_catalog.=) 'idle_session_timeout'";
+
+/// Sets the limits of role and database that are stricter than ours, and returns their names.
+const STRICTER: &str = include_str!("sql/postgres_stricter.sql");
+
+/// A start-up parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parameter {
+    IdleSession,
+    Statement,
+    IdleInTransaction,
+    ConnectionCheck,
+    KeepalivesIdle,
+    KeepalivesInterval,
+    KeepalivesCount,
+    UserTimeout,
+}
+
+impl Parameter {
+    const ALL: [Self; 8] = [
+        Self::IdleSession,
+        Self::Statement,
+        Self::IdleInTransaction,
+        Self::ConnectionCheck,
+        Self::KeepalivesIdle,
+        Self::KeepalivesInterval,
+        Self::KeepalivesCount,
+        Self::UserTimeout,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::IdleSession => "idle_session_timeout",
+            Self::Statement => "statement_timeout",
+            Self::IdleInTransaction => "idle_in_transaction_session_timeout",
+            Self::ConnectionCheck => "client_connection_check_interval",
+            Self::KeepalivesIdle => "tcp_keepalives_idle",
+            Self::KeepalivesInterval => "tcp_keepalives_interval",
+            Self::KeepalivesCount => "tcp_keepalives_count",
+            Self::UserTimeout => "tcp_user_timeout",
+        }
+    }
+
+    /// Returns the value, in milliseconds unless the name says otherwise.
+    ///
+    /// A frozen sandbox may not acknowledge what the server has sent last. So the limits of TCP are
+    /// no shorter than the idle limit.
+    fn value(self, source: &Source) -> Option<u128> {
+        let idle = source.idle_limit();
+        let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+        match self {
+            Self::IdleSession => idle.map(millis),
+            Self::Statement => source.statement_limit().map(millis),
+            Self::IdleInTransaction => source.transaction_limit().map(millis),
+            Self::ConnectionCheck => source.connection_check_interval.map(millis),
+            // The most that Linux accepts.
+            Self::KeepalivesIdle => idle.map(|idle| u128::from(idle.as_secs().clamp(1, 32_767))),
+            Self::KeepalivesInterval => idle.map(|_| 10),
+            Self::KeepalivesCount => idle.map(|_| 3),
+            Self::UserTimeout => idle.map(|idle| millis(idle + Duration::from_secs(30))),
+        }
+    }
+
+    /// Returns the parameters that are rejected together: those of PostgreSQL 14, and those of TCP
+    /// keepalive.
+    fn together(self) -> &'static [Self] {
+        match self {
+            Self::IdleSession | Self::ConnectionCheck => {
+                &[Self::IdleSession, Self::ConnectionCheck]
+            }
+            Self::KeepalivesIdle | Self::KeepalivesInterval | Self::KeepalivesCount => &[
+                Self::KeepalivesIdle,
+                Self::KeepalivesInterval,
+                Self::KeepalivesCount,
+            ],
+            Self::Statement => &[Self::Statement],
+            Self::IdleInTransaction => &[Self::IdleInTransaction],
+            Self::UserTimeout => &[Self::UserTimeout],
+        }
+    }
+}
+
+/// Adds the limits that neither the URL sets nor the target is known to reject.
+pub(super) fn with_limits(options: PgConnectOptions, source: &Source) -> PgConnectOptions {
+    if omits_all(source) {
+        return options.extra_float_digits(None);
+    }
+    let mut limits = Vec::new();
+    for parameter in Parameter::ALL {
+        if let Some(value) = parameter.value(source)
+            && !sets(&options, parameter)
+            && !target::omits(source, parameter)
+        {
+            limits.push((parameter.name(), value));
+        }
+    }
+    if limits.is_empty() {
+        options
+    } else {
+        options.options(limits)
+    }
+}
+
+/// Returns `true` if the URL sets a parameter.
+pub(super) fn sets(options: &PgConnectOptions, parameter: Parameter) -> bool {
+    let set = options.get_options();
+    set.is_some_and(|set| set.contains(&format!("{}=", parameter.name())))
+}
+
+/// Returns `true` if the source's URL sets a parameter, or is no URL.
+pub(super) fn url_sets(source: &Source, parameter: Parameter) -> bool {
+    let options = source.url().map(|url| PgConnectOptions::from_str(&url));
+    !options.is_ok_and(|options| options.is_ok_and(|options| !sets(&options, parameter)))
+}
+
+/// Returns `true` if start-up parameters that a pooler rejects are omitted: ours, and
+/// `extra_float_digits`, which sqlx sends for servers before PostgreSQL 12.
+fn omits_all(source: &Source) -> bool {
+    source.pooler.is_some() || target::rejects_limits(source)
+}
+
+/// Remembers what the target has rejected of the `sent` options. Returns `false` for any other
+/// error.
+///
+/// A server does not know a parameter (42704), does not support it on its system (22023), or does
+/// not let the role set it (42501, 55P02). RDS Proxy rejects all with 0A000, and PgBouncer with
+/// 08P01, its code for everything.
+pub(super) fn remember_rejected(
+    error: &sqlx::Error,
+    source: &Source,
+    sent: &PgConnectOptions,
+) -> bool {
+    let Some(cause) = error.as_database_error() else {
+        return false;
+    };
+    let is_ours = |parameter: &Parameter| sets(sent, *parameter) && !url_sets(source, *parameter);
+    let named = |parameter: &Parameter| cause.message().contains(parameter.name());
+    // A concurrent connect may have remembered it first.
+    let sends_any = !omits_all(source) || Parameter::ALL.iter().any(is_ours);
+    match cause.code().as_deref() {
+        Some("42704" | "22023" | "42501" | "55P02") => {
+            let mut ours = Parameter::ALL.into_iter().filter(is_ours);
+            let Some(parameter) = ours.find(named) else {
+                return false;
+            };
+            target::remember_unknown(source, parameter.together(), error);
+        }
+        Some("0A000") if sends_any => {
+            target::remember_rejection(source, Rejection::Proxy, error);
+        }
+        Some("08P01") if sends_any && cause.message().contains("startup parameter") => {
+            target::remember_rejection(source, Rejection::Pooler, error);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Finds out, once for a target, whether a pooler has dropped the start-up parameters of the
+/// connection without a word, and whether role or database have stricter limits. Ends a transaction
+/// that a handler began in SQL, and returns `true` if there was one.
+pub(super) async fn inspect(
+    connection: &mut PgConnection,
+    source: &Source,
+) -> Result<bool, sqlx::Error> {
+    if omits_all(source) || target::is_inspected(source) {
+        return Ok(false);
+    }
+    // An aborted transaction answers no question.
+    let found = outside_transaction::<Postgres>(connection, "select 1").await?;
+    if is_dropped(connection, source).await? {
+        target::remember_dropped(source);
+        detect_passed_names::<Postgres>(connection, source).await?;
+    } else {
+        yield_to_stricter(connection, source).await?;
+    }
+    target::remember_inspected(source);
+    Ok(found)
+}
+
+/// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
+/// later know.
+async fn is_dropped(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
+    let parameter = Parameter::IdleSession;
+    let is_ours = parameter.value(source).is_some()
+        && connection.server_version_num() >= Some(140_000)
+        && !target::omits(source, parameter)
+        && !url_sets(source, parameter);
+    if !is_ours {
+        return Ok(false);
+    }
+    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
+    let sent = source
+        .idle_limits_at_connect()
+        .map(|limit| limit.as_millis().to_string());
+    Ok(at_start.is_some_and(|at_start| !sent.contains(&at_start)))
+}
+
+/// Sets the stricter limits of role and database. Later connections leave them to the server.
+async fn yield_to_stricter(
+    connection: &mut PgConnection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    let stricter = match Postgres::text(connection, STRICTER).await {
+        Err(error) if error::is_rejection(&error) => None,
+        result => result?,
+    };
+    for name in stricter.unwrap_or_default().split(',') {
+        let named = |parameter: &Parameter| parameter.name() == name;
+        if let Some(parameter) = Parameter::ALL.into_iter().find(named)
+            && !url_sets(source, parameter)
+        {
+            target::remember_stricter(source, parameter);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::connect::Connect;
+    use crate::invocation::{INVOCATION, Invocation};
+    use crate::sync::Mutex;
+
+    /// The messages "authenticated" and "ready for a query".
+    const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+
+    /// Rejects each of the `unknown` parameters, as a server does that does not know it.
+    async fn serve(mut client: TcpStream, unknown: &[&str], seen: &Mutex<Vec<String>>) {
+        let length = client.read_i32().await.expect("a length");
+        let mut start_up = vec![0; length as usize - 4];
+        client.read_exact(&mut start_up).await.expect("a message");
+        let start_up = String::from_utf8_lossy(&start_up).replace('\0', " ");
+        let named = unknown
+            .iter()
+            .find(|name| start_up.contains(&format!(" {name}=")));
+        let answer = match named {
+            Some(name) => {
+                let text = format!(
+                    "SFATAL\0VFATAL\0C42704\0Munrecognized configuration parameter \"{name}\"\0\0"
+                );
+                let mut answer = vec![b'E'];
+                answer.extend((text.len() as i32 + 4).to_be_bytes());
+                answer.extend(text.as_bytes());
+                answer
+            }
+            None => WELCOME.to_vec(),
+        };
+        seen.lock().push(start_up);
+        client.write_all(&answer).await.expect("an answer");
+        // Until the client closes.
+        let _ = client.read_u8().await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_rejects_one_keeps_the_others() {
+        for (unknown, attempts) in [
+            (&[][..], 1),
+            (&["client_connection_check_interval"][..], 2),
+            (
+                &["idle_session_timeout", "client_connection_check_interval"][..],
+                2,
+            ),
+            (&["tcp_user_timeout", "statement_timeout"][..], 3),
+        ] {
+            let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let port = server.local_addr().expect("an address").port();
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let recorded = Arc::clone(&seen);
+            tokio::spawn(async move {
+                while let Ok((client, _)) = server.accept().await {
+                    let seen = Arc::clone(&recorded);
+                    tokio::spawn(async move { serve(client, unknown, &seen).await });
+                }
+            });
+            let url = format!("postgres://app@127.0.0.1:{port}/app?sslmode=disable");
+            let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").or(url.leak());
+            for connects in 0..2 {
+                let deadline = Instant::now() + Duration::from_secs(3);
+                let connection = PgConnection::connect(&source);
+                let connection = INVOCATION.scope(Invocation::new(Some(deadline)), connection);
+                assert!(connection.await.is_ok(), "{unknown:?}");
+                let seen = seen.lock();
+                assert_eq!(seen.len(), attempts + connects, "{unknown:?}");
+                let last = seen.last().expect("a message");
+                for parameter in Parameter::ALL {
+                    let is_sent = last.contains(&format!(" {}=", parameter.name()));
+                    let together = parameter.together().iter();
+                    let is_unknown = together
+                        .into_iter()
+                        .any(|one| unknown.contains(&one.name()));
+                    assert_eq!(is_sent, !is_unknown, "{parameter:?}: {last}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A statement that its handler abandons ends at the server.
+
+use std::time::Duration;
+
+use lambda_bench::wait::until;
+use reuse_db_tests::on_each_server;
+use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
+use tokio::time::Instant;
+
+use super::*;
+
+const TIME_OUT: Duration = Duration::from_secs(20);
+
+/// Slow statements: one that sleeps, one that waits for a lock on `notes`, and one that computes.
+fn slow(server: &impl Server) -> [&'static str; 3] {
+    if server.url().starts_with("postgres") {
+        [
+            "select pg_sleep(60)",
+            "update notes set text = 'b'",
+            "select count(*) from (select md5(n::text) m from generate_series(1, 90000000) n \
+             order by m) sorted",
+        ]
+    } else {
+        [
+            "select sleep(60)",
+            "update notes set text = 'b'",
+            "select count(*) from information_schema.columns a, information_schema.columns b, \
+             information_schema.columns c where a.column_name < b.column_name \
+             and c.column_name < a.table_name",
+        ]
+    }
+}
+
+/// Holds a lock on `notes` while `work` runs.
+async fn locked(server: &impl Server, work: impl Future<Output = ()>) {
+    let url = server.url();
+    let sql = AssertSqlSafe("insert into notes values ('a')");
+    let lock = AssertSqlSafe("update notes set text = 'c'");
+    if url.starts_with("postgres") {
+        let mut other = PgConnection::connect(&url).await.expect("a connection");
+        sqlx::raw_sql(sql).execute(&mut other).await.expect("a row");
+        let mut transaction = other.begin().await.expect("a transaction");
+        sqlx::raw_sql(lock)
+            .execute(&mut *transaction)
+            .await
+            .expect("a lock");
+        work.await;
+        transaction.rollback().await.expect("an end");
+    } else {
+        let mut other = MySqlConnection::connect(&url).await.expect("a connection");
+        sqlx::raw_sql(sql).execute(&mut other).await.expect("a row");
+        let mut transaction = other.begin().await.expect("a transaction");
+        sqlx::raw_sql(lock)
+            .execute(&mut *transaction)
+            .await
+            .expect("a lock");
+        work.await;
+        transaction.rollback().await.expect("an end");
+    }
+}
+
+on_each_server! {
+    async fn it_ends_within_a_second_of_the_response(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        let work = async {
+            for form in ["/conn", "/tx", "/lease"] {
+                for statement in slow(server) {
+                    for end in ["", "?end=fail"] {
+                        let path = format!("{form}{end}");
+                        let script = format!("cut {statement}");
+                        function.script(&path, &script).await;
+                        let begun = Instant::now();
+                        until("the end of the statement", async || running(server).await == 0)
+                            .await;
+                        let took = begun.elapsed();
+                        assert!(took < Duration::from_secs(1), "{path} {statement}: {took:?}");
+                        function.script("/conn", "raw select 1").await.ok();
+                    }
+                }
+            }
+        };
+        locked(server, work).await;
+    }
+
+    async fn a_sandbox_has_no_more_than_two_sessions(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        let [sleep, ..] = slow(server);
+        for n in 0..25 {
+            let form = ["/conn", "/tx", "/lease"][n % 3];
+            function.script(form, &format!("cut {sleep}")).await;
+            let sessions = server.sessions().await.len();
+            assert!(sessions <= 2, "{n}: {sessions} sessions");
+            function.script(form, "raw select 1").await.ok();
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The limits that a session gets at its connect, and those that they yield to.
+
+use std::time::Duration;
+
+use lambda_bench::servers::{Mariadb, Postgres};
+use reuse_db_tests::function::a_long_freeze;
+
+use super::*;
+
+const TIME_OUT: Duration = Duration::from_secs(3);
+
+const SHOW: &str = "raw select string_agg(name || '=' || setting, ' ' order by name) \
+    from pg_settings where name in ('statement_timeout', 'idle_in_transaction_session_timeout', \
+    'idle_session_timeout', 'client_connection_check_interval')";
+
+const SHOW_MARIADB: &str = "raw select concat(@@max_statement_time, ' ', \
+    @@idle_transaction_timeout, ' ', @@innodb_lock_wait_timeout, ' ', @@wait_timeout)";
+
+const FORMS: [&str; 4] = ["/conn", "/tx", "/pool", "/lease"];
+
+#[tokio::test]
+async fn a_session_of_postgres_gets_them_without_a_round_trip() {
+    let server = Postgres::launch().await;
+    for form in FORMS {
+        let function = scripted(&server, "plain", TIME_OUT).await;
+        let rows = function.rows(form, SHOW).await;
+        let expected = "client_connection_check_interval=500 \
+            idle_in_transaction_session_timeout=4000 idle_session_timeout=300000 \
+            statement_timeout=4000";
+        assert_eq!(rows, [expected], "{form}");
+    }
+    for (time_out, limit, idle) in [(29, 30_000, 300_000), (900, 901_000, 901_000)] {
+        let function = scripted(&server, "plain", Duration::from_secs(time_out)).await;
+        let rows = function.rows("/conn", SHOW).await;
+        let text = rows[0].as_str().expect("settings");
+        assert!(
+            text.contains(&format!("idle_session_timeout={idle} ")),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(&format!("statement_timeout={limit}")),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_mariadb_gets_them_in_its_set_up() {
+    let server = Mariadb::launch().await;
+    for form in FORMS {
+        let function = scripted(&server, "plain", TIME_OUT).await;
+        let rows = function.rows(form, SHOW_MARIADB).await;
+        assert_eq!(rows, ["4.000000 4 4 300"], "{form}");
+    }
+}
+
+#[tokio::test]
+async fn the_url_comes_first() {
+    let server = Postgres::launch().await;
+    let function = Function::start_sandbox(
+        program("field_function"),
+        &server,
+        &[("SOURCE", "plain")],
+        |sandbox| {
+            let url = server.url();
+            sandbox.env(
+                "DATABASE_URL",
+                format!("{url}?options=-c%20statement_timeout=1234ms"),
+            )
+        },
+    )
+    .await;
+    let rows = function.rows("/conn", "raw show statement_timeout").await;
+    assert_eq!(rows, ["1234ms"]);
+}
+
+#[tokio::test]
+async fn a_stricter_limit_of_role_or_database_stays() {
+    for owner in ["role app", "database app", "role app in database app"] {
+        let server = Postgres::launch().await;
+        server
+            .execute(&format!("alter {owner} set statement_timeout = '2s'"))
+            .await;
+        server
+            .execute(&format!(
+                "alter {owner} set idle_in_transaction_session_timeout = '1min'"
+            ))
+            .await;
+        let function = scripted(&server, "plain", TIME_OUT).await;
+        let show = "raw select current_setting('statement_timeout') || ' ' || \
+            current_setting('idle_in_transaction_session_timeout')";
+        function.rows("/conn", show).await;
+        let rows = function.rows("/conn", show).await;
+        assert_eq!(rows, ["2s 4s"], "{owner}");
+        // A new connection of the sandbox.
+        server.end_sessions().await;
+        a_long_freeze().await;
+        let rows = function.rows("/conn", show).await;
+        assert_eq!(rows, ["2s 4s"], "{owner}");
+        assert_eq!(function.rows("/pool", show).await, ["2s 4s"], "{owner}");
+    }
+}
+
+#[tokio::test]
+async fn a_stricter_limit_of_mariadb_stays() {
+    let server = Mariadb::launch().await;
+    server.execute("set global max_statement_time = 2").await;
+    server
+        .execute("set global innodb_lock_wait_timeout = 1")
+        .await;
+    server
+        .execute("set global idle_transaction_timeout = 60")
+        .await;
+    let function = scripted(&server, "plain", TIME_OUT).await;
+    let rows = function.rows("/conn", SHOW_MARIADB).await;
+    assert_eq!(rows, ["2.000000 4 1 300"]);
+}
+
+#[tokio::test]
+async fn a_handler_may_pause_for_as_long_as_its_function_may_run() {
+    let server = Postgres::launch().await;
+    let function = scripted(&server, "plain", Duration::from_secs(4)).await;
+    for form in ["/conn", "/tx", "/lease-tx"] {
+        function
+            .script(form, "raw select 1\nsleep 3000\nraw select 1")
+            .await
+            .ok();
+    }
+}

@@ -1,0 +1,45 @@
+//! An annotated function in a task that the handler did not await.
+
+use std::time::Duration;
+
+use lambda_bench::wait::until;
+use reuse_db_tests::on_each_server;
+
+use super::*;
+
+const TIME_OUT: Duration = Duration::from_secs(2);
+
+on_each_server! {
+    async fn the_freeze_waits_for_it(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        for form in ["/conn", "/tx", "/lease-tx"] {
+            let script = "insert into notes values ('a')\nsleep 200\nraw select 1";
+            function.script(&format!("{form}?spawn=yes"), script).await.ok();
+            let sessions = server.sessions().await;
+            let is_open = sessions.iter().any(|session| session.in_transaction);
+            assert!(!is_open, "{form}: {sessions:?}");
+        }
+        assert_eq!(server.number("select count(*) from notes").await, 3);
+        let stats = function.script("/conn", "raw select 1").await.ok().json();
+        assert_eq!(stats["stats"]["opened"], 1, "{stats}");
+        assert!(function.events().iter().all(|(event, _)| !event.starts_with("WARN")));
+    }
+
+    async fn a_long_one_is_frozen_and_its_transaction_ends(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        for _ in 0..2 {
+            let script = "insert into notes values ('a')\nsleep 1000\nraw select 1";
+            function.script("/tx?spawn=yes", script).await.ok();
+            until("the end of the transaction", async || {
+                let sessions = server.sessions().await;
+                !sessions.iter().any(|session| session.in_transaction)
+            })
+            .await;
+            function.script("/tx", "raw select 1").await.ok();
+        }
+        assert_eq!(server.number("select count(*) from notes").await, 0);
+        let events = function.events();
+        let warned = events.iter().filter(|(event, _)| event.starts_with("WARN task not awaited"));
+        assert_eq!(warned.count(), 1, "{events:?}");
+    }
+}
