@@ -13,11 +13,6 @@ use super::target::{self, Rejection};
 use super::{Driver, error};
 use crate::source::Source;
 
-/// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
-/// pooler dropped it.
-const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings \
-    where name operator(pg_catalog.=) 'idle_session_timeout'";
-
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
 const STRICTER: &str = include_str!("sql/postgres_stricter.sql");
 
@@ -174,9 +169,9 @@ pub(super) fn remember_rejected(
     true
 }
 
-/// Finds out, once for a target, whether a pooler has dropped the start-up parameters of the
-/// connection without a word, and whether role or database have stricter limits. Ends a transaction
-/// that a handler began in SQL, and returns `true` if there was one.
+/// Finds out, once for a target and in one round trip, whether a pooler has dropped the start-up
+/// parameters of the connection without a word, and whether role or database have stricter limits.
+/// Ends an aborted transaction that a handler began in SQL, and returns `true` if there was one.
 pub(super) async fn inspect(
     connection: &mut PgConnection,
     source: &Source,
@@ -184,54 +179,69 @@ pub(super) async fn inspect(
     if omits_all(source) || target::is_inspected(source) {
         return Ok(false);
     }
+    let mut answer = findings(connection, source).await;
     // An aborted transaction answers no question.
-    let found = outside_transaction::<Postgres>(connection, "select 1").await?;
-    if is_dropped(connection, source).await? {
-        target::remember_dropped(source);
-        detect_passed_names::<Postgres>(connection, source).await?;
-    } else {
-        yield_to_stricter(connection, source).await?;
+    let is_aborted = answer
+        .as_ref()
+        .is_err_and(|error| error::has_code(error, "25P02"));
+    if is_aborted {
+        outside_transaction::<Postgres>(connection, "select 1").await?;
+        answer = findings(connection, source).await;
+    }
+    match answer {
+        Ok(Findings::Dropped) => {
+            target::remember_dropped(source);
+            detect_passed_names::<Postgres>(connection, source).await?;
+        }
+        Ok(Findings::Stricter(names)) => {
+            for parameter in Parameter::ALL {
+                let is_named = names.split(',').any(|name| name == parameter.name());
+                if is_named && !url_sets(source, parameter) {
+                    target::remember_stricter(source, parameter);
+                }
+            }
+        }
+        // A compatible server.
+        Err(error) if error::is_rejection(&error) => {}
+        Err(error) => return Err(error),
     }
     target::remember_inspected(source);
-    Ok(found)
+    Ok(is_aborted)
 }
 
-/// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
-/// later know.
-async fn is_dropped(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
+/// The findings about the start-up parameters.
+enum Findings {
+    Dropped,
+    /// The names of limits that role or database have stricter, by commas. They are set now, and
+    /// later connections leave them to the server.
+    Stricter(String),
+}
+
+async fn findings(connection: &mut PgConnection, source: &Source) -> Result<Findings, sqlx::Error> {
     let parameter = Parameter::IdleSession;
-    let is_ours = parameter.value(source).is_some()
+    let tells_drop = parameter.value(source).is_some()
         && connection.server_version_num() >= Some(140_000)
         && !target::omits(source, parameter)
         && !url_sets(source, parameter);
-    if !is_ours {
-        return Ok(false);
-    }
-    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
     let sent = source
         .idle_limits_at_connect()
-        .map(|limit| limit.as_millis().to_string());
-    Ok(at_start.is_some_and(|at_start| !sent.contains(&at_start)))
-}
-
-/// Sets the stricter limits of role and database. Later connections leave them to the server.
-async fn yield_to_stricter(
-    connection: &mut PgConnection,
-    source: &Source,
-) -> Result<(), sqlx::Error> {
-    let stricter = match Postgres::text(connection, STRICTER).await {
-        Err(error) if error::is_rejection(&error) => None,
-        result => result?,
+        .map(|limit| format!("'{}'", limit.as_millis()));
+    let sql = if tells_drop {
+        format!(
+            "select case when reset_val operator(pg_catalog.=) any (array[{}]) \
+                then coalesce(({STRICTER}), '') else 'dropped' end \
+             from pg_catalog.pg_settings where name operator(pg_catalog.=) '{}'",
+            sent.join(", "),
+            parameter.name()
+        )
+    } else {
+        STRICTER.to_owned()
     };
-    for name in stricter.unwrap_or_default().split(',') {
-        let named = |parameter: &Parameter| parameter.name() == name;
-        if let Some(parameter) = Parameter::ALL.into_iter().find(named)
-            && !url_sets(source, parameter)
-        {
-            target::remember_stricter(source, parameter);
-        }
-    }
-    Ok(())
+    let found = Postgres::text(connection, sql).await?.unwrap_or_default();
+    Ok(match &*found {
+        "dropped" => Findings::Dropped,
+        _ => Findings::Stricter(found),
+    })
 }
 
 #[cfg(test)]

@@ -195,8 +195,8 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
     }
 }
 
-/// Waits until the tasks that a handler has spawned have ended, or one of them holds a lease. A task
-/// may not have begun when its handler returns.
+/// Waits until the tasks that a handler has spawned have ended, or one of them holds a lease. A
+/// task may not have begun when its handler returns.
 async fn wait_for_begin(tasks: usize, begun: Instant) {
     let end = Instant::now() + TO_BEGIN;
     while alive_tasks() > tasks && leases_out::none_since(begun) && Instant::now() < end {
@@ -220,9 +220,9 @@ impl<F> std::fmt::Debug for AfterResponseFuture<F> {
 mod tests {
     use std::time::SystemTime;
 
+    use super::*;
     use lambda_http::Context as Invocation;
     use lambda_http::tower::service_fn;
-    use super::*;
 
     /// Returns an invocation with a deadline in 300 ms.
     fn invocation() -> LambdaInvocation {

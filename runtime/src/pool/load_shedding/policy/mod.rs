@@ -17,7 +17,7 @@ const MORE_IF_SMALL: f64 = 5.0;
 const SMALL: f64 = 30.0;
 
 /// The longest pause, in seconds, that is due to free connections alone.
-const LONGEST_IF_FREE: f64 = 90.0;
+const LONGEST_IF_FREE: f64 = 110.0;
 
 /// The largest probability of a load query while the last answer was a full server.
 const ASK_AGAIN: f64 = 0.25;
