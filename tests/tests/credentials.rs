@@ -121,6 +121,8 @@ async fn a_pool_survives_a_rotation<P>(
         result
     };
     invoke().await.expect("the first invocation");
+    // A handler begins after the work that follows a response, which uses the connection.
+    a_long_freeze().await;
     rotate("n3w").await;
     set_secrets(&["n3w"]);
     invoke().await.expect("the session outlives its password");

@@ -92,7 +92,7 @@ async fn a_rejected_idle_limit_is_logged_once() {
     assert_eq!(db.stats().opened, 3);
     let logged = warnings();
     assert_eq!(logged.len(), 1, "{logged:?}");
-    let message = "unsupported: connecting without `idle_session_timeout`";
+    let message = "unsupported: connecting without the limit that the error names";
     assert_eq!(logged[0]["message"], message);
     assert_eq!(logged[0]["target"], format!("{}/app", bouncer.addr()));
     assert!(

@@ -137,11 +137,9 @@ impl Driver for Any {
     #[cfg(feature = "postgres")]
     async fn text(
         connection: &mut AnyConnection,
-        sql: String,
+        sql: &'static str,
     ) -> Result<Option<String>, sqlx::Error> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(connection)
-            .await?;
+        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
         let text = |row: &sqlx::any::AnyRow| sqlx::Row::try_get(row, 0);
         rows.first().map_or(Ok(None), text)
     }

@@ -129,11 +129,9 @@ impl Driver for Postgres {
 
     async fn text(
         connection: &mut PgConnection,
-        sql: String,
+        sql: &'static str,
     ) -> Result<Option<String>, sqlx::Error> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(connection)
-            .await?;
+        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
         rows.first().map_or(Ok(None), |row| row.try_get(0))
     }
 
@@ -295,7 +293,7 @@ async fn check_and<DB: Driver>(
     if result.as_ref().is_err_and(is_unexpected) {
         // A read-only transaction may be open.
         end_transaction::<DB>(connection).await?;
-        if let Some(deallocate) = DB::text(connection, DEALLOCATE.to_owned()).await? {
+        if let Some(deallocate) = DB::text(connection, DEALLOCATE).await? {
             DB::execute(connection, deallocate).await?;
         }
         result = outside_transaction::<DB>(connection, &sql).await;

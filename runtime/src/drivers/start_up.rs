@@ -13,6 +13,11 @@ use super::target::{self, Rejection};
 use super::{Driver, error};
 use crate::source::Source;
 
+/// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
+/// pooler dropped it.
+const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings \
+    where name operator(pg_catalog.=) 'idle_session_timeout'";
+
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
 const STRICTER: &str = include_str!("sql/postgres_stricter.sql");
 
@@ -169,7 +174,7 @@ pub(super) fn remember_rejected(
     true
 }
 
-/// Finds out, once for a target and in one round trip, whether a pooler has dropped the start-up
+/// Finds out, once for a target and in two round trips, whether a pooler has dropped the start-up
 /// parameters of the connection without a word, and whether role or database have stricter limits.
 /// Ends an aborted transaction that a handler began in SQL, and returns `true` if there was one.
 pub(super) async fn inspect(
@@ -179,69 +184,55 @@ pub(super) async fn inspect(
     if omits_all(source) || target::is_inspected(source) {
         return Ok(false);
     }
-    let mut answer = findings(connection, source).await;
+    let mut result = inspect_once(connection, source).await;
     // An aborted transaction answers no question.
-    let is_aborted = answer
-        .as_ref()
-        .is_err_and(|error| error::has_code(error, "25P02"));
-    if is_aborted {
+    let is_aborted = |error: &sqlx::Error| error::has_code(error, "25P02");
+    let was_aborted = result.as_ref().is_err_and(is_aborted);
+    if was_aborted {
         outside_transaction::<Postgres>(connection, "select 1").await?;
-        answer = findings(connection, source).await;
+        result = inspect_once(connection, source).await;
     }
-    match answer {
-        Ok(Findings::Dropped) => {
-            target::remember_dropped(source);
-            detect_passed_names::<Postgres>(connection, source).await?;
-        }
-        Ok(Findings::Stricter(names)) => {
-            for parameter in Parameter::ALL {
-                let is_named = names.split(',').any(|name| name == parameter.name());
-                if is_named && !url_sets(source, parameter) {
-                    target::remember_stricter(source, parameter);
-                }
-            }
-        }
+    match result {
         // A compatible server.
         Err(error) if error::is_rejection(&error) => {}
-        Err(error) => return Err(error),
+        result => result?,
     }
     target::remember_inspected(source);
-    Ok(is_aborted)
+    Ok(was_aborted)
 }
 
-/// The findings about the start-up parameters.
-enum Findings {
-    Dropped,
-    /// The names of limits that role or database have stricter, by commas. They are set now, and
-    /// later connections leave them to the server.
-    Stricter(String),
+async fn inspect_once(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
+    if is_dropped(connection, source).await? {
+        target::remember_dropped(source);
+        return detect_passed_names::<Postgres>(connection, source).await;
+    }
+    // Sets the stricter limits. Later connections leave them to the server.
+    let names = Postgres::text(connection, STRICTER).await?;
+    let names = names.unwrap_or_default();
+    for parameter in Parameter::ALL {
+        let is_named = names.split(',').any(|name| name == parameter.name());
+        if is_named && !url_sets(source, parameter) {
+            target::remember_stricter(source, parameter);
+        }
+    }
+    Ok(())
 }
 
-async fn findings(connection: &mut PgConnection, source: &Source) -> Result<Findings, sqlx::Error> {
+/// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
+/// later know.
+async fn is_dropped(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
     let parameter = Parameter::IdleSession;
-    let tells_drop = parameter.value(source).is_some()
+    let is_ours = parameter.value(source).is_some()
         && connection.server_version_num() >= Some(140_000)
         && !target::omits(source, parameter)
         && !url_sets(source, parameter);
-    let sent = source
-        .idle_limits_at_connect()
-        .map(|limit| format!("'{}'", limit.as_millis()));
-    let sql = if tells_drop {
-        format!(
-            "select case when reset_val operator(pg_catalog.=) any (array[{}]) \
-                then coalesce(({STRICTER}), '') else 'dropped' end \
-             from pg_catalog.pg_settings where name operator(pg_catalog.=) '{}'",
-            sent.join(", "),
-            parameter.name()
-        )
-    } else {
-        STRICTER.to_owned()
-    };
-    let found = Postgres::text(connection, sql).await?.unwrap_or_default();
-    Ok(match &*found {
-        "dropped" => Findings::Dropped,
-        _ => Findings::Stricter(found),
-    })
+    if !is_ours {
+        return Ok(false);
+    }
+    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
+    let sent = source.idle_limits_at_connect();
+    let sent = sent.map(|limit| limit.as_millis().to_string());
+    Ok(at_start.is_some_and(|at_start| !sent.contains(&at_start)))
 }
 
 #[cfg(test)]

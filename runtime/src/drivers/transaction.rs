@@ -47,7 +47,7 @@ pub(super) async fn finish<DB: Driver>(
         // Dropping the transaction queues its ROLLBACK.
         return Ok(());
     }
-    let end = deadline::before_deadline_final(COMMIT_LIMIT);
+    let end = deadline::before_handler_end(COMMIT_LIMIT);
     if Instant::now() >= end {
         return Err(commit_failed("no time is left for it: rolled back"));
     }
@@ -99,7 +99,7 @@ mod tests {
     use crate::invocation::{INVOCATION, Invocation};
 
     #[tokio::test]
-    async fn a_commit_is_not_sent_in_the_last_50_ms() {
+    async fn a_commit_is_not_sent_in_the_last_120_ms() {
         let mut connection = SqliteConnection::connect("sqlite::memory:")
             .await
             .expect("a connection");

@@ -16,6 +16,10 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// The time that the runtime keeps to post the response or to ask for the next event.
 const FINAL_MARGIN: Duration = Duration::from_millis(50);
 
+/// The time that a handler keeps for its answer if COMMIT has none. It is longer than the default
+/// of `HandlerDeadline`, so that the handler returns the error.
+const COMMIT_MARGIN: Duration = Duration::from_millis(120);
+
 /// An upper bound of all waits that cannot overflow an [`Instant`].
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -41,6 +45,12 @@ pub(crate) fn leaving(needed: Duration, wait: Duration) -> Instant {
     };
     let margin = (needed + Duration::from_millis(100)).min(left / 2);
     with_margin(margin.max(MARGIN), wait)
+}
+
+/// Returns the end of a wait for COMMIT: at most `wait`, and 120 ms before the invocation's
+/// deadline.
+pub(crate) fn before_handler_end(wait: Duration) -> Instant {
+    with_margin(COMMIT_MARGIN, wait)
 }
 
 /// Returns the end of a wait after the handler: at most `wait`, and 50 ms before the invocation's

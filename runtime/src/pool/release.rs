@@ -96,12 +96,12 @@ impl<C: Connect> CheckedOut<C> {
         }
     }
 
-    /// Returns the limit of a step after the response. If the session must be ended after it, half
-    /// of the time is left for that.
+    /// Returns the limit of a step after the response. If the session must be ended after it, a
+    /// quarter of the time is left for that.
     fn step_limit(&self) -> Duration {
         let limit = self.pool.source.check_timeout;
         if self.session.is_some() {
-            limit / 2
+            limit * 3 / 4
         } else {
             limit
         }

@@ -7,7 +7,7 @@ use reuse_db_tests::function::program;
 use crate::Stats;
 
 /// The words of a load query, and of what it may set.
-const OURS: [&str; 2] = ["pg_stat_activity", "set_config"];
+const OURS: [&str; 2] = ["pg_stat_get_backend_idset", "set_config"];
 
 async fn sandbox(url: String, source: &str) -> Sandbox {
     let sandbox = Sandbox::builder(program("field_function"))

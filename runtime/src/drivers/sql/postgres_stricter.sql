@@ -10,16 +10,13 @@ select pg_catalog.string_agg(name, ',') from (
             select setrole, setdatabase, pg_catalog.split_part(config, '=', 1) as name,
                 pg_catalog.substr(config, pg_catalog.strpos(config, '=')
                     operator(pg_catalog.+) 1) as value
-            from pg_catalog.pg_db_role_setting
+            from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) as own
+                cross join pg_catalog.pg_db_role_setting
                 cross join lateral pg_catalog.unnest(setconfig) as config
             where (setrole operator(pg_catalog.=) 0::pg_catalog.oid
-                    or setrole operator(pg_catalog.=) (
-                        select oid from pg_catalog.pg_roles
-                        where rolname operator(pg_catalog.=) session_user))
+                    or setrole operator(pg_catalog.=) own.usesysid)
                 and (setdatabase operator(pg_catalog.=) 0::pg_catalog.oid
-                    or setdatabase operator(pg_catalog.=) (
-                        select oid from pg_catalog.pg_database
-                        where datname operator(pg_catalog.=) pg_catalog.current_database()))
+                    or setdatabase operator(pg_catalog.=) own.datid)
         ) settings
         where name operator(pg_catalog.=) any (array[
             'statement_timeout', 'idle_in_transaction_session_timeout'])
