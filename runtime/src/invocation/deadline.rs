@@ -18,6 +18,7 @@ const FINAL_MARGIN: Duration = Duration::from_millis(50);
 
 /// The time that a handler keeps for its answer if COMMIT has none. It is longer than the default
 /// of `HandlerDeadline`, so that the handler returns the error.
+#[cfg(feature = "_sqlx")]
 const COMMIT_MARGIN: Duration = Duration::from_millis(120);
 
 /// An upper bound of all waits that cannot overflow an [`Instant`].
@@ -49,6 +50,7 @@ pub(crate) fn leaving(needed: Duration, wait: Duration) -> Instant {
 
 /// Returns the end of a wait for COMMIT: at most `wait`, and 120 ms before the invocation's
 /// deadline.
+#[cfg(feature = "_sqlx")]
 pub(crate) fn before_handler_end(wait: Duration) -> Instant {
     with_margin(COMMIT_MARGIN, wait)
 }
