@@ -93,7 +93,7 @@ impl Driver for Any {
 
     #[cfg(feature = "mysql")]
     async fn end_session(connection: &mut AnyConnection, session: u64) -> Result<(), sqlx::Error> {
-        Self::execute(connection, super::mysql::kill(session)).await
+        super::mysql::end_session::<Self>(connection, session).await
     }
 
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {

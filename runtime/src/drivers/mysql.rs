@@ -42,8 +42,10 @@ const CHANGES: &str = "show session status where variable_name in ( \
         'Com_create_table', 'Com_create_temporary_table'); \
     select 'Com_reuse_db', cast(-coalesce(@reuse_db_sets, 0) as char)";
 
-/// Returns the number of the session.
-const SESSION: &str = "select 'session', cast(connection_id() as char)";
+/// Returns the number of the session, and a number of the server.
+const SESSION: &str = "select 'session', \
+    cast(concat(connection_id(), ' ', crc32(concat_ws(' ', @@hostname, @@port, @@server_id))) \
+        as char)";
 
 /// The changes that sqlx makes to a new session.
 const CHANGES_OF_SQLX: i64 = 1;
@@ -154,7 +156,7 @@ impl Driver for MySql {
         connection: &mut MySqlConnection,
         session: u64,
     ) -> Result<(), sqlx::Error> {
-        Self::execute(connection, kill(session)).await
+        end_session::<Self>(connection, session).await
     }
 
     async fn reset(
@@ -205,29 +207,34 @@ pub(super) fn limits_sql(source: &Source) -> Option<String> {
         // Behind RDS Proxy each variable pins the session.
         return None;
     }
-    let strictest =
-        |name, limit| format!("{name} = if(@@{name} > 0, least(@@{name}, {limit}), {limit})");
+    let strictest = |name, limit| format!("if(@@{name} > 0, least(@@{name}, {limit}), {limit})");
     let mut sql = match idle {
         Some(idle) => idle.as_secs().clamp(1, MOST_IDLE_SECONDS).to_string(),
         None => "@@wait_timeout".to_owned(),
     };
     sql.insert_str(0, "set session wait_timeout = ");
     if let Some(limit) = source.statement_limit() {
-        let (seconds, millis) = (limit.as_secs().max(1), limit.as_millis().max(1));
+        let (seconds, millis) = (
+            limit.as_secs().max(1),
+            limit.as_millis().clamp(1, u32::MAX.into()),
+        );
         let lock_wait = seconds.min(MOST_LOCK_WAIT_SECONDS);
         for name in ["innodb_lock_wait_timeout", "lock_wait_timeout"] {
             // Zero is a limit, too.
-            sql += &format!(", {name} = least(@@{name}, {lock_wait})");
+            sql += &format!(", {name} = cast(least(@@{name}, {lock_wait}) as signed)");
         }
         let max_statement_time = strictest("max_statement_time", limit.as_secs_f64().to_string());
         let max_execution_time = strictest("max_execution_time", millis.to_string());
-        sql += &format!(" /*M!100101 , {max_statement_time} */");
-        sql += &format!(" /*!50708 , {max_execution_time} */");
+        sql += &format!(" /*M!100101 , max_statement_time = {max_statement_time} */");
+        // MySQL takes no DECIMAL, which a minimum of a variable and a number is.
+        sql += &format!(" /*!50708 , max_execution_time = cast({max_execution_time} as signed) */");
     }
     if let Some(limit) = source.transaction_limit() {
         let seconds = limit.as_secs().max(1).to_string();
         let idle_transaction = strictest("idle_transaction_timeout", seconds);
-        sql += &format!(" /*M!100300 , {idle_transaction} */");
+        sql += &format!(
+            " /*M!100300 , idle_transaction_timeout = cast({idle_transaction} as signed) */"
+        );
     }
     Some(sql)
 }
@@ -331,7 +338,8 @@ where
     Ok(session)
 }
 
-/// Returns the number of the session, of the answer to [`SESSION`].
+/// Returns the number of the session, in the lower half, and of the server, of the answer to
+/// [`SESSION`].
 fn session<DB>(answer: &[DB::Row]) -> Option<u64>
 where
     DB: Database,
@@ -341,14 +349,32 @@ where
     let number = |row: &DB::Row| -> Option<u64> {
         let name: String = row.try_get(0).ok()?;
         let value: String = row.try_get(1).ok()?;
-        (name == "session").then(|| value.parse().ok()).flatten()
+        let (id, server) = value.split_once(' ').filter(|_| name == "session")?;
+        let (id, server): (u32, u32) = (id.parse().ok()?, server.parse().ok()?);
+        Some(u64::from(server) << 32 | u64::from(id))
     };
     answer.iter().find_map(number)
 }
 
-/// Returns SQL that ends a session and its statement. An account may end its own sessions.
-pub(super) fn kill(session: u64) -> String {
-    format!("kill {session}")
+/// Ends a session and its statement, on another connection of the account. Does nothing if that
+/// connection leads to another server, as behind a name with several addresses.
+pub(super) async fn end_session<DB>(
+    connection: &mut DB::Connection,
+    session_at_server: u64,
+) -> Result<(), sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let answer = sqlx::raw_sql(SESSION).fetch_all(&mut *connection).await?;
+    let here = session::<DB>(&answer).map(|here| here >> 32);
+    if here != Some(session_at_server >> 32) {
+        return Ok(());
+    }
+    let id = session_at_server & u64::from(u32::MAX);
+    DB::execute(connection, format!("kill {id}")).await
 }
 
 /// Resets a session as far as SQL can, and finds out whether the rest has changed. For this driver

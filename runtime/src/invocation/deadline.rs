@@ -16,6 +16,9 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// The time that the runtime keeps to post the response or to ask for the next event.
 const FINAL_MARGIN: Duration = Duration::from_millis(50);
 
+/// The time beyond that of the handler that a lease leaves: 100 ms of it are `HandlerDeadline`'s.
+const AFTER_LEASE: Duration = Duration::from_millis(200);
+
 /// The time that a handler keeps for its answer if COMMIT has none. It is longer than the default
 /// of `HandlerDeadline`, so that the handler returns the error.
 #[cfg(feature = "_sqlx")]
@@ -36,7 +39,7 @@ pub(crate) fn before_deadline(wait: Duration) -> Instant {
 }
 
 /// Returns the end of a wait of at most `wait` that leaves the handler the time `needed` before the
-/// invocation's deadline, and 100 ms for its answer. It is never later than
+/// invocation's deadline, and 200 ms for its answer. It is never later than
 /// [`before_deadline`], and uses at least half of the time.
 pub(crate) fn leaving(needed: Duration, wait: Duration) -> Instant {
     let deadline = INVOCATION.try_with(|invocation| invocation.deadline);
@@ -44,7 +47,7 @@ pub(crate) fn leaving(needed: Duration, wait: Duration) -> Instant {
         Some(deadline) => deadline.saturating_duration_since(Instant::now()),
         None => MAX_WAIT,
     };
-    let margin = (needed + Duration::from_millis(100)).min(left / 2);
+    let margin = (needed + AFTER_LEASE).min(left / 2);
     with_margin(margin.max(MARGIN), wait)
 }
 
@@ -147,7 +150,7 @@ mod tests {
         let ends = [0, 150, 300, 10_000].map(|needed| leaving(needed) - now);
         assert_eq!(
             ends,
-            [2_750, 2_750, 2_600, 1_500].map(Duration::from_millis)
+            [2_750, 2_650, 2_500, 1_500].map(Duration::from_millis)
         );
     }
 }

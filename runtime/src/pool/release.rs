@@ -13,6 +13,7 @@ use super::{CheckedOut, Idle, Pool, Standing, is_too_old, report_discarded};
 use crate::clock::Timestamp;
 use crate::connect::{Connect, Cure, Reset, retry};
 use crate::error::Error;
+use crate::invocation::leases_out::LeaseOut;
 use crate::invocation::{background, deadline};
 use crate::response::Outcome;
 use crate::telemetry::{Count, events};
@@ -32,6 +33,9 @@ impl<C: Connect> CheckedOut<C> {
     pub(crate) fn release_unused(self) {
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
+        }
+        if self.out.as_ref().is_some_and(LeaseOut::is_overdue) {
+            return self.discard("it was leased while the sandbox was frozen");
         }
         let (pool, counters) = (Arc::clone(&self.pool), self.counters);
         let standing = self.standing;
