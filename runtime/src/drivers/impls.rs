@@ -234,7 +234,7 @@ macro_rules! driver {
             }
         }
 
-        /// A COMMIT waits for its answer for 29 s, or until 50 ms before the invocation's
+        /// A COMMIT waits for its answer for 29 s, or until 120 ms before the invocation's
         /// deadline. If that time is up before COMMIT is sent, the transaction is rolled back.
         /// If it is up later, the outcome is unknown. A ROLLBACK is queued, and sent when the
         /// connection is released.

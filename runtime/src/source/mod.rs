@@ -253,7 +253,7 @@ impl Source {
     /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
     /// remembered for the target and logged once. A load query shortens it where the server has
     /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). `AnyConnection` sets it
-    /// on MySQL only, by its first load query.
+    /// on MySQL and MariaDB only.
     ///
     /// [`Duration::ZERO`] leaves the server's setting. Use it behind RDS Proxy for MySQL, which
     /// pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends
