@@ -137,9 +137,11 @@ impl Driver for Any {
     #[cfg(feature = "postgres")]
     async fn text(
         connection: &mut AnyConnection,
-        sql: &'static str,
+        sql: String,
     ) -> Result<Option<String>, sqlx::Error> {
-        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(connection)
+            .await?;
         let text = |row: &sqlx::any::AnyRow| sqlx::Row::try_get(row, 0);
         rows.first().map_or(Ok(None), text)
     }

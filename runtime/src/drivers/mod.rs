@@ -147,7 +147,7 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     #[cfg(feature = "postgres")]
     fn text(
         _connection: &mut Self::Connection,
-        _sql: &'static str,
+        _sql: String,
     ) -> impl Future<Output = Result<Option<String>, sqlx::Error>> + Send {
         std::future::ready(Ok(None))
     }

@@ -129,9 +129,11 @@ impl Driver for Postgres {
 
     async fn text(
         connection: &mut PgConnection,
-        sql: &'static str,
+        sql: String,
     ) -> Result<Option<String>, sqlx::Error> {
-        let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
+        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
+            .fetch_all(connection)
+            .await?;
         rows.first().map_or(Ok(None), |row| row.try_get(0))
     }
 
@@ -141,7 +143,9 @@ impl Driver for Postgres {
 
     async fn reset(connection: &mut PgConnection, source: &Source) -> Result<Reset, sqlx::Error> {
         start_up::inspect(connection, source).await?;
-        reset::<Self>(connection, source).await
+        let reset = reset::<Self>(connection, source).await?;
+        start_up::set_stricter_again(connection, source).await?;
+        Ok(reset)
     }
 
     async fn inspect(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
@@ -293,7 +297,7 @@ async fn check_and<DB: Driver>(
     if result.as_ref().is_err_and(is_unexpected) {
         // A read-only transaction may be open.
         end_transaction::<DB>(connection).await?;
-        if let Some(deallocate) = DB::text(connection, DEALLOCATE).await? {
+        if let Some(deallocate) = DB::text(connection, DEALLOCATE.to_owned()).await? {
             DB::execute(connection, deallocate).await?;
         }
         result = outside_transaction::<DB>(connection, &sql).await;

@@ -79,9 +79,9 @@ impl Parameter {
         }
     }
 
-    /// Returns the parameters that are rejected together: those of PostgreSQL 14, and those of TCP
-    /// keepalive.
-    fn together(self) -> &'static [Self] {
+    /// Returns the parameters that a server knows if it knows this one: those of PostgreSQL 14, and
+    /// those of TCP keepalive.
+    fn of_one_version(self) -> &'static [Self] {
         match self {
             Self::IdleSession | Self::ConnectionCheck => {
                 &[Self::IdleSession, Self::ConnectionCheck]
@@ -156,12 +156,16 @@ pub(super) fn remember_rejected(
     // A concurrent connect may have remembered it first.
     let sends_any = !omits_all(source) || Parameter::ALL.iter().any(is_ours);
     match cause.code().as_deref() {
-        Some("42704" | "22023" | "42501" | "55P02") => {
+        Some(code @ ("42704" | "22023" | "42501" | "55P02")) => {
             let mut ours = Parameter::ALL.into_iter().filter(is_ours);
             let Some(parameter) = ours.find(named) else {
                 return false;
             };
-            target::remember_unknown(source, parameter.together(), error);
+            let parameters = match code {
+                "42704" => parameter.of_one_version(),
+                _ => &[parameter],
+            };
+            target::remember_unknown(source, parameters, error);
         }
         Some("0A000") if sends_any => {
             target::remember_rejection(source, Rejection::Proxy, error);
@@ -174,14 +178,14 @@ pub(super) fn remember_rejected(
     true
 }
 
-/// Finds out, once for a target and in two round trips, whether a pooler has dropped the start-up
-/// parameters of the connection without a word, and whether role or database have stricter limits.
-/// Ends an aborted transaction that a handler began in SQL, and returns `true` if there was one.
+/// Finds out, once and in two round trips, whether a pooler has dropped the start-up parameters of
+/// the connection without a word, and whether role or database have stricter limits. Ends an aborted
+/// transaction that a handler began in SQL, and returns `true` if there was one.
 pub(super) async fn inspect(
     connection: &mut PgConnection,
     source: &Source,
 ) -> Result<bool, sqlx::Error> {
-    if omits_all(source) || target::is_inspected(source) {
+    if omits_all(source) || target::is_inspected(source) && target::knows_stricter(source) {
         return Ok(false);
     }
     let mut result = inspect_once(connection, source).await;
@@ -194,7 +198,7 @@ pub(super) async fn inspect(
     }
     match result {
         // A compatible server.
-        Err(error) if error::is_rejection(&error) => {}
+        Err(error) if error::is_rejection(&error) => target::remember_stricter(source, &[]),
         result => result?,
     }
     target::remember_inspected(source);
@@ -202,20 +206,52 @@ pub(super) async fn inspect(
 }
 
 async fn inspect_once(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
-    if is_dropped(connection, source).await? {
+    if !target::is_inspected(source) && is_dropped(connection, source).await? {
         target::remember_dropped(source);
         return detect_passed_names::<Postgres>(connection, source).await;
     }
-    // Sets the stricter limits. Later connections leave them to the server.
-    let names = Postgres::text(connection, STRICTER).await?;
-    let names = names.unwrap_or_default();
-    for parameter in Parameter::ALL {
-        let is_named = names.split(',').any(|name| name == parameter.name());
-        if is_named && !url_sets(source, parameter) {
-            target::remember_stricter(source, parameter);
-        }
+    if !target::knows_stricter(source) {
+        let stricter = set_stricter(connection, source).await?;
+        target::remember_stricter(source, &stricter);
     }
     Ok(())
+}
+
+/// Sets the stricter limits of role and database again, after a reset has replaced them by ours.
+pub(super) async fn set_stricter_again(
+    connection: &mut PgConnection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    if target::has_stricter(source) {
+        set_stricter(connection, source).await?;
+    }
+    Ok(())
+}
+
+/// Sets the limits of role and database that are stricter than ours, unless the user has set others.
+/// Later connections leave them to the server.
+async fn set_stricter(
+    connection: &mut PgConnection,
+    source: &Source,
+) -> Result<Vec<Parameter>, sqlx::Error> {
+    let is_ours = |parameter: &Parameter| {
+        parameter.value(source).is_some()
+            && !url_sets(source, *parameter)
+            && !source.sets_on_connect(parameter.name())
+    };
+    let ours = [Parameter::Statement, Parameter::IdleInTransaction];
+    let ours: Vec<_> = ours.into_iter().filter(is_ours).collect();
+    if ours.is_empty() {
+        return Ok(ours);
+    }
+    let names: Vec<_> = ours
+        .iter()
+        .map(|ours| format!("'{}'", ours.name()))
+        .collect();
+    let sql = STRICTER.replace(":names", &names.join(", "));
+    let names = Postgres::text(connection, sql).await?.unwrap_or_default();
+    let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
+    Ok(ours.into_iter().filter(is_named).collect())
 }
 
 /// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
@@ -229,7 +265,7 @@ async fn is_dropped(connection: &mut PgConnection, source: &Source) -> Result<bo
     if !is_ours {
         return Ok(false);
     }
-    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START).await?;
+    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START.to_owned()).await?;
     let sent = source.idle_limits_at_connect();
     let sent = sent.map(|limit| limit.as_millis().to_string());
     Ok(at_start.is_some_and(|at_start| !sent.contains(&at_start)))
@@ -311,7 +347,7 @@ mod tests {
                 let last = seen.last().expect("a message");
                 for parameter in Parameter::ALL {
                     let is_sent = last.contains(&format!(" {}=", parameter.name()));
-                    let together = parameter.together().iter();
+                    let together = parameter.of_one_version().iter();
                     let is_unknown = together
                         .into_iter()
                         .any(|one| unknown.contains(&one.name()));

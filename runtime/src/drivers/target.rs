@@ -17,8 +17,6 @@ struct Findings {
     rejects_limits: bool,
     /// The start-up parameters that the server does not know, as bits.
     unknown: u8,
-    /// The start-up parameters of which role or database have a stricter one, as bits.
-    stricter: u8,
     /// The target is a proxy, because it rejects or drops a start-up parameter.
     is_proxy: bool,
     /// The proxy may use another session for each transaction.
@@ -49,8 +47,8 @@ pub(super) fn rejects_limits(source: &Source) -> bool {
 /// role or the database.
 #[cfg(feature = "postgres")]
 pub(super) fn omits(source: &Source, parameter: Parameter) -> bool {
-    let findings = findings(source);
-    (findings.unknown | findings.stricter) & bit(parameter) != 0
+    let stricter = stricter(source).unwrap_or_default();
+    (findings(source).unknown | stricter) & bit(parameter) != 0
 }
 
 /// Remembers the parameters that the server does not know, and logs that once.
@@ -68,10 +66,40 @@ pub(super) fn remember_unknown(source: &Source, parameters: &[Parameter], error:
     }
 }
 
-/// Remembers that role or database have a stricter limit.
+/// The start-up parameters of which role or database have a stricter one, as bits, by source: they
+/// depend on the user, and on the limits of the source.
 #[cfg(feature = "postgres")]
-pub(super) fn remember_stricter(source: &Source, parameter: Parameter) {
-    update(source, |findings| findings.stricter |= bit(parameter));
+static STRICTER: Mutex<Vec<(Source, u8)>> = Mutex::new(Vec::new());
+
+#[cfg(feature = "postgres")]
+fn stricter(source: &Source) -> Option<u8> {
+    let all = STRICTER.lock();
+    all.iter()
+        .find(|(known, _)| known == source)
+        .map(|(_, bits)| *bits)
+}
+
+/// Returns `true` if the stricter limits of role and database are known.
+#[cfg(feature = "postgres")]
+pub(super) fn knows_stricter(source: &Source) -> bool {
+    stricter(source).is_some()
+}
+
+/// Returns `true` if role or database have a stricter limit.
+#[cfg(feature = "postgres")]
+pub(super) fn has_stricter(source: &Source) -> bool {
+    stricter(source).is_some_and(|bits| bits != 0)
+}
+
+/// Remembers the limits that role or database have stricter.
+#[cfg(feature = "postgres")]
+pub(super) fn remember_stricter(source: &Source, parameters: &[Parameter]) {
+    let bits = parameters
+        .iter()
+        .fold(0, |bits, parameter| bits | bit(*parameter));
+    let mut all = STRICTER.lock();
+    all.retain(|(known, _)| known != source);
+    all.push((*source, bits));
 }
 
 #[cfg(feature = "postgres")]

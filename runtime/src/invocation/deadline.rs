@@ -2,13 +2,15 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::INVOCATION;
+use super::{INVOCATION, Invocation};
 use crate::clock::Timestamp;
+use crate::sync::Mutex;
 
 /// The time that a handler keeps for its answer if no connection becomes available.
 const MARGIN: Duration = Duration::from_millis(250);
@@ -16,11 +18,14 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// The time that the runtime keeps to post the response or to ask for the next event.
 const FINAL_MARGIN: Duration = Duration::from_millis(50);
 
-/// The time beyond that of the handler that a lease leaves: 100 ms of it are `HandlerDeadline`'s.
+/// The time between a handler's end and the deadline, by default.
+pub(crate) const HANDLER_MARGIN: Duration = Duration::from_millis(100);
+
+/// The time beyond that of the handler that a lease leaves. A part of it is [`HANDLER_MARGIN`].
 const AFTER_LEASE: Duration = Duration::from_millis(200);
 
-/// The time that a handler keeps for its answer if COMMIT has none. It is longer than the default
-/// of `HandlerDeadline`, so that the handler returns the error.
+/// The time that a handler keeps for its answer if COMMIT has none. It is longer than
+/// [`HANDLER_MARGIN`], so that the handler returns the error.
 #[cfg(feature = "_sqlx")]
 const COMMIT_MARGIN: Duration = Duration::from_millis(120);
 
@@ -35,33 +40,44 @@ pub(crate) fn after(wait: Duration) -> Instant {
 /// Returns the end of a wait of at most `wait` that also ends 250 ms before the invocation's
 /// deadline.
 pub(crate) fn before_deadline(wait: Duration) -> Instant {
-    with_margin(MARGIN, wait)
+    with_margin(of_answer(), MARGIN, wait)
 }
 
 /// Returns the end of a wait of at most `wait` that leaves the handler the time `needed` before the
 /// invocation's deadline, and 200 ms for its answer. It is never later than
 /// [`before_deadline`], and uses at least half of the time.
 pub(crate) fn leaving(needed: Duration, wait: Duration) -> Instant {
-    let deadline = INVOCATION.try_with(|invocation| invocation.deadline);
-    let left = match deadline.ok().flatten() {
+    let left = match of_answer() {
         Some(deadline) => deadline.saturating_duration_since(Instant::now()),
         None => MAX_WAIT,
     };
     let margin = (needed + AFTER_LEASE).min(left / 2);
-    with_margin(margin.max(MARGIN), wait)
+    with_margin(of_answer(), margin.max(MARGIN), wait)
 }
 
 /// Returns the end of a wait for COMMIT: at most `wait`, and 120 ms before the invocation's
 /// deadline.
 #[cfg(feature = "_sqlx")]
 pub(crate) fn before_handler_end(wait: Duration) -> Instant {
-    with_margin(COMMIT_MARGIN, wait)
+    with_margin(of_answer(), COMMIT_MARGIN, wait)
 }
 
 /// Returns the end of a wait after the handler: at most `wait`, and 50 ms before the invocation's
 /// deadline.
 pub(crate) fn before_deadline_final(wait: Duration) -> Instant {
-    with_margin(FINAL_MARGIN, wait)
+    let deadline = super::current().and_then(|invocation| invocation.deadline);
+    with_margin(deadline, FINAL_MARGIN, wait)
+}
+
+/// Returns the deadline of the handler's answer: the invocation's, or an earlier one if the handler
+/// is ended earlier than 100 ms before that.
+fn of_answer() -> Option<Instant> {
+    let end = |invocation: &Arc<Invocation>| {
+        let end = invocation.handler_end.get();
+        let end = end.map(|end| *end + HANDLER_MARGIN);
+        [invocation.deadline, end].into_iter().flatten().min()
+    };
+    INVOCATION.try_with(end).ok().flatten()
 }
 
 /// Returns the end of a handler: `margin` before the invocation's deadline, and at the earliest
@@ -70,13 +86,29 @@ pub(crate) fn of_handler(margin: Duration) -> Option<Instant> {
     let invocation = super::current()?;
     let deadline = invocation.deadline?;
     let time_out = deadline.saturating_duration_since(invocation.begun);
-    Some(deadline - margin.min(time_out / 2))
+    let end = deadline - margin.min(time_out / 2);
+    Some(*invocation.handler_end.get_or_init(|| end))
 }
 
-fn with_margin(margin: Duration, wait: Duration) -> Instant {
+/// The time of the last end of a handler by its deadline. A sqlx pool releases its connections in
+/// tasks that serve no invocation.
+static HANDLER_ENDED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Records that a handler is ended now, and the sandbox is frozen soon.
+pub(crate) fn handler_ended() {
+    *HANDLER_ENDED.lock() = Some(Instant::now());
+}
+
+/// Returns `true` if a handler was ended less than 100 ms ago.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn has_handler_ended() -> bool {
+    let ended = *HANDLER_ENDED.lock();
+    ended.is_some_and(|ended| ended.elapsed() < HANDLER_MARGIN)
+}
+
+fn with_margin(deadline: Option<Instant>, margin: Duration, wait: Duration) -> Instant {
     let end = after(wait);
-    let deadline = INVOCATION.try_with(|invocation| invocation.deadline);
-    match deadline.ok().flatten() {
+    match deadline {
         Some(deadline) => end.min(deadline.checked_sub(margin).unwrap_or(deadline)),
         None => end,
     }
@@ -105,7 +137,6 @@ pub(crate) async fn timeout_by_both_clocks<T>(
 mod tests {
     use super::*;
     use crate::clock::mock;
-    use crate::invocation::Invocation;
 
     #[tokio::test]
     async fn the_longest_wait_does_not_panic() {
@@ -132,6 +163,20 @@ mod tests {
             assert_eq!(result, done);
             assert_eq!(begun, done.unwrap_or(1));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_before_a_handler_that_is_ended_early() {
+        let (now, millis) = (Instant::now(), Duration::from_millis);
+        let invocation = Invocation::new(Some(now + millis(3_000)));
+        INVOCATION.sync_scope(invocation, || {
+            assert_eq!(of_handler(millis(600)), Some(now + millis(2_400)));
+            let wait = Duration::MAX;
+            assert_eq!(before_deadline(wait), now + millis(2_250));
+            assert_eq!(before_deadline_final(wait), now + millis(2_950));
+            #[cfg(feature = "_sqlx")]
+            assert_eq!(before_handler_end(wait), now + millis(2_380));
+        });
     }
 
     #[tokio::test(start_paused = true)]

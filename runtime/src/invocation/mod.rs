@@ -9,8 +9,8 @@ mod step;
 
 pub(crate) use self::step::{Step, current_step, waits_for};
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -33,6 +33,8 @@ pub(crate) struct Invocation {
     pub(crate) begun: Instant,
     /// `None` if the deadline is unknown.
     deadline: Option<Instant>,
+    /// The time at which the handler is ended, if it is.
+    handler_end: OnceLock<Instant>,
     /// Signals that the response is out. `None` in a copy for background work.
     response: Option<watch::Sender<bool>>,
     has_responded: watch::Receiver<bool>,
@@ -49,6 +51,7 @@ impl Invocation {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             begun: Instant::now(),
             deadline,
+            handler_end: OnceLock::new(),
             response: Some(response),
             has_responded,
             step: CurrentStep::default(),
@@ -63,6 +66,7 @@ impl Invocation {
             id: self.id,
             begun: self.begun,
             deadline: self.deadline,
+            handler_end: self.handler_end.clone(),
             response: None,
             has_responded: self.has_responded.clone(),
             step: CurrentStep::default(),
@@ -80,12 +84,12 @@ impl Invocation {
         Some(self.deadline?.duration_since(self.begun))
     }
 
-    /// Remembers the time-out of the function for tasks that a handler spawns. They serve no
+    /// Remembers the time-out of the function, also for tasks that a handler spawns. They serve no
     /// invocation of their own.
     pub(crate) fn remember_time_out(&self) {
         if let Some(time_out) = self.time_out() {
             let millis = u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX);
-            TIME_OUT.store(millis, Ordering::Relaxed);
+            TIME_OUT.fetch_max(millis, Ordering::Relaxed);
         }
     }
 
@@ -110,13 +114,13 @@ pub(crate) fn current_or_new() -> Arc<Invocation> {
 /// The time-out of the function in milliseconds, once an invocation has told it, otherwise 0.
 static TIME_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// Returns the time-out of the function: of the current invocation, or the one that is remembered.
+/// Returns the time-out of the function: the longest that an invocation has told. One that begins
+/// with an initialization has less time.
 pub(crate) fn time_out() -> Option<Duration> {
-    let time_out = INVOCATION.try_with(|invocation| invocation.time_out());
-    time_out.ok().flatten().or_else(|| {
-        let millis = TIME_OUT.load(Ordering::Relaxed);
-        (millis > 0).then(|| Duration::from_millis(millis))
-    })
+    let current = INVOCATION.try_with(|invocation| invocation.time_out());
+    let remembered = TIME_OUT.load(Ordering::Relaxed);
+    let remembered = (remembered > 0).then(|| Duration::from_millis(remembered));
+    current.ok().flatten().max(remembered)
 }
 
 /// Waits until the response of the current invocation is out. Returns at once if the task serves

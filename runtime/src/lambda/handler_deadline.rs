@@ -51,7 +51,7 @@ impl HandlerDeadline {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            margin: Duration::from_millis(100),
+            margin: deadline::HANDLER_MARGIN,
         }
     }
 
@@ -92,6 +92,7 @@ impl HandlerDeadline {
             return Ok(result);
         }
         let step = invocation::current_step();
+        deadline::handler_ended();
         drop(handler);
         let function = environment::function();
         events::handler_ended(&function, &step);

@@ -18,6 +18,7 @@ use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Connect, Cure, catch_panic, retry};
 use crate::error::Error;
+use crate::invocation::leases_out::LeaseOut;
 use crate::invocation::{
     self, Step, background, deadline, failed_leases, on_stream_end, waits_for,
 };
@@ -37,6 +38,7 @@ pub struct SharedLease<S: Connect + Sync> {
     source: Source,
     counters: &'static Counters,
     since: Instant,
+    out: LeaseOut,
     hold_time: Arc<Mutex<HoldTime>>,
 }
 
@@ -85,6 +87,10 @@ impl<S: Connect + Sync> SharedLease<S> {
 impl<S: Connect + Sync> Drop for SharedLease<S> {
     fn drop(&mut self) {
         self.hold_time.lock().record(self.since.elapsed());
+        if self.out.is_overdue() {
+            // The sandbox was frozen meanwhile.
+            self.outcome = Outcome::Failure;
+        }
         // Two owners: the pool and this lease. Other leases keep the sandbox from being frozen.
         let is_last = Arc::strong_count(&self.value) <= 2;
         let needs_quiesce = is_last && self.value.needs_quiesce();
@@ -347,6 +353,7 @@ impl<S: Connect + Sync> Opened<S> {
             source: of.source,
             counters,
             since: Instant::now(),
+            out: LeaseOut::begin(),
             hold_time: Arc::clone(&of.hold_time),
         }
     }

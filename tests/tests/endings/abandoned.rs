@@ -4,12 +4,21 @@ use std::time::Duration;
 
 use lambda_bench::wait::until;
 use reuse_db_tests::on_each_server;
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
+use sqlx::{AnyConnection, Connection as _};
 use tokio::time::Instant;
 
 use super::*;
 
 const TIME_OUT: Duration = Duration::from_secs(20);
+
+/// The COMMIT of a transaction that succeeds waits for the abandoned statement.
+const PATHS: [&str; 5] = [
+    "/conn",
+    "/conn?end=fail",
+    "/tx?end=fail",
+    "/lease",
+    "/lease?end=fail",
+];
 
 /// Slow statements: one that sleeps, one that waits for a lock on `notes`, and one that computes.
 fn slow(server: &impl Server) -> [&'static str; 3] {
@@ -33,49 +42,35 @@ fn slow(server: &impl Server) -> [&'static str; 3] {
 
 /// Holds a lock on `notes` while `work` runs.
 async fn locked(server: &impl Server, work: impl Future<Output = ()>) {
-    let url = server.url();
-    let sql = AssertSqlSafe("insert into notes values ('a')");
-    let lock = AssertSqlSafe("update notes set text = 'c'");
-    if url.starts_with("postgres") {
-        let mut other = PgConnection::connect(&url).await.expect("a connection");
-        sqlx::raw_sql(sql).execute(&mut other).await.expect("a row");
-        let mut transaction = other.begin().await.expect("a transaction");
-        sqlx::raw_sql(lock)
-            .execute(&mut *transaction)
+    sqlx::any::install_default_drivers();
+    let mut other = AnyConnection::connect(&server.url())
+        .await
+        .expect("a connection");
+    let mut run = async |sql: &'static str| {
+        sqlx::raw_sql(sql)
+            .execute(&mut other)
             .await
-            .expect("a lock");
-        work.await;
-        transaction.rollback().await.expect("an end");
-    } else {
-        let mut other = MySqlConnection::connect(&url).await.expect("a connection");
-        sqlx::raw_sql(sql).execute(&mut other).await.expect("a row");
-        let mut transaction = other.begin().await.expect("a transaction");
-        sqlx::raw_sql(lock)
-            .execute(&mut *transaction)
-            .await
-            .expect("a lock");
-        work.await;
-        transaction.rollback().await.expect("an end");
-    }
+            .expect("an answer");
+    };
+    run("insert into notes values ('a')").await;
+    run("begin").await;
+    run("update notes set text = 'c'").await;
+    work.await;
+    run("rollback").await;
 }
 
 on_each_server! {
     async fn it_ends_within_a_second_of_the_response(server: &impl Server) {
         let function = scripted(server, "plain", TIME_OUT).await;
         let work = async {
-            for form in ["/conn", "/tx", "/lease"] {
+            for path in PATHS {
                 for statement in slow(server) {
-                    for end in ["", "?end=fail"] {
-                        let path = format!("{form}{end}");
-                        let script = format!("cut {statement}");
-                        function.script(&path, &script).await;
-                        let begun = Instant::now();
-                        until("the end of the statement", async || running(server).await == 0)
-                            .await;
-                        let took = begun.elapsed();
-                        assert!(took < Duration::from_secs(1), "{path} {statement}: {took:?}");
-                        function.script("/conn", "raw select 1").await.ok();
-                    }
+                    function.script(path, &format!("cut {statement}")).await;
+                    let begun = Instant::now();
+                    until("the end of the statement", async || running(server).await == 0).await;
+                    let took = begun.elapsed();
+                    assert!(took < Duration::from_secs(1), "{path} {statement}: {took:?}");
+                    function.script("/conn", "raw select 1").await.ok();
                 }
             }
         };
@@ -86,11 +81,11 @@ on_each_server! {
         let function = scripted(server, "plain", TIME_OUT).await;
         let [sleep, ..] = slow(server);
         for n in 0..25 {
-            let form = ["/conn", "/tx", "/lease"][n % 3];
-            function.script(form, &format!("cut {sleep}")).await;
+            let path = PATHS[n % PATHS.len()];
+            function.script(path, &format!("cut {sleep}")).await;
             let sessions = server.sessions().await.len();
             assert!(sessions <= 2, "{n}: {sessions} sessions");
-            function.script(form, "raw select 1").await.ok();
+            function.script(path.trim_end_matches("?end=fail"), "raw select 1").await.ok();
         }
     }
 }

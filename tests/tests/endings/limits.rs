@@ -92,12 +92,39 @@ async fn a_stricter_limit_of_role_or_database_stays() {
         function.rows("/conn", show).await;
         let rows = function.rows("/conn", show).await;
         assert_eq!(rows, ["2s 4s"], "{owner}");
+        // A reset restores the values of the session's start.
+        function
+            .script("/conn?end=fail", "raw select 1")
+            .await
+            .error();
+        let rows = function.rows("/conn", show).await;
+        assert_eq!(rows, ["2s 4s"], "{owner}");
         // A new connection of the sandbox.
         server.end_sessions().await;
         a_long_freeze().await;
         let rows = function.rows("/conn", show).await;
         assert_eq!(rows, ["2s 4s"], "{owner}");
         assert_eq!(function.rows("/pool", show).await, ["2s 4s"], "{owner}");
+    }
+}
+
+#[tokio::test]
+async fn the_url_comes_before_a_stricter_limit_of_the_role() {
+    let server = Postgres::launch().await;
+    server
+        .execute("alter role app set statement_timeout = '2s'")
+        .await;
+    let url = format!("{}?options=-c%20statement_timeout=60s", server.url());
+    let function = Function::start_sandbox(
+        program("field_function"),
+        &server,
+        &[("SOURCE", "plain")],
+        |sandbox| sandbox.env("DATABASE_URL", url),
+    )
+    .await;
+    for _ in 0..3 {
+        let rows = function.rows("/conn", "raw show statement_timeout").await;
+        assert_eq!(rows, ["1min"]);
     }
 }
 

@@ -12,16 +12,17 @@ const TIME_OUT: Duration = Duration::from_secs(2);
 on_each_server! {
     async fn the_freeze_waits_for_it(server: &impl Server) {
         let function = scripted(server, "plain", TIME_OUT).await;
-        for form in ["/conn", "/tx", "/lease-tx"] {
+        for form in ["/conn", "/tx", "/pool", "/lease-tx"] {
             let script = "insert into notes values ('a')\nsleep 200\nraw select 1";
             function.script(&format!("{form}?spawn=yes"), script).await.ok();
             let sessions = server.sessions().await;
             let is_open = sessions.iter().any(|session| session.in_transaction);
             assert!(!is_open, "{form}: {sessions:?}");
         }
-        assert_eq!(server.number("select count(*) from notes").await, 3);
+        assert_eq!(server.number("select count(*) from notes").await, 4);
         let stats = function.script("/conn", "raw select 1").await.ok().json();
-        assert_eq!(stats["stats"]["opened"], 1, "{stats}");
+        // The connection, and the pool's.
+        assert_eq!(stats["stats"]["opened"], 2, "{stats}");
         assert!(function.events().iter().all(|(event, _)| !event.starts_with("WARN")));
     }
 

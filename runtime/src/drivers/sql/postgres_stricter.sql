@@ -18,8 +18,7 @@ select pg_catalog.string_agg(name, ',') from (
                 and (setdatabase operator(pg_catalog.=) 0::pg_catalog.oid
                     or setdatabase operator(pg_catalog.=) own.datid)
         ) settings
-        where name operator(pg_catalog.=) any (array[
-            'statement_timeout', 'idle_in_transaction_session_timeout'])
+        where name operator(pg_catalog.=) any (array[:names])
         order by name, (setrole operator(pg_catalog.<>) 0::pg_catalog.oid) desc,
             (setdatabase operator(pg_catalog.<>) 0::pg_catalog.oid) desc
     ) named

@@ -28,6 +28,10 @@ use crate::invocation::{deadline, failed_leases};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
+/// The time for what is unread when a handler was ended by its deadline. The freeze comes soon, and
+/// the server must see the end of the connection before.
+const BEFORE_FREEZE: Duration = Duration::from_millis(10);
+
 /// Opens a pool with one connection by a single attempt, so that an error of connecting is found
 /// here, with its cause.
 pub(super) async fn open<DB: Driver>(
@@ -244,8 +248,19 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                     }
                     Ok::<_, sqlx::Error>(true)
                 };
-                match timeout(source.check_timeout / 4, quiesce).await {
+                let has_ended = deadline::has_handler_ended();
+                let limit = if has_ended {
+                    BEFORE_FREEZE
+                } else {
+                    source.check_timeout / 4
+                };
+                match timeout(limit, quiesce).await {
                     Ok(result) => Ok(result.unwrap_or(false)),
+                    // An error drops the connection at once.
+                    Err(_) if has_ended => {
+                        let cause = "the deadline has cut off its statement";
+                        Err(sqlx::Error::Protocol(cause.to_owned()))
+                    }
                     Err(_) => {
                         events::discarded("its query was cut off and still runs");
                         counters.add(Count::Discarded);

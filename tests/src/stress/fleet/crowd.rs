@@ -87,7 +87,7 @@ fn check<S: Scarce>(
         most[0].max(most[1])
     };
     report.promise(
-        way == Way::Pool || most_at_once <= 1,
+        way == Way::Pool || most_at_once == 1 || (way == Way::Any && most_at_once == 0),
         format!("{of}: {most:?} connections of a process"),
     );
     let (served, first) = if stage.is_long() {
