@@ -88,7 +88,7 @@ impl Driver for Any {
     fn limits_sql(source: &Source) -> Option<String> {
         let url = source.url().ok()?;
         let is_mysql = url.starts_with("mysql:") || url.starts_with("mariadb:");
-        is_mysql.then(|| super::mysql::limits_sql(source)).flatten()
+        is_mysql.then(|| super::mysql_limits::sql(source)).flatten()
     }
 
     #[cfg(feature = "mysql")]

@@ -12,7 +12,7 @@ use sqlx::{
 
 use super::idle_limits::{IdleLimits, load_sql};
 use super::session::outside_transaction;
-use super::{Driver, driver, endpoint, error};
+use super::{Driver, driver, endpoint, error, mysql_limits};
 use crate::connect::Reset;
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
@@ -21,7 +21,7 @@ use crate::sync::Mutex;
 driver!(MySql, MySqlConnection);
 
 /// The longest idle limit that the server accepts: a year.
-const MOST_IDLE_SECONDS: u64 = 31_536_000;
+pub(super) const MOST_IDLE_SECONDS: u64 = 31_536_000;
 
 /// A health check. It does nothing outside a transaction, and ends one that a handler began with
 /// SQL of its own.
@@ -70,9 +70,6 @@ pub(super) const BEGIN: &str = "rollback; begin; savepoint reuse_db";
 
 /// Commits a transaction that has not ended before. Otherwise it fails with 1305.
 pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
-
-/// The longest wait for a lock that the server accepts, about a year.
-const MOST_LOCK_WAIT_SECONDS: u64 = 31_536_000;
 
 /// Returns two rows for the server's connections, and one for its limit, the user's limit, the
 /// user's connections, and the number of this connection. A user's limit of 0 is no limit.
@@ -131,7 +128,7 @@ impl Driver for MySql {
     }
 
     fn limits_sql(source: &Source) -> Option<String> {
-        limits_sql(source)
+        mysql_limits::sql(source)
     }
 
     async fn execute(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -195,48 +192,6 @@ impl Driver for MySql {
     ) -> Result<ServerLoad, sqlx::Error> {
         server_load::<Self>(connection, source, least_idle).await
     }
-}
-
-/// Returns SQL that sets the limits of the session. A stricter setting stays.
-///
-/// The server accepts whole seconds of idle time, up to a year. MariaDB reads the comments that
-/// begin with `/*M!`, and MySQL 5.7.8 and later the others.
-pub(super) fn limits_sql(source: &Source) -> Option<String> {
-    let idle = source.idle_limit();
-    if idle.is_none() && source.follows_function() {
-        // Behind RDS Proxy each variable pins the session.
-        return None;
-    }
-    let strictest = |name, limit| format!("if(@@{name} > 0, least(@@{name}, {limit}), {limit})");
-    let mut sql = match idle {
-        Some(idle) => idle.as_secs().clamp(1, MOST_IDLE_SECONDS).to_string(),
-        None => "@@wait_timeout".to_owned(),
-    };
-    sql.insert_str(0, "set session wait_timeout = ");
-    if let Some(limit) = source.statement_limit() {
-        let (seconds, millis) = (
-            limit.as_secs().max(1),
-            limit.as_millis().clamp(1, u32::MAX.into()),
-        );
-        let lock_wait = seconds.min(MOST_LOCK_WAIT_SECONDS);
-        for name in ["innodb_lock_wait_timeout", "lock_wait_timeout"] {
-            // Zero is a limit, too.
-            sql += &format!(", {name} = cast(least(@@{name}, {lock_wait}) as signed)");
-        }
-        let max_statement_time = strictest("max_statement_time", limit.as_secs_f64().to_string());
-        let max_execution_time = strictest("max_execution_time", millis.to_string());
-        sql += &format!(" /*M!100101 , max_statement_time = {max_statement_time} */");
-        // MySQL takes no DECIMAL, which a minimum of a variable and a number is.
-        sql += &format!(" /*!50708 , max_execution_time = cast({max_execution_time} as signed) */");
-    }
-    if let Some(limit) = source.transaction_limit() {
-        let seconds = limit.as_secs().max(1).to_string();
-        let idle_transaction = strictest("idle_transaction_timeout", seconds);
-        sql += &format!(
-            " /*M!100300 , idle_transaction_timeout = cast({idle_transaction} as signed) */"
-        );
-    }
-    Some(sql)
 }
 
 /// Runs the load query, for this driver and for `AnyConnection`.

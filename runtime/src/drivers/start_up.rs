@@ -179,8 +179,8 @@ pub(super) fn remember_rejected(
 }
 
 /// Finds out, once and in two round trips, whether a pooler has dropped the start-up parameters of
-/// the connection without a word, and whether role or database have stricter limits. Ends an aborted
-/// transaction that a handler began in SQL, and returns `true` if there was one.
+/// the connection without a word, and whether role or database have stricter limits. Ends an
+/// aborted transaction that a handler began in SQL, and returns `true` if there was one.
 pub(super) async fn inspect(
     connection: &mut PgConnection,
     source: &Source,
@@ -228,8 +228,8 @@ pub(super) async fn set_stricter_again(
     Ok(())
 }
 
-/// Sets the limits of role and database that are stricter than ours, unless the user has set others.
-/// Later connections leave them to the server.
+/// Sets the limits of role and database that are stricter than ours, unless the user has set
+/// others. Later connections leave them to the server.
 async fn set_stricter(
     connection: &mut PgConnection,
     source: &Source,

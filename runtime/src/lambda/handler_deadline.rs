@@ -59,7 +59,8 @@ impl HandlerDeadline {
     /// time-out. Default: 100 ms.
     ///
     /// In that time the response is posted, and background work ends up to 50 ms before the
-    /// deadline.
+    /// deadline. A wait for a connection ends 150 ms before the handler, and a COMMIT 20 ms before,
+    /// so that the handler can return their errors.
     #[must_use]
     pub const fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin;

@@ -253,13 +253,15 @@ impl<S: Connect + Sync> SharedValue<S> {
         if self.source.has_credentials() {
             failed_leases::pool_has_credentials();
         }
-        let result = self.acquire_in_time(begun, counters).await;
+        let out = LeaseOut::begin();
+        let result = self.acquire_in_time(begun, out, counters).await;
         result.map_err(|error| retry::report_unavailable(error, begun.elapsed(), counters))
     }
 
     async fn acquire_in_time(
         &self,
         begun: Instant,
+        out: LeaseOut,
         counters: &'static Counters,
     ) -> Result<SharedLease<S>, Error> {
         let needed = self.hold_time.lock().expected();
@@ -281,7 +283,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             None => None,
         };
         if let Some(sound) = sound {
-            let lease = slot.insert(sound).lease(self, counters);
+            let lease = slot.insert(sound).lease(self, out, counters);
             let is_due = S::DRIVER.is_some() && lease.usage.lock().takes_renewal(&self.source);
             // A renewal concerns nobody else.
             drop(slot);
@@ -311,7 +313,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             renewal_requested: false,
         }));
         let opened = Opened { value, usage };
-        Ok(slot.insert(opened).lease(self, counters))
+        Ok(slot.insert(opened).lease(self, out, counters))
     }
 
     /// Returns a value in doubt if another invocation uses it, or if it passes its health check.
@@ -345,7 +347,12 @@ impl<S: Connect + Sync> Opened<S> {
         !usage.failed && usage.is_quiet && idle < source.verify_after
     }
 
-    fn lease(&self, of: &SharedValue<S>, counters: &'static Counters) -> SharedLease<S> {
+    fn lease(
+        &self,
+        of: &SharedValue<S>,
+        out: LeaseOut,
+        counters: &'static Counters,
+    ) -> SharedLease<S> {
         SharedLease {
             value: Arc::clone(&self.value),
             usage: Arc::clone(&self.usage),
@@ -353,7 +360,7 @@ impl<S: Connect + Sync> Opened<S> {
             source: of.source,
             counters,
             since: Instant::now(),
-            out: LeaseOut::begin(),
+            out,
             hold_time: Arc::clone(&of.hold_time),
         }
     }
