@@ -185,7 +185,8 @@ pub(super) async fn inspect(
     connection: &mut PgConnection,
     source: &Source,
 ) -> Result<bool, sqlx::Error> {
-    if omits_all(source) || target::is_inspected(source) && target::knows_stricter(source) {
+    let knows_all = target::is_inspected(source) && target::knows_stricter(source);
+    if knows_all || omits_all(source) || target::is_proxy(source) {
         return Ok(false);
     }
     let mut result = inspect_once(connection, source).await;

@@ -21,20 +21,23 @@ use crate::telemetry::{Count, events};
 impl<C: Connect> CheckedOut<C> {
     /// Releases the connection without awaiting: idle at once if nothing is unfinished after a
     /// success, otherwise once background work is done.
-    pub(crate) fn release(self, outcome: Outcome) {
+    pub(crate) fn release(mut self, outcome: Outcome) {
+        // The lease ends last: the freeze waits for it, and then for the background work.
+        let out = self.out.take();
         let (pool, counters) = (Arc::clone(&self.pool), self.counters);
         let standing = self.standing;
         pool.state().hold_time.record(self.since.elapsed());
-        self.give_back(outcome);
+        self.give_back(outcome, out.as_ref());
         pool.shed_load_after_response(standing, counters);
     }
 
     /// Releases a connection that its lease has not used.
-    pub(crate) fn release_unused(self) {
+    pub(crate) fn release_unused(mut self) {
+        let out = self.out.take();
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
         }
-        if self.out.as_ref().is_some_and(LeaseOut::is_overdue) {
+        if out.as_ref().is_some_and(LeaseOut::is_overdue) {
             return self.discard("it was leased while the sandbox was frozen");
         }
         let (pool, counters) = (Arc::clone(&self.pool), self.counters);
@@ -43,8 +46,8 @@ impl<C: Connect> CheckedOut<C> {
         pool.shed_load_after_response(standing, counters);
     }
 
-    fn give_back(mut self, outcome: Outcome) {
-        if self.out.take().is_some_and(|out| out.is_overdue()) {
+    fn give_back(mut self, outcome: Outcome, out: Option<&LeaseOut>) {
+        if out.is_some_and(LeaseOut::is_overdue) {
             return self.discard("it was leased while the sandbox was frozen");
         }
         if let Some(replacement) = self.replacement.take() {
@@ -87,7 +90,8 @@ impl<C: Connect> CheckedOut<C> {
 
     /// Drops the connection in the middle of a statement, and ends its session if the server would
     /// not notice.
-    pub(crate) fn abandon(self, reason: &str) {
+    pub(crate) fn abandon(mut self, reason: &str) {
+        let _out = self.out.take();
         let (source, session) = (self.pool.source, self.session);
         self.discard(reason);
         if let (Some(driver), Some(session)) = (C::DRIVER, session) {

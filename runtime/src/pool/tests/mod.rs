@@ -8,7 +8,10 @@ mod load_shedding;
 mod opening;
 mod shared_value;
 
-use std::task::{Context, Poll, Waker};
+use std::pin::pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Wake, Waker};
 
 use tokio::time::Instant;
 
@@ -17,7 +20,7 @@ use crate::clock::mock;
 use crate::connect::{Cure, Driver};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::background::{self, Owner};
-use crate::invocation::{INVOCATION, Invocation};
+use crate::invocation::{INVOCATION, Invocation, leases_out};
 use crate::response::Outcome;
 use crate::source::LoadShedding;
 use crate::statics::{Exclusive, Lease};
@@ -241,6 +244,44 @@ async fn an_unfinished_connection_is_quiesced() {
 }
 
 /// This happens under a plain `lambda_http::run`.
+/// Finds out, at the end of a lease, whether its background work is known.
+#[derive(Default)]
+struct AtTheEnd(AtomicBool);
+
+impl Wake for AtTheEnd {
+    fn wake(self: Arc<Self>) {
+        self.0.store(!background::is_idle(Owner::Any), Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_ends_once_its_background_work_is_known() {
+    let bench = Bench::new(SOURCE);
+    for end in [
+        |leased: CheckedOut<Fake>| leased.release(Outcome::Success),
+        |leased: CheckedOut<Fake>| leased.release(Outcome::Failure),
+        |leased: CheckedOut<Fake>| leased.release_unused(),
+    ] {
+        let begun = Instant::now();
+        let mut leased = bench.leased().await;
+        // A new connection leads to a load query.
+        leased.standing = Standing::New;
+        let mut wait = pin!(leases_out::wait(begun, begun + Duration::from_secs(1)));
+        let seen = Arc::new(AtTheEnd::default());
+        let waker = Waker::from(Arc::clone(&seen));
+        assert!(
+            wait.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        end(leased);
+        assert!(seen.0.load(Relaxed));
+        assert!(wait.await);
+        settled().await;
+    }
+    bench.assert_quiet(1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_freeze_during_background_work_leads_to_a_check() {
     set(|fake| (fake.needs_quiesce, fake.check, fake.quiesce) = (true, Gate::Slow, Gate::Slow));
