@@ -1,16 +1,19 @@
 //! Any database whose driver sqlx has compiled in. The URL's scheme chooses it.
 //!
 //! An `AnyConnection` connects, is checked, and begins and ends transactions. It supports no
-//! credentials, no start-up parameters and no rotation of addresses: sqlx keeps its options as a
-//! URL.
+//! credentials and no rotation of addresses: sqlx keeps its options as a URL.
 
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use sqlx::any::AnyConnectOptions;
+#[cfg(feature = "postgres")]
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Transaction};
 
+#[cfg(feature = "postgres")]
+use super::start_up;
 use super::{Driver, driver, error};
 use crate::connect::Reset;
 use crate::error::Error;
@@ -58,7 +61,11 @@ impl Driver for Any {
         } else {
             url.into()
         };
-        AnyConnectOptions::from_str(&url).map_err(|error| error::malformed(error, source))
+        let options = AnyConnectOptions::from_str(&url);
+        let options = options.map_err(|error| error::malformed(error, source))?;
+        #[cfg(feature = "postgres")]
+        let options = with_limits(options, source);
+        Ok(options)
     }
 
     /// Returns `true` for a socket, in the URL's parameters or as its host, and for a file.
@@ -84,6 +91,15 @@ impl Driver for Any {
         Some(options)
     }
 
+    #[cfg(feature = "postgres")]
+    fn rejected_startup_parameter(
+        error: &sqlx::Error,
+        source: &Source,
+        sent: &AnyConnectOptions,
+    ) -> bool {
+        of_postgres(sent).is_some_and(|sent| start_up::remember_rejected(error, source, &sent))
+    }
+
     #[cfg(feature = "mysql")]
     fn limits_sql(source: &Source) -> Option<String> {
         let url = source.url().ok()?;
@@ -92,8 +108,12 @@ impl Driver for Any {
     }
 
     #[cfg(feature = "mysql")]
-    async fn end_session(connection: &mut AnyConnection, session: u64) -> Result<(), sqlx::Error> {
-        super::mysql::end_session::<Self>(connection, session).await
+    async fn end_session(
+        connection: &mut AnyConnection,
+        source: &Source,
+        session: u64,
+    ) -> Result<(), sqlx::Error> {
+        super::mysql::end_session::<Self>(connection, source, session).await
     }
 
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -204,9 +224,8 @@ impl Driver for Any {
             }
             #[cfg(feature = "mysql")]
             "MySQL" => {
-                connection
-                    .begin_with(AssertSqlSafe(super::mysql::BEGIN.to_owned()))
-                    .await
+                let begin = AssertSqlSafe(super::mysql::begin_sql(source));
+                connection.begin_with(begin).await
             }
             _ => {
                 let _ = source;
@@ -222,7 +241,7 @@ impl Driver for Any {
             #[cfg(feature = "mysql")]
             "MySQL" => {
                 let mut transaction = transaction;
-                Self::execute(&mut transaction, super::mysql::COMMIT.to_owned()).await
+                Self::execute(&mut transaction, super::mysql::commit_sql()).await
             }
             _ => transaction.commit().await,
         }
@@ -235,9 +254,9 @@ impl Driver for Any {
     ) -> Result<ServerLoad, sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
-            // A pooler that shares its sessions would be noticed by none of this driver's start-up
-            // parameters. So the idle limit is not set.
-            "PostgreSQL" => super::postgres::server_load::<Self>(connection, source, None).await,
+            "PostgreSQL" => {
+                super::postgres::server_load::<Self>(connection, source, least_idle).await
+            }
             #[cfg(feature = "mysql")]
             "MySQL" => super::mysql::server_load::<Self>(connection, source, least_idle).await,
             _ => {
@@ -259,6 +278,27 @@ impl Driver for Any {
             _ => super::session::quiesce::<Self>(connection, source).await,
         }
     }
+}
+
+/// Returns the options of a URL of PostgreSQL.
+#[cfg(feature = "postgres")]
+fn of_postgres(options: &AnyConnectOptions) -> Option<PgConnectOptions> {
+    let url = options.database_url.as_str();
+    let options = url
+        .starts_with("postgres")
+        .then(|| PgConnectOptions::from_str(url));
+    options?.ok()
+}
+
+/// Adds the limits of a session to a URL of PostgreSQL.
+#[cfg(feature = "postgres")]
+fn with_limits(mut options: AnyConnectOptions, source: &Source) -> AnyConnectOptions {
+    let limits = of_postgres(&options).map(|options| start_up::limits(&options, source));
+    for (name, value) in limits.unwrap_or_default() {
+        let mut pairs = options.database_url.query_pairs_mut();
+        pairs.append_pair(&format!("options[{name}]"), &value.to_string());
+    }
+    options
 }
 
 #[cfg(feature = "sqlite")]

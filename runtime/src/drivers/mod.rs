@@ -7,6 +7,8 @@ pub(crate) mod failure;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod idle_limits;
 mod impls;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod late_limits;
 mod load;
 mod session;
 mod sqlx_pool;
@@ -140,6 +142,7 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     /// Ends a session of the same user, on a connection of its own.
     fn end_session(
         _connection: &mut Self::Connection,
+        _source: &Source,
         _session: u64,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
         std::future::ready(Ok(()))

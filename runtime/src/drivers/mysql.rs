@@ -42,10 +42,10 @@ const CHANGES: &str = "show session status where variable_name in ( \
         'Com_create_table', 'Com_create_temporary_table'); \
     select 'Com_reuse_db', cast(-coalesce(@reuse_db_sets, 0) as char)";
 
-/// Returns the number of the session, and a number of the server.
+/// Returns the number of the session, and a number of the server. MySQL adds its name.
 const SESSION: &str = "select 'session', \
-    cast(concat(connection_id(), ' ', crc32(concat_ws(' ', @@hostname, @@port, @@server_id))) \
-        as char)";
+    cast(concat(connection_id(), ' ', crc32(concat_ws(' ', @@hostname, @@port, @@server_id)) \
+        /*!50708 , ' mysql' */) as char)";
 
 /// The changes that sqlx makes to a new session.
 const CHANGES_OF_SQLX: i64 = 1;
@@ -59,17 +59,35 @@ const EXPECT_AUTOCOMMIT: &str =
 /// left some.
 const RELEASE_LOCKS: &str = "unlock tables; do release_all_locks()";
 
-/// Begins a transaction, and marks it with a savepoint.
+/// Returns SQL that begins a transaction, and marks it with a savepoint.
 ///
 /// A deadlock rolls back the whole transaction, and the statements after it run outside of any. A
 /// statement such as CREATE TABLE commits it. Either removes the savepoint.
 ///
 /// The ROLLBACK ends what an earlier handler left behind: a transaction, which BEGIN would commit,
 /// and the effect of SET TRANSACTION.
-pub(super) const BEGIN: &str = "rollback; begin; savepoint reuse_db";
+pub(super) fn begin_sql(source: &Source) -> String {
+    let limit = mysql_limits::shorten_idle_limit(source);
+    let statements = [Some("rollback".into()), limit, Some("begin".into())];
+    let statements: Vec<_> = statements.into_iter().flatten().collect();
+    format!("{}; savepoint reuse_db", statements.join("; "))
+}
 
 /// Commits a transaction that has not ended before. Otherwise it fails with 1305.
-pub(super) const COMMIT: &str = "release savepoint reuse_db; commit";
+const COMMIT: &str = "release savepoint reuse_db; commit";
+
+/// Returns SQL that commits a transaction, and undoes what its begin has set.
+pub(super) fn commit_sql() -> String {
+    and(COMMIT, mysql_limits::restore_idle_limit())
+}
+
+/// Returns SQL, followed by `more` if there is more.
+fn and(sql: &str, more: Option<String>) -> String {
+    match more {
+        Some(more) => format!("{sql}; {more}"),
+        None => sql.to_owned(),
+    }
+}
 
 /// Returns two rows for the server's connections, and one for its limit, the user's limit, the
 /// user's connections, and the number of this connection. A user's limit of 0 is no limit.
@@ -151,9 +169,10 @@ impl Driver for MySql {
 
     async fn end_session(
         connection: &mut MySqlConnection,
+        source: &Source,
         session: u64,
     ) -> Result<(), sqlx::Error> {
-        end_session::<Self>(connection, session).await
+        end_session::<Self>(connection, source, session).await
     }
 
     async fn reset(
@@ -176,13 +195,14 @@ impl Driver for MySql {
 
     async fn begin<'c>(
         connection: &'c mut MySqlConnection,
-        _: &Source,
+        source: &Source,
     ) -> Result<Transaction<'c, Self>, sqlx::Error> {
-        connection.begin_with(BEGIN).await
+        let begin = AssertSqlSafe(begin_sql(source));
+        connection.begin_with(begin).await
     }
 
     async fn commit(mut transaction: Transaction<'_, Self>) -> Result<(), sqlx::Error> {
-        Self::execute(&mut transaction, COMMIT.to_owned()).await
+        Self::execute(&mut transaction, commit_sql()).await
     }
 
     async fn server_load(
@@ -276,7 +296,7 @@ where
     };
     let asked = sqlx::raw_sql(AssertSqlSafe(asking));
     let (session, changes) = match asked.fetch_all(&mut *connection).await {
-        Ok(answer) => (session::<DB>(&answer), Some(changes::<DB>(&answer))),
+        Ok(answer) => (session::<DB>(&answer, source), Some(changes::<DB>(&answer))),
         // Some compatible servers do not count.
         Err(error) if counts && error::is_rejection(&error) => {
             let sql = sqlx::raw_sql(AssertSqlSafe(sql));
@@ -294,8 +314,8 @@ where
 }
 
 /// Returns the number of the session, in the lower half, and of the server, of the answer to
-/// [`SESSION`].
-fn session<DB>(answer: &[DB::Row]) -> Option<u64>
+/// [`SESSION`]. Remembers what kind of server it is.
+fn session<DB>(answer: &[DB::Row], source: &Source) -> Option<u64>
 where
     DB: Database,
     for<'r> String: Decode<'r, DB> + Type<DB>,
@@ -304,8 +324,12 @@ where
     let number = |row: &DB::Row| -> Option<u64> {
         let name: String = row.try_get(0).ok()?;
         let value: String = row.try_get(1).ok()?;
-        let (id, server) = value.split_once(' ').filter(|_| name == "session")?;
-        let (id, server): (u32, u32) = (id.parse().ok()?, server.parse().ok()?);
+        let mut parts = value.split(' ').filter(|_| name == "session");
+        let id: u32 = parts.next()?.parse().ok()?;
+        let server: u32 = parts.next()?.parse().ok()?;
+        if parts.next().is_some() {
+            mysql_limits::has_no_transaction_limit(source);
+        }
         Some(u64::from(server) << 32 | u64::from(id))
     };
     answer.iter().find_map(number)
@@ -315,6 +339,7 @@ where
 /// connection leads to another server, as behind a name with several addresses.
 pub(super) async fn end_session<DB>(
     connection: &mut DB::Connection,
+    source: &Source,
     session_at_server: u64,
 ) -> Result<(), sqlx::Error>
 where
@@ -324,7 +349,7 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     let answer = sqlx::raw_sql(SESSION).fetch_all(&mut *connection).await?;
-    let here = session::<DB>(&answer).map(|here| here >> 32);
+    let here = session::<DB>(&answer, source).map(|here| here >> 32);
     if here != Some(session_at_server >> 32) {
         return Ok(());
     }
@@ -350,12 +375,13 @@ where
         let known = all.iter().find(|(known, _)| known == source);
         known.map_or(Some(CHANGES_OF_SQLX), |(_, changes)| *changes)
     };
+    let reset = and(RESET, mysql_limits::restore_idle_limit());
+    let reset = and(&reset, mysql_limits::late_sql(source));
     let Some(expected) = expected else {
-        let reset = RESET.to_owned();
         probe_session::<DB>(connection, source, Some(reset)).await?;
         return Ok(Reset::Partial);
     };
-    let reset = format!("{RESET}; {CHANGES}");
+    let reset = format!("{reset}; {CHANGES}");
     let answer = probe_session::<DB>(connection, source, Some(reset)).await?;
     if changes::<DB>(&answer) == expected {
         Ok(Reset::Partial)
@@ -391,6 +417,8 @@ pub(super) async fn inspect<DB: Driver>(
     } else {
         EXPECT_AUTOCOMMIT
     };
+    let expect = and(expect, mysql_limits::restore_idle_limit());
+    let expect = and(&expect, mysql_limits::late_sql(source));
     let sql = format!("{expect}; {RELEASE_LOCKS}");
     match outside_transaction::<DB>(connection, &sql).await {
         // MariaDB before 10.5 does not know the function.

@@ -142,15 +142,11 @@ impl Driver for Postgres {
     }
 
     async fn reset(connection: &mut PgConnection, source: &Source) -> Result<Reset, sqlx::Error> {
-        start_up::inspect(connection, source).await?;
-        let reset = reset::<Self>(connection, source).await?;
-        start_up::set_stricter_again(connection, source).await?;
-        Ok(reset)
+        reset::<Self>(connection, source).await
     }
 
     async fn inspect(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
-        let found = start_up::inspect(connection, source).await?;
-        Ok(inspect::<Self>(connection, source).await? || found)
+        inspect::<Self>(connection, source).await
     }
 
     async fn quiesce(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
@@ -178,12 +174,7 @@ impl Driver for Postgres {
         source: &Source,
         least_idle: Duration,
     ) -> Result<ServerLoad, sqlx::Error> {
-        let parameter = Parameter::IdleSession;
-        let is_ours =
-            !start_up::url_sets(source, parameter) && !source.sets_on_connect(parameter.name());
-        let most = source.idle_limit().filter(|_| is_ours);
-        let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
-        server_load::<Self>(connection, source, idle).await
+        server_load::<Self>(connection, source, least_idle).await
     }
 }
 
@@ -192,7 +183,7 @@ impl Driver for Postgres {
 pub(super) async fn server_load<DB>(
     connection: &mut DB::Connection,
     source: &Source,
-    idle: Option<IdleLimits>,
+    least_idle: Duration,
 ) -> Result<ServerLoad, sqlx::Error>
 where
     DB: Driver,
@@ -200,6 +191,11 @@ where
     for<'r> Option<i64>: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
+    let parameter = Parameter::IdleSession;
+    let is_ours =
+        !start_up::url_sets(source, parameter) && !source.sets_on_connect(parameter.name());
+    let most = source.idle_limit().filter(|_| is_ours);
+    let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
     let query = sqlx::raw_sql(AssertSqlSafe(load_sql(LOAD, source, idle)));
     // Reads the answer to its end, which fetching one row would not.
     let answer = query.fetch_all(connection).await?;
@@ -244,10 +240,18 @@ pub(super) async fn check<DB: Driver>(
 }
 
 /// Performs a health check, and resets the session unless other clients share it.
-pub(super) async fn reset<DB: Driver>(
+pub(super) async fn reset<DB>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<Reset, sqlx::Error> {
+) -> Result<Reset, sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    start_up::inspect::<DB>(connection, source).await?;
     if target::is_proxy(source) {
         check::<DB>(connection, source).await?;
         forget_passed_names::<DB>(connection, source).await?;
@@ -262,24 +266,34 @@ pub(super) async fn reset<DB: Driver>(
     // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
     let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {on_connect}");
     check_and::<DB>(connection, source, &sql).await?;
+    start_up::set_again::<DB>(connection, source).await?;
     Ok(Reset::Complete)
 }
 
 /// Ends what a handler left behind that succeeded, unless other clients share the session.
-pub(super) async fn inspect<DB: Driver>(
+pub(super) async fn inspect<DB>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let was_open = start_up::inspect::<DB>(connection, source).await?;
     if target::is_proxy(source) {
-        return Ok(false);
+        return Ok(was_open);
     }
-    match check_and::<DB>(connection, source, RELEASE_LOCKS).await {
+    let is_open = match check_and::<DB>(connection, source, RELEASE_LOCKS).await {
         // A server without advisory locks, such as CockroachDB.
         Err(error) if error::is_rejection(&error) => {
-            check_and::<DB>(connection, source, CHECK_SHARED).await
+            check_and::<DB>(connection, source, CHECK_SHARED).await?
         }
-        result => result,
-    }
+        result => result?,
+    };
+    Ok(was_open || is_open)
 }
 
 /// Runs the SQL of a health check, of which some statements fail with 22012: if the server is

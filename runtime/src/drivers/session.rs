@@ -32,7 +32,7 @@ pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<DB::Conne
 /// Ends a session of the source's user, on a connection of its own.
 pub(super) async fn end<DB: Driver>(source: &Source, session: u64) -> Result<(), Error> {
     let mut connection = open_single::<DB>(source).await?;
-    let ended = DB::end_session(&mut connection, session).await;
+    let ended = DB::end_session(&mut connection, source, session).await;
     let _ = connection.close().await;
     ended.map_err(Error::broken)
 }

@@ -5,12 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{PgConnection, Postgres};
+use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
 
 use super::postgres::detect_passed_names;
 use super::session::outside_transaction;
 use super::target::{self, Rejection};
-use super::{Driver, error};
+use super::{Driver, error, late_limits};
 use crate::source::Source;
 
 /// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
@@ -20,6 +20,10 @@ const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings 
 
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
 const STRICTER: &str = include_str!("sql/postgres_stricter.sql");
+
+/// Sets a limit of a session that was opened with another one, unless the session or the server has
+/// changed it.
+const LATE: &str = include_str!("sql/postgres_late.sql");
 
 /// A start-up parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,20 +107,27 @@ pub(super) fn with_limits(options: PgConnectOptions, source: &Source) -> PgConne
     if omits_all(source) {
         return options.extra_float_digits(None);
     }
-    let mut limits = Vec::new();
-    for parameter in Parameter::ALL {
-        if let Some(value) = parameter.value(source)
-            && !sets(&options, parameter)
-            && !target::omits(source, parameter)
-        {
-            limits.push((parameter.name(), value));
-        }
+    match limits(&options, source) {
+        limits if limits.is_empty() => options,
+        limits => options.options(limits),
     }
-    if limits.is_empty() {
-        options
-    } else {
-        options.options(limits)
+}
+
+/// Returns the names and values of the limits that neither the URL sets nor the target is known to
+/// reject.
+pub(super) fn limits(options: &PgConnectOptions, source: &Source) -> Vec<(&'static str, u128)> {
+    if omits_all(source) {
+        return Vec::new();
     }
+    if late_limits::opening(source) {
+        target::forget_stricter(source);
+    }
+    let limit = |parameter: Parameter| {
+        let is_ours = !sets(options, parameter) && !target::omits(source, parameter);
+        let value = parameter.value(source).filter(|_| is_ours)?;
+        Some((parameter.name(), value))
+    };
+    Parameter::ALL.into_iter().filter_map(limit).collect()
 }
 
 /// Returns `true` if the URL sets a parameter.
@@ -179,23 +190,34 @@ pub(super) fn remember_rejected(
 }
 
 /// Finds out, once and in two round trips, whether a pooler has dropped the start-up parameters of
-/// the connection without a word, and whether role or database have stricter limits. Ends an
-/// aborted transaction that a handler began in SQL, and returns `true` if there was one.
-pub(super) async fn inspect(
-    connection: &mut PgConnection,
+/// the connection without a word, and whether role or database have stricter limits. Sets the
+/// limits of a connection that may have been opened with others.
+///
+/// Ends an aborted transaction that a handler began in SQL, and returns `true` if there was one.
+pub(super) async fn inspect<DB>(
+    connection: &mut DB::Connection,
     source: &Source,
-) -> Result<bool, sqlx::Error> {
-    let knows_all = target::is_inspected(source) && target::knows_stricter(source);
+) -> Result<bool, sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let knows_all = target::is_inspected(source)
+        && target::knows_stricter(source)
+        && !late_limits::may_be_late(source);
     if knows_all || omits_all(source) || target::is_proxy(source) {
         return Ok(false);
     }
-    let mut result = inspect_once(connection, source).await;
+    let mut result = inspect_once::<DB>(connection, source).await;
     // An aborted transaction answers no question.
     let is_aborted = |error: &sqlx::Error| error::has_code(error, "25P02");
     let was_aborted = result.as_ref().is_err_and(is_aborted);
     if was_aborted {
-        outside_transaction::<Postgres>(connection, "select 1").await?;
-        result = inspect_once(connection, source).await;
+        outside_transaction::<DB>(connection, "select 1").await?;
+        result = inspect_once::<DB>(connection, source).await;
     }
     match result {
         // A compatible server.
@@ -206,67 +228,117 @@ pub(super) async fn inspect(
     Ok(was_aborted)
 }
 
-async fn inspect_once(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
-    if !target::is_inspected(source) && is_dropped(connection, source).await? {
+async fn inspect_once<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    if !target::is_inspected(source) && is_dropped::<DB>(connection, source).await? {
         target::remember_dropped(source);
-        return detect_passed_names::<Postgres>(connection, source).await;
+        return detect_passed_names::<DB>(connection, source).await;
     }
+    set_late::<DB>(connection, source).await?;
     if !target::knows_stricter(source) {
-        let stricter = set_stricter(connection, source).await?;
+        let stricter = set_stricter::<DB>(connection, source).await?;
         target::remember_stricter(source, &stricter);
     }
     Ok(())
 }
 
-/// Sets the stricter limits of role and database again, after a reset has replaced them by ours.
-pub(super) async fn set_stricter_again(
-    connection: &mut PgConnection,
+/// Sets again what a reset has replaced by the values that the session began with.
+pub(super) async fn set_again<DB: Driver>(
+    connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<(), sqlx::Error> {
+    if omits_all(source) || target::is_proxy(source) {
+        return Ok(());
+    }
+    set_late::<DB>(connection, source).await?;
     if target::has_stricter(source) {
-        set_stricter(connection, source).await?;
+        set_stricter::<DB>(connection, source).await?;
     }
     Ok(())
 }
 
+/// Sets the limits of a session that may have been opened before the function's time-out was known.
+async fn set_late<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    let earlier = late_limits::earlier(source);
+    if earlier.is_empty() {
+        return Ok(());
+    }
+    let sql = own_limits(source).into_iter().map(|(parameter, value)| {
+        let of = |earlier: &late_limits::Limits| match parameter {
+            Parameter::Statement => earlier.statement,
+            _ => earlier.transaction,
+        };
+        let replaced = earlier.iter().filter_map(of);
+        let replaced = replaced.map(|limit| format!(", '{}'", limit.as_millis()));
+        LATE.replace(":name", &format!("'{}'", parameter.name()))
+            .replace(":value", &value.to_string())
+            .replace(":replaced", &format!("'0'{}", replaced.collect::<String>()))
+    });
+    let sql: Vec<_> = sql.collect();
+    if sql.is_empty() {
+        return Ok(());
+    }
+    DB::execute(connection, sql.join(";\n")).await
+}
+
+/// Returns the limits of statements and transactions that the user has not set.
+fn own_limits(source: &Source) -> Vec<(Parameter, u128)> {
+    let own = |parameter: Parameter| {
+        let is_set = url_sets(source, parameter) || source.sets_on_connect(parameter.name());
+        let value = parameter.value(source).filter(|_| !is_set)?;
+        Some((parameter, value))
+    };
+    let all = [Parameter::Statement, Parameter::IdleInTransaction];
+    all.into_iter().filter_map(own).collect()
+}
+
 /// Sets the limits of role and database that are stricter than ours, unless the user has set
 /// others. Later connections leave them to the server.
-async fn set_stricter(
-    connection: &mut PgConnection,
+async fn set_stricter<DB: Driver>(
+    connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<Vec<Parameter>, sqlx::Error> {
-    let is_ours = |parameter: &Parameter| {
-        parameter.value(source).is_some()
-            && !url_sets(source, *parameter)
-            && !source.sets_on_connect(parameter.name())
-    };
-    let ours = [Parameter::Statement, Parameter::IdleInTransaction];
-    let ours: Vec<_> = ours.into_iter().filter(is_ours).collect();
+    let ours = own_limits(source);
     if ours.is_empty() {
-        return Ok(ours);
+        return Ok(Vec::new());
     }
-    let names: Vec<_> = ours
+    let limits: Vec<_> = ours
         .iter()
-        .map(|ours| format!("'{}'", ours.name()))
+        .map(|(parameter, value)| format!("('{}', {value})", parameter.name()))
         .collect();
-    let sql = STRICTER.replace(":names", &names.join(", "));
-    let names = Postgres::text(connection, sql).await?.unwrap_or_default();
+    let sql = STRICTER.replace(":limits", &limits.join(", "));
+    let names = DB::text(connection, sql).await?.unwrap_or_default();
     let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
-    Ok(ours.into_iter().filter(is_named).collect())
+    let ours = ours.into_iter().map(|(parameter, _)| parameter);
+    Ok(ours.filter(is_named).collect())
 }
 
 /// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
 /// later know.
-async fn is_dropped(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
+async fn is_dropped<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<bool, sqlx::Error> {
     let parameter = Parameter::IdleSession;
     let is_ours = parameter.value(source).is_some()
-        && connection.server_version_num() >= Some(140_000)
         && !target::omits(source, parameter)
         && !url_sets(source, parameter);
     if !is_ours {
         return Ok(false);
     }
-    let at_start = Postgres::text(connection, IDLE_LIMIT_AT_START.to_owned()).await?;
+    let at_start = DB::text(connection, IDLE_LIMIT_AT_START.to_owned()).await?;
     let sent = source.idle_limits_at_connect();
     let sent = sent.map(|limit| limit.as_millis().to_string());
     Ok(at_start.is_some_and(|at_start| !sent.contains(&at_start)))
@@ -279,6 +351,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
+
+    use sqlx::PgConnection;
 
     use super::*;
     use crate::connect::Connect;

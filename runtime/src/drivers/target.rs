@@ -91,6 +91,12 @@ pub(super) fn has_stricter(source: &Source) -> bool {
     stricter(source).is_some_and(|bits| bits != 0)
 }
 
+/// Forgets the stricter limits of role and database, because the source has other limits.
+#[cfg(feature = "postgres")]
+pub(super) fn forget_stricter(source: &Source) {
+    STRICTER.lock().retain(|(known, _)| known != source);
+}
+
 /// Remembers the limits that role or database have stricter.
 #[cfg(feature = "postgres")]
 pub(super) fn remember_stricter(source: &Source, parameters: &[Parameter]) {

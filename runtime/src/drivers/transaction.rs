@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::Transaction;
+use sqlx::{Connection as _, Transaction};
 use tokio::time::{Instant, timeout_at};
 
 use super::Driver;
@@ -16,6 +16,9 @@ use crate::telemetry::events;
 
 /// The limit of a COMMIT if the invocation's deadline is unknown. API Gateway waits as long.
 const COMMIT_LIMIT: Duration = Duration::from_secs(29);
+
+/// The limit of the wait for the answer of a statement that the handler has abandoned.
+const ABANDONED_LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) async fn begin<'c, DB: Driver>(
     connection: &'c mut DB::Connection,
@@ -40,7 +43,7 @@ pub(super) async fn begin<'c, DB: Driver>(
 }
 
 pub(super) async fn finish<DB: Driver>(
-    transaction: Transaction<'_, DB>,
+    mut transaction: Transaction<'_, DB>,
     outcome: Outcome,
 ) -> Result<(), Error> {
     if outcome != Outcome::Success {
@@ -52,6 +55,14 @@ pub(super) async fn finish<DB: Driver>(
         return Err(commit_failed("no time is left for it: rolled back"));
     }
     let _waits = waits_for(Step::Commit);
+    let read = timeout_at(
+        end.min(deadline::after(ABANDONED_LIMIT)),
+        read_abandoned::<DB>(&mut transaction),
+    );
+    match read.await {
+        Ok(result) => result.map_err(commit_failed)?,
+        Err(_) => return Err(commit_failed(ABANDONED)),
+    }
     match timeout_at(end, DB::commit(transaction)).await {
         Ok(result) => result.map_err(|error| match explanation(&error) {
             Some(explanation) => commit_failed(Explained::new(explanation, error)),
@@ -61,6 +72,20 @@ pub(super) async fn finish<DB: Driver>(
             "no answer in time: it may or may not have happened",
         )),
     }
+}
+
+/// The error if a statement of the handler still runs at COMMIT.
+const ABANDONED: &str = "a statement that the handler has abandoned, by a time-out or `select!`, \
+    still runs after 500 ms: return an error after a time-out; rolled back";
+
+/// Reads the answer of a statement that the handler has abandoned. sqlx would read it before the
+/// next one, without a limit. Usually there is none, and nothing is awaited.
+async fn read_abandoned<DB: Driver>(connection: &mut DB::Connection) -> Result<(), sqlx::Error> {
+    // What is queued goes out with COMMIT.
+    if connection.should_flush() {
+        return Ok(());
+    }
+    connection.flush().await
 }
 
 /// The explanation if the transaction was gone at its COMMIT.

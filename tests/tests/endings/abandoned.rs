@@ -11,13 +11,15 @@ use super::*;
 
 const TIME_OUT: Duration = Duration::from_secs(20);
 
-/// The COMMIT of a transaction that succeeds waits for the abandoned statement.
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 8] = [
     "/conn",
     "/conn?end=fail",
+    "/tx",
     "/tx?end=fail",
     "/lease",
     "/lease?end=fail",
+    "/any",
+    "/any?end=fail",
 ];
 
 /// Slow statements: one that sleeps, one that waits for a lock on `notes`, and one that computes.
@@ -75,6 +77,25 @@ on_each_server! {
             }
         };
         locked(server, work).await;
+    }
+
+    async fn a_transaction_with_one_is_rolled_back(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        let [sleep, ..] = slow(server);
+        for form in ["/tx", "/lease-tx"] {
+            let begun = Instant::now();
+            let script = format!("insert into notes values ('a')\ncut {sleep}");
+            let answer = function.script(form, &script).await;
+            let error = &answer.error().message;
+            assert!(error.contains("abandoned"), "{form}: {error}");
+            assert!(begun.elapsed() < Duration::from_secs(2), "{form}: {:?}", begun.elapsed());
+            // A statement that ends meanwhile costs nothing else.
+            let brief = sleep.replace("60", "0.3");
+            let script = format!("insert into notes values ('b')\ncut {brief}");
+            function.script(form, &script).await.ok();
+        }
+        assert_eq!(server.number("select count(*) from notes where text = 'a'").await, 0);
+        assert_eq!(server.number("select count(*) from notes where text = 'b'").await, 2);
     }
 
     async fn a_sandbox_has_no_more_than_two_sessions(server: &impl Server) {

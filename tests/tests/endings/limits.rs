@@ -16,7 +16,7 @@ const SHOW: &str = "raw select string_agg(name || '=' || setting, ' ' order by n
 const SHOW_MARIADB: &str = "raw select concat(@@max_statement_time, ' ', \
     @@idle_transaction_timeout, ' ', @@innodb_lock_wait_timeout, ' ', @@wait_timeout)";
 
-const FORMS: [&str; 4] = ["/conn", "/tx", "/pool", "/lease"];
+const FORMS: [&str; 5] = ["/conn", "/tx", "/pool", "/lease", "/any"];
 
 #[tokio::test]
 async fn a_session_of_postgres_gets_them_without_a_round_trip() {
@@ -51,6 +51,54 @@ async fn a_session_of_mariadb_gets_them_in_its_set_up() {
         let function = scripted(&server, "plain", TIME_OUT).await;
         let rows = function.rows(form, SHOW_MARIADB).await;
         assert_eq!(rows, ["4.000000 4 4 300"], "{form}");
+    }
+}
+
+/// Returns the settings of a function whose connections were opened in its initialization.
+async fn opened_in_init(server: &impl Server, form: &str, show: &str) -> Vec<serde_json::Value> {
+    let env = [("SOURCE", "plain"), ("WARM", &form[1..])];
+    let function = Function::start_sandbox(program("field_function"), server, &env, |sandbox| {
+        sandbox.timeout(TIME_OUT)
+    })
+    .await;
+    function.rows(form, "raw select 1").await;
+    let mut shown = function.rows(form, show).await;
+    // A reset restores the values of the session's start.
+    let failing = format!("{form}?end=fail");
+    function.script(&failing, "raw select 1").await.error();
+    shown.extend(function.rows(form, show).await);
+    let stats = function.script(form, "raw select 1").await.ok().json();
+    assert_eq!(stats["stats"]["opened"], 1, "{form}: {stats}");
+    shown
+}
+
+#[tokio::test]
+async fn a_connection_that_was_opened_in_the_initialization_gets_them_after_its_first_response() {
+    let server = Postgres::launch().await;
+    let show = "raw select current_setting('statement_timeout') || ' ' || \
+        current_setting('idle_in_transaction_session_timeout')";
+    for form in ["/conn", "/pool", "/any"] {
+        let shown = opened_in_init(&server, form, show).await;
+        assert_eq!(shown, ["4s 4s", "4s 4s"], "{form}");
+    }
+    server
+        .execute("alter role app set statement_timeout = '2s'")
+        .await;
+    for form in ["/conn", "/pool", "/any"] {
+        let shown = opened_in_init(&server, form, show).await;
+        assert_eq!(shown, ["2s 4s", "2s 4s"], "{form}");
+    }
+    let server = Mariadb::launch().await;
+    let show = "raw select concat(@@max_statement_time, ' ', @@idle_transaction_timeout, ' ', \
+        @@innodb_lock_wait_timeout)";
+    for form in ["/conn", "/pool", "/any"] {
+        let shown = opened_in_init(&server, form, show).await;
+        assert_eq!(shown, ["4.000000 4 4", "4.000000 4 4"], "{form}");
+    }
+    server.execute("set global max_statement_time = 2").await;
+    for form in ["/conn", "/pool", "/any"] {
+        let shown = opened_in_init(&server, form, show).await;
+        assert_eq!(shown, ["2.000000 4 4", "2.000000 4 4"], "{form}");
     }
 }
 

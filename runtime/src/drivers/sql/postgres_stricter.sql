@@ -1,6 +1,11 @@
 select pg_catalog.string_agg(name, ',') from (
-    select name, pg_catalog.set_config(name, value, false)
-    from (
+    select named.name, case
+        when millis operator(pg_catalog.<) (
+            select setting::pg_catalog.numeric from pg_catalog.pg_settings
+            where pg_settings.name operator(pg_catalog.=) named.name)
+        then pg_catalog.set_config(named.name, value, false)
+    end
+    from (values :limits) as limits (name, ours) cross join lateral (
         select distinct on (name) name, value,
             case when value operator(pg_catalog.~) '^[0-9]+$' then value::pg_catalog.numeric
             else extract(epoch from value::pg_catalog.interval)::pg_catalog.numeric
@@ -18,12 +23,10 @@ select pg_catalog.string_agg(name, ',') from (
                 and (setdatabase operator(pg_catalog.=) 0::pg_catalog.oid
                     or setdatabase operator(pg_catalog.=) own.datid)
         ) settings
-        where name operator(pg_catalog.=) any (array[:names])
+        where name operator(pg_catalog.=) limits.name
         order by name, (setrole operator(pg_catalog.<>) 0::pg_catalog.oid) desc,
             (setdatabase operator(pg_catalog.<>) 0::pg_catalog.oid) desc
     ) named
     where millis operator(pg_catalog.>) 0::pg_catalog.numeric
-        and millis operator(pg_catalog.<) (
-            select setting::pg_catalog.numeric from pg_catalog.pg_settings
-            where pg_settings.name operator(pg_catalog.=) named.name)
+        and millis operator(pg_catalog.<) ours::pg_catalog.numeric
 ) stricter

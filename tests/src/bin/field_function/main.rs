@@ -19,6 +19,7 @@
 //! | `DATABASE_URL` | PostgreSQL, MySQL or SQLite, by its scheme |
 //! | `SOURCE` | the settings of the source, see `sources!` |
 //! | `DRIVERS` | the user's own installation of sqlx's drivers, for `/any`: `own` or `default` before the first connection, or `later` after it |
+//! | `WARM` | the forms whose connection is opened in the initialization: `conn`, `pool`, `any` |
 //! | `SECRET` | the file of the password, for the source `rotated` |
 
 mod script;
@@ -117,6 +118,14 @@ macro_rules! forms {
                         script.conclude(Ok(findings))
                     }
 
+                    pub(crate) async fn warm(form: &str) {
+                        match form {
+                            "conn" => CONN_DB.warm().await,
+                            "pool" => POOL_DB.warm().await,
+                            _ => {}
+                        }
+                    }
+
                     pub(crate) async fn route(request: Request) -> Result<Response<Body>, Error> {
                         match request.uri().path() {
                             "/conn" => conn(request).await,
@@ -138,6 +147,13 @@ macro_rules! forms {
                     }
                 }
             )+
+
+            pub(crate) async fn warm(source: &str, form: &str) {
+                match source {
+                    $(stringify!($source) => $source::warm(form).await,)+
+                    _ => {}
+                }
+            }
 
             pub(crate) async fn route(
                 source: &str,
@@ -210,6 +226,24 @@ fn install_drivers(how: &str) {
     }
 }
 
+fn source() -> String {
+    std::env::var("SOURCE").unwrap_or_else(|_| "plain".to_owned())
+}
+
+/// Opens a connection for each form that `WARM` names.
+async fn warm() {
+    let forms = std::env::var("WARM").unwrap_or_default();
+    let source = source();
+    for form in forms.split(',').filter(|form| !form.is_empty()) {
+        match std::env::var("DATABASE_URL") {
+            _ if form == "any" => ANY_DB.warm().await,
+            Ok(url) if url.starts_with("mysql") => mysql::warm(&source, form).await,
+            Ok(url) if url.starts_with("sqlite") => sqlite::warm(&source, form).await,
+            _ => postgres::warm(&source, form).await,
+        }
+    }
+}
+
 async fn route(request: Request) -> Result<Response<Body>, Error> {
     if word(&request, "spawn") == "yes" {
         tokio::spawn(Box::pin(in_place(request)));
@@ -224,7 +258,7 @@ async fn in_place(request: Request) -> Result<Response<Body>, Error> {
         install_drivers("later");
         return response;
     }
-    let source = std::env::var("SOURCE").unwrap_or_else(|_| "plain".to_owned());
+    let source = source();
     match std::env::var("DATABASE_URL") {
         Ok(url) if url.starts_with("mysql") => mysql::route(&source, request).await,
         Ok(url) if url.starts_with("sqlite") => sqlite::route(&source, request).await,
@@ -239,5 +273,6 @@ async fn main() -> Result<(), Error> {
     }
     install_drivers("own");
     install_drivers("default");
+    warm().await;
     reuse_db::run(service_fn(route)).await
 }
