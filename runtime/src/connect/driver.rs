@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lambda_http::BoxFuture;
 
-use super::{Attempt, Connect};
+use super::{Attempt, Connect, SessionId};
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
 
@@ -27,8 +27,20 @@ pub(crate) trait DriverConnect: Connect {
     fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, Self>;
 
     /// Ends a session of the source's user, on a connection of its own.
-    fn end_session(_source: &Source, _session: u64) -> Answer<'_, ()> {
+    fn end_session(_source: &Source, _session: SessionId) -> Answer<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Returns `true` if a statement on a value's connections was abandoned, and may still run at
+    /// the server.
+    fn has_abandoned(_source: &Source) -> bool {
+        false
+    }
+
+    /// Ends the sessions of a value whose statements the last invocation has abandoned, if the
+    /// server does not notice that by itself. Does nothing once `unused` returns `false`.
+    fn end_abandoned(&self, _source: &Source, _unused: Unused) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
     }
 
     /// Performs a health check after an invocation, and resets the session.
@@ -141,7 +153,9 @@ pub struct Driver<C> {
     pub(crate) resets_all: fn(&Source) -> bool,
     pub(crate) counts_aborted_handshakes: bool,
     pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
-    pub(crate) end_session: fn(&Source, u64) -> Answer<'_, ()>,
+    pub(crate) end_session: fn(&Source, SessionId) -> Answer<'_, ()>,
+    pub(crate) has_abandoned: fn(&Source) -> bool,
+    pub(crate) end_abandoned: fn(&C, &Source, Unused) -> BoxFuture<'static, ()>,
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
@@ -155,6 +169,9 @@ pub struct Driver<C> {
     pub(crate) recover: fn(&C, &Source, Cure) -> BoxFuture<'static, ()>,
     pub(crate) renew: for<'a> fn(&'a C, &'a Source) -> Answer<'a, ()>,
 }
+
+/// Returns `true` while no invocation has used a value since the last one has released it.
+pub(crate) type Unused = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// The answer to a load query on a connection of a shared value.
 type SharedAnswer = Answer<'static, Option<ServerLoad>>;
@@ -174,6 +191,8 @@ impl<C> Driver<C> {
             counts_aborted_handshakes: C::COUNTS_ABORTED_HANDSHAKES,
             connect: C::connect_attempt,
             end_session: C::end_session,
+            has_abandoned: C::has_abandoned,
+            end_abandoned: C::end_abandoned,
             reset: C::reset,
             inspect: C::inspect,
             expect_own_session: C::expect_own_session,

@@ -8,6 +8,8 @@ mod driver;
 mod from_connection;
 pub(crate) mod health;
 pub(crate) mod retry;
+#[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "for MySQL"))]
+mod session_id;
 
 pub(crate) use attempt::{Attempt, catch_panic};
 pub(crate) use driver::Cure;
@@ -15,7 +17,10 @@ pub use driver::Driver;
 #[cfg(any(feature = "_sqlx", test))]
 pub(crate) use driver::DriverConnect;
 pub(crate) use driver::Reset;
+#[cfg(feature = "_sqlx")]
+pub(crate) use driver::Unused;
 pub use from_connection::{Finish, FromConnection};
+pub(crate) use session_id::SessionId;
 
 use crate::error::Error;
 use crate::source::Source;

@@ -8,7 +8,7 @@ use lambda_http::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Attempt, Connect, catch_panic};
+use super::{Attempt, Connect, SessionId, catch_panic};
 use crate::environment;
 use crate::error::{Error, ErrorKind};
 use crate::invocation::background::{self, Owner};
@@ -47,8 +47,8 @@ pub(crate) const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Opened<C> {
     pub(crate) connection: C,
-    /// The server's number of the session, if it is known.
-    pub(crate) session: Option<u64>,
+    /// The identity of the session, if it is known.
+    pub(crate) session: Option<SessionId>,
     /// `true` if the server has rejected an attempt because it was full.
     pub(crate) found_full: bool,
 }

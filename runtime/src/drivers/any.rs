@@ -15,7 +15,7 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Transaction};
 #[cfg(feature = "postgres")]
 use super::start_up;
 use super::{Driver, driver, error};
-use crate::connect::Reset;
+use crate::connect::{Reset, SessionId};
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
 
@@ -111,9 +111,19 @@ impl Driver for Any {
     async fn end_session(
         connection: &mut AnyConnection,
         source: &Source,
-        session: u64,
+        session: SessionId,
     ) -> Result<(), sqlx::Error> {
-        super::mysql::end_session::<Self>(connection, source, session).await
+        super::mysql_sessions::end::<Self>(connection, source, session).await
+    }
+
+    #[cfg(feature = "mysql")]
+    async fn end_busy(
+        connection: &mut AnyConnection,
+        source: &Source,
+        sessions: &[SessionId],
+        unused: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), sqlx::Error> {
+        super::mysql_sessions::end_busy::<Self>(connection, source, sessions, unused).await
     }
 
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -143,7 +153,7 @@ impl Driver for Any {
         connection: &mut AnyConnection,
         source: &Source,
         sql: String,
-    ) -> Result<Option<u64>, sqlx::Error> {
+    ) -> Result<Option<SessionId>, sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "mysql")]
             "MySQL" => super::mysql::set_up::<Self>(connection, source, sql).await,

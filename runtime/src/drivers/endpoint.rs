@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::net::lookup_host;
 
 use super::{Driver, Options};
-use crate::connect::Attempt;
+use crate::connect::{Attempt, SessionId};
 use crate::error::Error;
 use crate::source::{Credentials, Source};
 use crate::sync::Mutex;
@@ -17,7 +17,7 @@ pub(super) struct Endpoint {
     url: String,
     credentials: Option<Credentials>,
     address: Option<IpAddr>,
-    session: Arc<Mutex<Option<u64>>>,
+    session: Arc<Mutex<Option<SessionId>>>,
 }
 
 impl Endpoint {
@@ -37,8 +37,8 @@ impl Endpoint {
         })
     }
 
-    /// Records the server's number of the session that was opened.
-    pub(super) fn opened(&self, session: Option<u64>) {
+    /// Records the identity of the session that was opened.
+    pub(super) fn opened(&self, session: Option<SessionId>) {
         *self.session.lock() = session;
     }
 

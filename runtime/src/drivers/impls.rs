@@ -63,7 +63,7 @@ macro_rules! driver {
 
             fn end_session(
                 source: &$crate::source::Source,
-                session: u64,
+                session: $crate::connect::SessionId,
             ) -> lambda_http::BoxFuture<'_, Result<(), $crate::error::Error>> {
                 Box::pin($crate::drivers::session::end::<$database>(source, session))
             }
@@ -176,6 +176,21 @@ macro_rules! driver {
             ) -> lambda_http::BoxFuture<'static, ()> {
                 let pool = self.clone();
                 Box::pin($crate::drivers::sqlx_pool::recover(pool, *source, cure))
+            }
+
+            fn has_abandoned(source: &$crate::source::Source) -> bool {
+                $crate::drivers::sqlx_pool::has_abandoned(source)
+            }
+
+            fn end_abandoned(
+                &self,
+                source: &$crate::source::Source,
+                unused: $crate::connect::Unused,
+            ) -> lambda_http::BoxFuture<'static, ()> {
+                let pool = self.clone();
+                Box::pin($crate::drivers::sqlx_pool::end_abandoned(
+                    pool, *source, unused,
+                ))
             }
 
             fn take_opened(&self, source: &$crate::source::Source) -> usize {

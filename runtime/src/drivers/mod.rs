@@ -27,6 +27,8 @@ mod any;
 mod mysql;
 #[cfg(feature = "mysql")]
 mod mysql_limits;
+#[cfg(feature = "mysql")]
+mod mysql_sessions;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -38,7 +40,7 @@ use std::time::Duration;
 use sqlx::database::HasStatementCache;
 use sqlx::{Connection, Database, Transaction};
 
-use crate::connect::{DriverConnect, Reset};
+use crate::connect::{DriverConnect, Reset, SessionId};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
@@ -129,13 +131,13 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         source: &Source,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Runs the SQL that sets up a new connection, in one round trip. Returns the server's number
-    /// of the session if the server does not notice by itself that a client hangs up.
+    /// Runs the SQL that sets up a new connection, in one round trip. Returns the identity of the
+    /// session if the server does not notice by itself that a client hangs up.
     fn set_up(
         connection: &mut Self::Connection,
         _source: &Source,
         sql: String,
-    ) -> impl Future<Output = Result<Option<u64>, sqlx::Error>> + Send {
+    ) -> impl Future<Output = Result<Option<SessionId>, sqlx::Error>> + Send {
         async { Self::execute(connection, sql).await.map(|()| None) }
     }
 
@@ -143,7 +145,18 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     fn end_session(
         _connection: &mut Self::Connection,
         _source: &Source,
-        _session: u64,
+        _session: SessionId,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
+    /// Ends those of the `sessions` of the same user that run a statement, if `unused` returns
+    /// `true` before and after they are found.
+    fn end_busy(
+        _connection: &mut Self::Connection,
+        _source: &Source,
+        _sessions: &[SessionId],
+        _unused: &(dyn Fn() -> bool + Send + Sync),
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
         std::future::ready(Ok(()))
     }

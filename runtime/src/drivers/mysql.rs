@@ -11,9 +11,10 @@ use sqlx::{
 };
 
 use super::idle_limits::{IdleLimits, load_sql};
+use super::mysql_sessions::SESSION;
 use super::session::outside_transaction;
-use super::{Driver, driver, endpoint, error, mysql_limits};
-use crate::connect::Reset;
+use super::{Driver, driver, endpoint, error, mysql_limits, mysql_sessions};
+use crate::connect::{Reset, SessionId};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 use crate::sync::Mutex;
@@ -36,16 +37,12 @@ const CHECK_WRITER: &str = "rollback; \
 const RESET: &str = "unlock tables; do release_all_locks()";
 
 /// Returns the number of the session's statements that change what SQL cannot reset, less those of
-/// load queries. A variable that is set by SELECT is not counted.
+/// load queries. A variable that is set by SELECT is not counted. The time since the server's start
+/// is for [`mysql_sessions`].
 const CHANGES: &str = "show session status where variable_name in ( \
         'Com_set_option', 'Com_change_db', 'Com_prepare_sql', \
-        'Com_create_table', 'Com_create_temporary_table'); \
+        'Com_create_table', 'Com_create_temporary_table', 'Uptime'); \
     select 'Com_reuse_db', cast(-coalesce(@reuse_db_sets, 0) as char)";
-
-/// Returns the number of the session, and a number of the server. MySQL adds its name.
-const SESSION: &str = "select 'session', \
-    cast(concat(connection_id(), ' ', crc32(concat_ws(' ', @@hostname, @@port, @@server_id)) \
-        /*!50708 , ' mysql' */) as char)";
 
 /// The changes that sqlx makes to a new session.
 const CHANGES_OF_SQLX: i64 = 1;
@@ -163,16 +160,25 @@ impl Driver for MySql {
         connection: &mut MySqlConnection,
         source: &Source,
         sql: String,
-    ) -> Result<Option<u64>, sqlx::Error> {
+    ) -> Result<Option<SessionId>, sqlx::Error> {
         set_up::<Self>(connection, source, sql).await
     }
 
     async fn end_session(
         connection: &mut MySqlConnection,
         source: &Source,
-        session: u64,
+        session: SessionId,
     ) -> Result<(), sqlx::Error> {
-        end_session::<Self>(connection, source, session).await
+        mysql_sessions::end::<Self>(connection, source, session).await
+    }
+
+    async fn end_busy(
+        connection: &mut MySqlConnection,
+        source: &Source,
+        sessions: &[SessionId],
+        unused: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<(), sqlx::Error> {
+        mysql_sessions::end_busy::<Self>(connection, source, sessions, unused).await
     }
 
     async fn reset(
@@ -279,7 +285,7 @@ pub(super) async fn set_up<DB>(
     connection: &mut DB::Connection,
     source: &Source,
     sql: String,
-) -> Result<Option<u64>, sqlx::Error>
+) -> Result<Option<SessionId>, sqlx::Error>
 where
     DB: Database,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
@@ -296,7 +302,10 @@ where
     };
     let asked = sqlx::raw_sql(AssertSqlSafe(asking));
     let (session, changes) = match asked.fetch_all(&mut *connection).await {
-        Ok(answer) => (session::<DB>(&answer, source), Some(changes::<DB>(&answer))),
+        Ok(answer) => (
+            mysql_sessions::id::<DB>(&answer, source),
+            Some(changes::<DB>(&answer)),
+        ),
         // Some compatible servers do not count.
         Err(error) if counts && error::is_rejection(&error) => {
             let sql = sqlx::raw_sql(AssertSqlSafe(sql));
@@ -311,50 +320,6 @@ where
         all.push((*source, changes));
     }
     Ok(session)
-}
-
-/// Returns the number of the session, in the lower half, and of the server, of the answer to
-/// [`SESSION`]. Remembers what kind of server it is.
-fn session<DB>(answer: &[DB::Row], source: &Source) -> Option<u64>
-where
-    DB: Database,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    let number = |row: &DB::Row| -> Option<u64> {
-        let name: String = row.try_get(0).ok()?;
-        let value: String = row.try_get(1).ok()?;
-        let mut parts = value.split(' ').filter(|_| name == "session");
-        let id: u32 = parts.next()?.parse().ok()?;
-        let server: u32 = parts.next()?.parse().ok()?;
-        if parts.next().is_some() {
-            mysql_limits::has_no_transaction_limit(source);
-        }
-        Some(u64::from(server) << 32 | u64::from(id))
-    };
-    answer.iter().find_map(number)
-}
-
-/// Ends a session and its statement, on another connection of the account. Does nothing if that
-/// connection leads to another server, as behind a name with several addresses.
-pub(super) async fn end_session<DB>(
-    connection: &mut DB::Connection,
-    source: &Source,
-    session_at_server: u64,
-) -> Result<(), sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    let answer = sqlx::raw_sql(SESSION).fetch_all(&mut *connection).await?;
-    let here = session::<DB>(&answer, source).map(|here| here >> 32);
-    if here != Some(session_at_server >> 32) {
-        return Ok(());
-    }
-    let id = session_at_server & u64::from(u32::MAX);
-    DB::execute(connection, format!("kill {id}")).await
 }
 
 /// Resets a session as far as SQL can, and finds out whether the rest has changed. For this driver

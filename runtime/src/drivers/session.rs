@@ -7,7 +7,7 @@ use sqlx::Connection;
 
 use super::target::{self, Rejection};
 use super::{Driver, endpoint::Endpoint, error};
-use crate::connect::Attempt;
+use crate::connect::{Attempt, SessionId, Unused};
 use crate::error::Error;
 use crate::source::Source;
 use crate::telemetry::Counters;
@@ -30,9 +30,22 @@ pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<DB::Conne
 }
 
 /// Ends a session of the source's user, on a connection of its own.
-pub(super) async fn end<DB: Driver>(source: &Source, session: u64) -> Result<(), Error> {
+pub(super) async fn end<DB: Driver>(source: &Source, session: SessionId) -> Result<(), Error> {
     let mut connection = open_single::<DB>(source).await?;
     let ended = DB::end_session(&mut connection, source, session).await;
+    let _ = connection.close().await;
+    ended.map_err(Error::broken)
+}
+
+/// Ends those of the `sessions` of the source's user that run a statement, on a connection of its
+/// own.
+pub(super) async fn end_busy<DB: Driver>(
+    source: &Source,
+    sessions: &[SessionId],
+    unused: Unused,
+) -> Result<(), Error> {
+    let mut connection = open_single::<DB>(source).await?;
+    let ended = DB::end_busy(&mut connection, source, sessions, &unused).await;
     let _ = connection.close().await;
     ended.map_err(Error::broken)
 }
@@ -66,11 +79,11 @@ pub(super) async fn open_at<DB: Driver>(
 }
 
 /// Sets up a new connection, and checks that the server accepts writes if the source requires that.
-/// Returns the server's number of the session if the set-up tells it.
+/// Returns the identity of the session if the set-up tells it.
 pub(super) async fn set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<Option<u64>, sqlx::Error> {
+) -> Result<Option<SessionId>, sqlx::Error> {
     let session = run_set_up::<DB>(connection, source).await?;
     if source.read_write {
         // After a failover, the host's name may lead to the old writer for a while.
@@ -84,7 +97,7 @@ pub(super) async fn set_up<DB: Driver>(
 async fn run_set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<Option<u64>, sqlx::Error> {
+) -> Result<Option<SessionId>, sqlx::Error> {
     let Some(sql) = set_up_sql::<DB>(source) else {
         return Ok(None);
     };
@@ -108,7 +121,7 @@ async fn set_up_without<DB: Driver>(
     source: &Source,
     limits: String,
     error: sqlx::Error,
-) -> Result<Option<u64>, sqlx::Error> {
+) -> Result<Option<SessionId>, sqlx::Error> {
     match DB::execute(connection, limits).await {
         Ok(()) => return Err(error),
         Err(rejection) if error::is_rejection(&rejection) => {

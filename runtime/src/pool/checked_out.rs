@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Failures, Idle, Pool, Standing};
 use crate::clock::Timestamp;
-use crate::connect::{Connect, FromConnection, retry};
+use crate::connect::{Connect, FromConnection, SessionId, retry};
 use crate::error::Error;
 use crate::invocation::deadline;
 use crate::invocation::leases_out::LeaseOut;
@@ -29,8 +29,8 @@ pub(crate) struct CheckedOut<C> {
     pub(super) since: Instant,
     pub(super) opened: Timestamp,
     pub(super) standing: Standing,
-    /// The server's number of the session, if it is known.
-    pub(super) session: Option<u64>,
+    /// The identity of the session, if it is known.
+    pub(super) session: Option<SessionId>,
     pub(super) failures: Failures,
     pub(super) pool: Arc<Pool<C>>,
     pub(super) permit: OwnedSemaphorePermit,

@@ -28,7 +28,7 @@ use self::inspect::InspectionSchedule;
 use self::load_shedding::{Policy, Standing};
 use self::registry::ErasedPool;
 use crate::clock::Timestamp;
-use crate::connect::Connect;
+use crate::connect::{Connect, SessionId};
 use crate::source::Source;
 use crate::sync::Mutex;
 use crate::telemetry::{Count, Counters, events};
@@ -67,7 +67,7 @@ struct Idle<C> {
     failures: Failures,
     opened: Timestamp,
     standing: Standing,
-    session: Option<u64>,
+    session: Option<SessionId>,
     since: Timestamp,
 }
 

@@ -122,7 +122,8 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
             let recover = S::DRIVER.as_ref()?.recover;
             Some(recover(&self.value, &self.source, cure))
         });
-        if !needs_quiesce && recovery.is_none() && !inspects && !sheds {
+        let ends = S::DRIVER.is_some_and(|driver| is_last && (driver.has_abandoned)(&self.source));
+        if !needs_quiesce && recovery.is_none() && !inspects && !sheds && !ends {
             return;
         }
         let (value, source) = (Arc::downgrade(&self.value), self.source);
@@ -138,6 +139,9 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
                     usage.is_quiet = is_quiet;
                 }
             }
+            if is_last {
+                end_abandoned(&value, &usage, &source).await;
+            }
             if let Some(recovery) = recovery {
                 recovery.await;
             }
@@ -147,6 +151,23 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
             }
         });
     }
+}
+
+/// Ends what the last invocation has abandoned at the server, unless another one uses the value.
+async fn end_abandoned<S: Connect + Sync>(
+    value: &Weak<S>,
+    usage: &Arc<Mutex<Usage>>,
+    source: &Source,
+) {
+    let leases = usage.lock().leases;
+    let (unused_value, used) = (Weak::clone(value), Arc::clone(usage));
+    // Only the reference in the slot is left.
+    let is_unused = move || unused_value.strong_count() <= 1 && used.lock().leases == leases;
+    let end = match (&S::DRIVER, value.upgrade()) {
+        (Some(driver), Some(value)) => (driver.end_abandoned)(&value, source, Box::new(is_unused)),
+        _ => return,
+    };
+    end.await;
 }
 
 /// Waits until nothing is unfinished. Holds no strong reference, which would make the value look
@@ -187,6 +208,8 @@ pub(super) struct Opened<S> {
 }
 
 pub(super) struct Usage {
+    /// The number of leases so far.
+    leases: u64,
     /// The time of the last release.
     last: Timestamp,
     failures: Failures,
@@ -300,6 +323,7 @@ impl<S: Connect + Sync> SharedValue<S> {
         let shedding = Shedding::new(Arc::clone(&self.policy), new.found_full);
         let value = Arc::new(new.connection);
         let usage = Arc::new(Mutex::new(Usage {
+            leases: 0,
             last: Timestamp::now(),
             failures: Failures::default(),
             inspections: InspectionSchedule::default(),
@@ -353,6 +377,7 @@ impl<S: Connect + Sync> Opened<S> {
         out: LeaseOut,
         counters: &'static Counters,
     ) -> SharedLease<S> {
+        self.usage.lock().leases += 1;
         SharedLease {
             value: Arc::clone(&self.value),
             usage: Arc::clone(&self.usage),

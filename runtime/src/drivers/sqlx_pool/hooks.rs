@@ -1,11 +1,12 @@
 //! The state that a pool's hooks and its driver share.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use tokio::runtime::{Handle, Id};
 
 use super::failures::FailureTimes;
+use crate::connect::SessionId;
 use crate::source::Source;
 use crate::sync::Mutex;
 
@@ -15,7 +16,14 @@ pub(super) struct Hooks {
     pub(super) failures: Arc<FailureTimes>,
     /// The connections that were opened since the number was taken last.
     opened: AtomicUsize,
+    /// The sessions of the pool, also of connections that have ended.
+    sessions: Mutex<Vec<SessionId>>,
+    /// `true` if a statement was abandoned since this was asked last.
+    abandoned: AtomicBool,
 }
+
+/// The number of sessions that are remembered.
+const MOST_SESSIONS: usize = 256;
 
 impl Hooks {
     /// Finds the state of a source in the current runtime, or makes it.
@@ -39,8 +47,29 @@ impl Hooks {
     }
 
     /// Records that a connection was opened.
-    pub(super) fn opened(&self) {
+    pub(super) fn opened(&self, session: Option<SessionId>) {
         self.opened.fetch_add(1, Ordering::Relaxed);
+        let mut sessions = self.sessions.lock();
+        sessions.extend(session);
+        let excess = sessions.len().saturating_sub(MOST_SESSIONS);
+        sessions.drain(..excess);
+    }
+
+    /// Records that a connection was dropped in the middle of a statement.
+    pub(super) fn abandoned(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if a connection was dropped so, and the sessions are known.
+    pub(super) fn has_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed) && !self.sessions.lock().is_empty()
+    }
+
+    /// Returns the sessions of the pool if one was abandoned since this was called last.
+    pub(super) fn take_abandoned(&self) -> Option<Vec<SessionId>> {
+        let is_abandoned = self.abandoned.swap(false, Ordering::Relaxed);
+        let sessions = self.sessions.lock();
+        (is_abandoned && !sessions.is_empty()).then(|| sessions.clone())
     }
 
     /// Takes the number of connections that were opened since this was called last.

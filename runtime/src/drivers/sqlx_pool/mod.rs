@@ -22,7 +22,7 @@ use self::idle_time::IdleTime;
 pub(super) use self::tend::{close_idle, take_opened, tend};
 use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
 use crate::connect::health::{self, Health};
-use crate::connect::{Attempt, Connect as _, Reset, catch_panic, retry};
+use crate::connect::{Attempt, Connect as _, Reset, Unused, catch_panic, retry};
 use crate::error::Error;
 use crate::invocation::{deadline, failed_leases};
 use crate::source::Source;
@@ -153,6 +153,27 @@ pub(super) fn has_connection_out<DB: Driver>(pool: &Pool<DB>) -> bool {
     u32::try_from(pool.num_idle()).is_ok_and(|idle| idle < pool.size())
 }
 
+/// Returns `true` if a connection of the source's pool was dropped in the middle of a statement that
+/// the server may still run.
+pub(super) fn has_abandoned(source: &Source) -> bool {
+    Hooks::of(source).has_abandoned()
+}
+
+/// Ends the sessions of the pool that still run a statement that its handler has abandoned. Does
+/// nothing once `unused` returns `false`: then a session may run a statement of another handler.
+pub(super) async fn end_abandoned<DB: Driver>(pool: Pool<DB>, source: Source, unused: Unused) {
+    if has_connection_out(&pool) {
+        return;
+    }
+    let Some(sessions) = Hooks::of(&source).take_abandoned() else {
+        return;
+    };
+    let end = session::end_busy::<DB>(&source, &sessions, unused);
+    if !matches!(timeout(source.check_timeout, end).await, Ok(Ok(()))) {
+        events::discarded("a session of the pool could not be ended");
+    }
+}
+
 /// Waits until the pool has all its connections back. If the source requires a server that accepts
 /// writes, checks that on one of them.
 pub(super) async fn check<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
@@ -184,7 +205,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
     let idle_time = Arc::new(IdleTime::new());
     let on_release = Arc::clone(&idle_time);
     let hooks = Hooks::of(&source);
-    let on_connect = Arc::clone(&hooks);
+    let (on_connect, abandoning) = (Arc::clone(&hooks), Arc::clone(&hooks));
     PoolOptions::<DB>::new()
         .max_connections(u32::try_from(source.connection_limit()).unwrap_or(u32::MAX))
         .min_connections(0)
@@ -193,9 +214,10 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         .max_lifetime(source.lifetime())
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
-            on_connect.opened();
+            let hooks = Arc::clone(&on_connect);
             Box::pin(async move {
                 let result = session::set_up::<DB>(connection, &source).await;
+                hooks.opened(result.as_ref().ok().copied().flatten());
                 // The pool tries again until its time is up, and does not report the cause.
                 if let Err(error) = &result {
                     let kind = error_kind(error);
@@ -237,6 +259,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         })
         .after_release(move |connection, _| {
             on_release.release();
+            let abandoning = Arc::clone(&abandoning);
             Box::pin(async move {
                 // sqlx's ping would read the rest of a query that was cut off, perhaps a million
                 // rows. A quarter leaves time for a replacement before the freeze.
@@ -258,12 +281,14 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                     Ok(result) => Ok(result.unwrap_or(false)),
                     // An error drops the connection at once.
                     Err(_) if has_ended => {
+                        abandoning.abandoned();
                         let cause = "the deadline has cut off its statement";
                         Err(sqlx::Error::Protocol(cause.to_owned()))
                     }
                     Err(_) => {
                         events::discarded("its query was cut off and still runs");
                         counters.add(Count::Discarded);
+                        abandoning.abandoned();
                         *connection = replacement::<DB>(&source, address_index, counters).await?;
                         Ok(true)
                     }
@@ -283,20 +308,25 @@ async fn replacement<DB: Driver>(
     let open = async {
         let mut attempt = Attempt::single(source, counters).await?;
         attempt.address_index = address_index;
-        session::open::<DB>(source, &attempt).await
+        let connection = session::open::<DB>(source, &attempt).await?;
+        let session = *attempt.session.lock();
+        Ok((connection, session))
     };
     let begun = Instant::now();
     let opened = timeout_at(end, catch_panic(open))
         .await
         .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")));
-    if opened.is_ok() {
-        Hooks::of(source).opened();
+    match opened {
+        Ok((connection, session)) => {
+            Hooks::of(source).opened(session);
+            Ok(connection)
+        }
+        Err(error) => {
+            let error = error.with_attempts(source.target(), 1, begun.elapsed());
+            failed_leases::record_cause(&error);
+            Err(error)
+        }
     }
-    opened.map_err(|error| {
-        let error = error.with_attempts(source.target(), 1, begun.elapsed());
-        failed_leases::record_cause(&error);
-        error
-    })
 }
 
 /// Opens a connection in place of a dead one, for the invocation that acquires it. Rejected

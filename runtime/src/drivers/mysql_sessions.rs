@@ -1,0 +1,144 @@
+//! The sessions of MySQL and MariaDB, which do not notice during a statement that their client has
+//! hung up. So the crate ends them, on a connection of its own.
+
+use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Executor, Type};
+
+use super::{Driver, error, mysql_limits};
+use crate::connect::SessionId;
+use crate::source::Source;
+use crate::sync::Mutex;
+
+/// Returns the number of the session, a number of the server, and the server's time. MySQL adds its
+/// name.
+pub(super) const SESSION: &str = "select 'session', \
+    cast(concat_ws(' ', connection_id(), \
+        crc32(concat_ws(' ', @@hostname, @@port, @@server_id)), unix_timestamp() \
+        /*!50708 , 'mysql' */) as char)";
+
+/// Returns the time since the server's start, in seconds.
+const UPTIME: &str = "show session status where variable_name = 'Uptime'";
+
+/// Returns the sessions of the account that run a statement, among those with the numbers `:ids`.
+const BUSY: &str = "select 'busy', cast(id as char) from information_schema.processlist \
+    where id in (:ids) and command <> 'Sleep' and id <> connection_id()";
+
+/// The starts of the sources' servers, as the first connection of each has found them.
+static STARTED: Mutex<Vec<(Source, u64)>> = Mutex::new(Vec::new());
+
+/// Returns the identity of the session, of the answer to [`SESSION`]. It is unknown until an answer
+/// has told the time since the server's start as well.
+pub(super) fn id<DB>(answer: &[DB::Row], source: &Source) -> Option<SessionId>
+where
+    DB: Database,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let all = values::<DB>(answer, "session");
+    let mut parts = all.first()?.split(' ');
+    let number = parts.next()?.parse().ok()?;
+    let server = parts.next()?.parse().ok()?;
+    let time: u64 = parts.next()?.parse().ok()?;
+    if parts.next().is_some() {
+        mysql_limits::has_no_transaction_limit(source);
+    }
+    let mut started = STARTED.lock();
+    let known = started.iter().position(|(known, _)| known == source);
+    let uptime = values::<DB>(answer, "Uptime");
+    let server_started = match uptime.first() {
+        Some(uptime) => {
+            known.map(|known| started.swap_remove(known));
+            let new = time.saturating_sub(uptime.parse().ok()?);
+            started.push((*source, new));
+            new
+        }
+        None => started.get(known?)?.1,
+    };
+    Some(SessionId {
+        number,
+        server,
+        server_started,
+    })
+}
+
+/// Returns the second column of the rows whose first is `name`.
+fn values<DB>(answer: &[DB::Row], name: &str) -> Vec<String>
+where
+    DB: Database,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let value = |row: &DB::Row| -> Option<String> {
+        let named: String = sqlx::Row::try_get(row, 0).ok()?;
+        let is_named = named.eq_ignore_ascii_case(name);
+        is_named.then(|| sqlx::Row::try_get(row, 1).ok()).flatten()
+    };
+    answer.iter().filter_map(value).collect()
+}
+
+/// Ends a session and its statement. Does nothing if the connection leads to another server, as
+/// behind a name with several addresses, or if the server has restarted since.
+pub(super) async fn end<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    session: SessionId,
+) -> Result<(), sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let here = format!("{SESSION}; {UPTIME}");
+    let answer = sqlx::raw_sql(AssertSqlSafe(here))
+        .fetch_all(&mut *connection)
+        .await?;
+    if id::<DB>(&answer, source).is_some_and(|here| here.has_server_of(&session)) {
+        kill::<DB>(connection, session.number).await?;
+    }
+    Ok(())
+}
+
+/// Ends those of the `sessions` that run a statement, if `unused` returns `true` before and after
+/// they are found: then nobody waits for their statements, and nobody will use the sessions.
+pub(super) async fn end_busy<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    sessions: &[SessionId],
+    unused: &(dyn Fn() -> bool + Send + Sync),
+) -> Result<(), sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    if !unused() {
+        return Ok(());
+    }
+    let numbers: Vec<_> = sessions.iter().map(|id| id.number.to_string()).collect();
+    let busy = BUSY.replace(":ids", &numbers.join(", "));
+    let asking = format!("{SESSION}; {UPTIME}; {busy}");
+    let answer = sqlx::raw_sql(AssertSqlSafe(asking))
+        .fetch_all(&mut *connection)
+        .await?;
+    let Some(here) = id::<DB>(&answer, source).filter(|_| unused()) else {
+        return Ok(());
+    };
+    let numbers = values::<DB>(&answer, "busy");
+    let numbers: Vec<u32> = numbers.iter().filter_map(|id| id.parse().ok()).collect();
+    let busy = sessions
+        .iter()
+        .filter(|id| numbers.contains(&id.number) && here.has_server_of(id));
+    for session in busy {
+        kill::<DB>(connection, session.number).await?;
+    }
+    Ok(())
+}
+
+async fn kill<DB: Driver>(connection: &mut DB::Connection, number: u32) -> Result<(), sqlx::Error> {
+    match DB::execute(connection, format!("kill {number}")).await {
+        // It has ended by itself.
+        Err(error) if error::is_rejection(&error) => Ok(()),
+        result => result,
+    }
+}
