@@ -15,6 +15,8 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Transaction};
 #[cfg(feature = "postgres")]
 use super::start_up;
 use super::{Driver, driver, error};
+#[cfg(feature = "mysql")]
+use crate::connect::Unused;
 use crate::connect::{Reset, SessionId};
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
@@ -108,22 +110,17 @@ impl Driver for Any {
     }
 
     #[cfg(feature = "mysql")]
-    async fn end_session(
-        connection: &mut AnyConnection,
-        source: &Source,
-        session: SessionId,
-    ) -> Result<(), sqlx::Error> {
-        super::mysql_sessions::end::<Self>(connection, source, session).await
+    async fn end_session(source: &Source, session: SessionId) -> Result<(), Error> {
+        super::mysql_sessions::end::<Self>(source, session).await
     }
 
     #[cfg(feature = "mysql")]
     async fn end_busy(
-        connection: &mut AnyConnection,
         source: &Source,
         sessions: &[SessionId],
-        unused: &(dyn Fn() -> bool + Send + Sync),
-    ) -> Result<(), sqlx::Error> {
-        super::mysql_sessions::end_busy::<Self>(connection, source, sessions, unused).await
+        unused: Unused,
+    ) -> Result<(), Error> {
+        super::mysql_sessions::end_busy::<Self>(source, sessions, unused).await
     }
 
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {

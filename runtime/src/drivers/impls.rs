@@ -65,7 +65,9 @@ macro_rules! driver {
                 source: &$crate::source::Source,
                 session: $crate::connect::SessionId,
             ) -> lambda_http::BoxFuture<'_, Result<(), $crate::error::Error>> {
-                Box::pin($crate::drivers::session::end::<$database>(source, session))
+                Box::pin(<$database as $crate::drivers::Driver>::end_session(
+                    source, session,
+                ))
             }
 
             fn reset<'a>(

@@ -33,6 +33,8 @@ mod mysql_sessions;
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod sqlite_end;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -40,7 +42,7 @@ use std::time::Duration;
 use sqlx::database::HasStatementCache;
 use sqlx::{Connection, Database, Transaction};
 
-use crate::connect::{DriverConnect, Reset, SessionId};
+use crate::connect::{DriverConnect, Reset, SessionId, Unused};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
@@ -141,23 +143,28 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         async { Self::execute(connection, sql).await.map(|()| None) }
     }
 
-    /// Ends a session of the same user, on a connection of its own.
-    fn end_session(
+    /// Returns the identity of a session whose set-up has told none.
+    fn identify(
         _connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Option<SessionId>, sqlx::Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Ends a session of the source's user, and its statement.
+    fn end_session(
         _source: &Source,
         _session: SessionId,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+    ) -> impl Future<Output = Result<(), Error>> + Send {
         std::future::ready(Ok(()))
     }
 
-    /// Ends those of the `sessions` of the same user that run a statement, if `unused` returns
+    /// Ends those of the `sessions` of the source's user that run a statement, if `unused` returns
     /// `true` before and after they are found.
     fn end_busy(
-        _connection: &mut Self::Connection,
         _source: &Source,
         _sessions: &[SessionId],
-        _unused: &(dyn Fn() -> bool + Send + Sync),
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        _unused: Unused,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
         std::future::ready(Ok(()))
     }
 

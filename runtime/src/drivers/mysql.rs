@@ -14,7 +14,7 @@ use super::idle_limits::{IdleLimits, load_sql};
 use super::mysql_sessions::SESSION;
 use super::session::outside_transaction;
 use super::{Driver, driver, endpoint, error, mysql_limits, mysql_sessions};
-use crate::connect::{Reset, SessionId};
+use crate::connect::{Reset, SessionId, Unused};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 use crate::sync::Mutex;
@@ -164,21 +164,16 @@ impl Driver for MySql {
         set_up::<Self>(connection, source, sql).await
     }
 
-    async fn end_session(
-        connection: &mut MySqlConnection,
-        source: &Source,
-        session: SessionId,
-    ) -> Result<(), sqlx::Error> {
-        mysql_sessions::end::<Self>(connection, source, session).await
+    async fn end_session(source: &Source, session: SessionId) -> Result<(), Error> {
+        mysql_sessions::end::<Self>(source, session).await
     }
 
     async fn end_busy(
-        connection: &mut MySqlConnection,
         source: &Source,
         sessions: &[SessionId],
-        unused: &(dyn Fn() -> bool + Send + Sync),
-    ) -> Result<(), sqlx::Error> {
-        mysql_sessions::end_busy::<Self>(connection, source, sessions, unused).await
+        unused: Unused,
+    ) -> Result<(), Error> {
+        mysql_sessions::end_busy::<Self>(source, sessions, unused).await
     }
 
     async fn reset(

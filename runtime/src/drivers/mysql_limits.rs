@@ -1,6 +1,7 @@
 //! The limits of a MySQL or MariaDB session, which its set-up sets.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::late_limits::{self, Limits};
 use super::mysql::MOST_IDLE_SECONDS;
@@ -41,7 +42,11 @@ const VARIABLES: [Variable; 5] = [
         name: "max_statement_time",
         comment: "/*M!100101 ",
         zero_is_limit: false,
-        value: |limits| Some(limits.statement?.as_secs_f64().to_string()),
+        value: |limits| {
+            // The server rounds to microseconds, and zero is none.
+            let limit = limits.statement?.max(Duration::from_millis(1));
+            Some(limit.as_secs_f64().to_string())
+        },
     },
     Variable {
         name: "max_execution_time",
@@ -56,7 +61,10 @@ const VARIABLES: [Variable; 5] = [
         name: "idle_transaction_timeout",
         comment: "/*M!100300 ",
         zero_is_limit: false,
-        value: |limits| Some(limits.transaction?.as_secs().max(1).to_string()),
+        value: |limits| {
+            let seconds = limits.transaction?.as_secs();
+            Some(seconds.clamp(1, MOST_IDLE_SECONDS).to_string())
+        },
     },
 ];
 
@@ -98,7 +106,10 @@ pub(super) fn sql(source: &Source) -> Option<String> {
     }
     late_limits::opening(source);
     let mut sql = match idle {
-        Some(idle) => idle.as_secs().clamp(1, MOST_IDLE_SECONDS).to_string(),
+        Some(idle) => {
+            let seconds = idle.as_secs().clamp(1, MOST_IDLE_SECONDS);
+            format!("cast(least(@@wait_timeout, {seconds}) as signed)")
+        }
         None => "@@wait_timeout".to_owned(),
     };
     sql.insert_str(0, "set session wait_timeout = ");

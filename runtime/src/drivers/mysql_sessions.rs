@@ -1,10 +1,11 @@
 //! The sessions of MySQL and MariaDB, which do not notice during a statement that their client has
 //! hung up. So the crate ends them, on a connection of its own.
 
-use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Executor, Type};
+use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Database, Decode, Executor, Type};
 
-use super::{Driver, error, mysql_limits};
-use crate::connect::SessionId;
+use super::{Driver, error, mysql_limits, session};
+use crate::connect::{SessionId, Unused};
+use crate::error::Error;
 use crate::source::Source;
 use crate::sync::Mutex;
 
@@ -21,6 +22,15 @@ const UPTIME: &str = "show session status where variable_name = 'Uptime'";
 /// Returns the sessions of the account that run a statement, among those with the numbers `:ids`.
 const BUSY: &str = "select 'busy', cast(id as char) from information_schema.processlist \
     where id in (:ids) and command <> 'Sleep' and id <> connection_id()";
+
+/// Ends the session of a number if the server is the one that gave the number. MariaDB reads only
+/// the first of the two special comments, and MySQL 5.7 and later only the second.
+const END: &str = "select if(crc32(concat_ws(' ', @@hostname, @@port, @@server_id)) = :server \
+        and abs(cast(unix_timestamp() as signed) - cast(variable_value as signed) \
+            - :server_started) <= 2, :number, 0) into @reuse_db_kill \
+    from /*M! information_schema. *//*!50700 performance_schema. */ global_status \
+    where variable_name = 'Uptime'; \
+    kill @reuse_db_kill";
 
 /// The starts of the sources' servers, as the first connection of each has found them.
 static STARTED: Mutex<Vec<(Source, u64)>> = Mutex::new(Vec::new());
@@ -75,36 +85,43 @@ where
     answer.iter().filter_map(value).collect()
 }
 
-/// Ends a session and its statement. Does nothing if the connection leads to another server, as
-/// behind a name with several addresses, or if the server has restarted since.
-pub(super) async fn end<DB>(
-    connection: &mut DB::Connection,
+/// Ends a session and its statement, in one round trip. Does nothing if the connection leads to
+/// another server, as behind a name with several addresses, or if the server has restarted since.
+pub(super) async fn end<DB: Driver>(source: &Source, session: SessionId) -> Result<(), Error> {
+    let mut connection = session::open_bare::<DB>(source).await?;
+    let sql = END
+        .replace(":server_started", &session.server_started.to_string())
+        .replace(":server", &session.server.to_string())
+        .replace(":number", &session.number.to_string());
+    let result = ended(DB::execute(&mut connection, sql).await);
+    let _ = connection.close().await;
+    result.map_err(Error::broken)
+}
+
+/// Ends those of the `sessions` that run a statement, if `unused` returns `true` before and after
+/// they are found: then nobody waits for their statements, and nobody will use the sessions.
+pub(super) async fn end_busy<DB>(
     source: &Source,
-    session: SessionId,
-) -> Result<(), sqlx::Error>
+    sessions: &[SessionId],
+    unused: Unused,
+) -> Result<(), Error>
 where
     DB: Driver,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let here = format!("{SESSION}; {UPTIME}");
-    let answer = sqlx::raw_sql(AssertSqlSafe(here))
-        .fetch_all(&mut *connection)
-        .await?;
-    if id::<DB>(&answer, source).is_some_and(|here| here.has_server_of(&session)) {
-        kill::<DB>(connection, session.number).await?;
-    }
-    Ok(())
+    let mut connection = session::open_bare::<DB>(source).await?;
+    let result = end_busy_on::<DB>(&mut connection, source, sessions, unused).await;
+    let _ = connection.close().await;
+    result.map_err(Error::broken)
 }
 
-/// Ends those of the `sessions` that run a statement, if `unused` returns `true` before and after
-/// they are found: then nobody waits for their statements, and nobody will use the sessions.
-pub(super) async fn end_busy<DB>(
+async fn end_busy_on<DB>(
     connection: &mut DB::Connection,
     source: &Source,
     sessions: &[SessionId],
-    unused: &(dyn Fn() -> bool + Send + Sync),
+    unused: Unused,
 ) -> Result<(), sqlx::Error>
 where
     DB: Driver,
@@ -130,14 +147,14 @@ where
         .iter()
         .filter(|id| numbers.contains(&id.number) && here.has_server_of(id));
     for session in busy {
-        kill::<DB>(connection, session.number).await?;
+        ended(DB::execute(connection, format!("kill {}", session.number)).await)?;
     }
     Ok(())
 }
 
-async fn kill<DB: Driver>(connection: &mut DB::Connection, number: u32) -> Result<(), sqlx::Error> {
-    match DB::execute(connection, format!("kill {number}")).await {
-        // It has ended by itself.
+/// Returns a success if the session has ended by itself, or is none of this server.
+fn ended(result: Result<(), sqlx::Error>) -> Result<(), sqlx::Error> {
+    match result {
         Err(error) if error::is_rejection(&error) => Ok(()),
         result => result,
     }

@@ -7,7 +7,7 @@ use sqlx::Connection;
 
 use super::target::{self, Rejection};
 use super::{Driver, endpoint::Endpoint, error};
-use crate::connect::{Attempt, SessionId, Unused};
+use crate::connect::{Attempt, SessionId};
 use crate::error::Error;
 use crate::source::Source;
 use crate::telemetry::Counters;
@@ -29,25 +29,14 @@ pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<DB::Conne
     .await
 }
 
-/// Ends a session of the source's user, on a connection of its own.
-pub(super) async fn end<DB: Driver>(source: &Source, session: SessionId) -> Result<(), Error> {
-    let mut connection = open_single::<DB>(source).await?;
-    let ended = DB::end_session(&mut connection, source, session).await;
-    let _ = connection.close().await;
-    ended.map_err(Error::broken)
-}
-
-/// Ends those of the `sessions` of the source's user that run a statement, on a connection of its
-/// own.
-pub(super) async fn end_busy<DB: Driver>(
-    source: &Source,
-    sessions: &[SessionId],
-    unused: Unused,
-) -> Result<(), Error> {
-    let mut connection = open_single::<DB>(source).await?;
-    let ended = DB::end_busy(&mut connection, source, sessions, &unused).await;
-    let _ = connection.close().await;
-    ended.map_err(Error::broken)
+/// Opens a connection that is not set up, for brief work that the freeze waits for.
+#[cfg(feature = "mysql")]
+pub(super) async fn open_bare<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
+    let attempt = Attempt::single(source, Counters::of_process()).await?;
+    let endpoint = Endpoint::of::<DB>(source, &attempt).await?;
+    let options = endpoint.options::<DB>(source)?;
+    let connection = DB::Connection::connect_with(&options).await;
+    connection.map_err(Error::broken)
 }
 
 /// Opens a connection at a known endpoint.
@@ -84,7 +73,10 @@ pub(super) async fn set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<Option<SessionId>, sqlx::Error> {
-    let session = run_set_up::<DB>(connection, source).await?;
+    let session = match run_set_up::<DB>(connection, source).await? {
+        Some(session) => Some(session),
+        None => DB::identify(connection).await?,
+    };
     if source.read_write {
         // After a failover, the host's name may lead to the old writer for a while.
         DB::check(connection, source).await?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Database, Sqlite, SqliteConnection};
 
-use super::{Driver, driver, error};
+use super::{Driver, driver, error, sqlite_end};
+use crate::connect::SessionId;
 use crate::environment;
 use crate::error::Error;
 use crate::invocation;
@@ -33,6 +34,15 @@ impl Driver for Sqlite {
     async fn execute(connection: &mut SqliteConnection, sql: String) -> Result<(), sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
         sql.execute(connection).await.map(drop)
+    }
+
+    async fn identify(connection: &mut SqliteConnection) -> Result<Option<SessionId>, sqlx::Error> {
+        sqlite_end::identify(connection).await.map(Some)
+    }
+
+    async fn end_session(_: &Source, session: SessionId) -> Result<(), Error> {
+        sqlite_end::end(session).await;
+        Ok(())
     }
 
     async fn check(connection: &mut SqliteConnection, source: &Source) -> Result<(), sqlx::Error> {

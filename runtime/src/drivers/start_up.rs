@@ -21,6 +21,12 @@ const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings 
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
 const STRICTER: &str = include_str!("sql/postgres_stricter.sql");
 
+const TRANSACTION_TIMEOUT: &str = "transaction_timeout";
+
+/// Returns the name of the limit for transactions if the server has it.
+const KNOWS_TRANSACTION_TIMEOUT: &str = "select name from pg_catalog.pg_settings \
+    where name operator(pg_catalog.=) 'transaction_timeout'";
+
 /// Sets a limit of a session that was opened with another one, unless the session or the server has
 /// changed it.
 const LATE: &str = include_str!("sql/postgres_late.sql");
@@ -31,6 +37,9 @@ pub(super) enum Parameter {
     IdleSession,
     Statement,
     IdleInTransaction,
+    /// Of PostgreSQL 17 and later. It reaches what the limit of a statement does not: a COPY that
+    /// waits for data, the triggers of a COMMIT, a text of several statements.
+    Transaction,
     ConnectionCheck,
     KeepalivesIdle,
     KeepalivesInterval,
@@ -39,10 +48,11 @@ pub(super) enum Parameter {
 }
 
 impl Parameter {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::IdleSession,
         Self::Statement,
         Self::IdleInTransaction,
+        Self::Transaction,
         Self::ConnectionCheck,
         Self::KeepalivesIdle,
         Self::KeepalivesInterval,
@@ -55,6 +65,7 @@ impl Parameter {
             Self::IdleSession => "idle_session_timeout",
             Self::Statement => "statement_timeout",
             Self::IdleInTransaction => "idle_in_transaction_session_timeout",
+            Self::Transaction => TRANSACTION_TIMEOUT,
             Self::ConnectionCheck => "client_connection_check_interval",
             Self::KeepalivesIdle => "tcp_keepalives_idle",
             Self::KeepalivesInterval => "tcp_keepalives_interval",
@@ -74,12 +85,15 @@ impl Parameter {
             Self::IdleSession => idle.map(millis),
             Self::Statement => source.statement_limit().map(millis),
             Self::IdleInTransaction => source.transaction_limit().map(millis),
+            Self::Transaction => source.whole_transaction_limit().map(millis),
             Self::ConnectionCheck => source.connection_check_interval.map(millis),
             // The most that Linux accepts.
             Self::KeepalivesIdle => idle.map(|idle| u128::from(idle.as_secs().clamp(1, 32_767))),
             Self::KeepalivesInterval => idle.map(|_| 10),
             Self::KeepalivesCount => idle.map(|_| 3),
-            Self::UserTimeout => idle.map(|idle| millis(idle + Duration::from_secs(30))),
+            Self::UserTimeout => {
+                idle.map(|idle| millis(idle.saturating_add(Duration::from_secs(30))))
+            }
         }
     }
 
@@ -97,6 +111,7 @@ impl Parameter {
             ],
             Self::Statement => &[Self::Statement],
             Self::IdleInTransaction => &[Self::IdleInTransaction],
+            Self::Transaction => &[Self::Transaction],
             Self::UserTimeout => &[Self::UserTimeout],
         }
     }
@@ -123,7 +138,9 @@ pub(super) fn limits(options: &PgConnectOptions, source: &Source) -> Vec<(&'stat
         target::forget_stricter(source);
     }
     let limit = |parameter: Parameter| {
-        let is_ours = !sets(options, parameter) && !target::omits(source, parameter);
+        let is_known = parameter != Parameter::Transaction
+            || target::has_transaction_timeout(source) == Some(true);
+        let is_ours = is_known && !sets(options, parameter) && !target::omits(source, parameter);
         let value = parameter.value(source).filter(|_| is_ours)?;
         Some((parameter.name(), value))
     };
@@ -207,6 +224,7 @@ where
 {
     let knows_all = target::is_inspected(source)
         && target::knows_stricter(source)
+        && target::has_transaction_timeout(source).is_some()
         && !late_limits::may_be_late(source);
     if knows_all || omits_all(source) || target::is_proxy(source) {
         return Ok(false);
@@ -243,7 +261,9 @@ where
         target::remember_dropped(source);
         return detect_passed_names::<DB>(connection, source).await;
     }
-    set_late::<DB>(connection, source).await?;
+    if late_limits::may_be_late(source) || target::has_transaction_timeout(source).is_none() {
+        set_late::<DB>(connection, source).await?;
+    }
     if !target::knows_stricter(source) {
         let stricter = set_stricter::<DB>(connection, source).await?;
         target::remember_stricter(source, &stricter);
@@ -259,25 +279,26 @@ pub(super) async fn set_again<DB: Driver>(
     if omits_all(source) || target::is_proxy(source) {
         return Ok(());
     }
-    set_late::<DB>(connection, source).await?;
+    if late_limits::may_be_late(source) || target::has_transaction_timeout(source) == Some(true) {
+        set_late::<DB>(connection, source).await?;
+    }
     if target::has_stricter(source) {
         set_stricter::<DB>(connection, source).await?;
     }
     Ok(())
 }
 
-/// Sets the limits of a session that may have been opened before the function's time-out was known.
+/// Sets the limits of a session that may have been opened before the function's time-out was known,
+/// or before the server was known to have a limit for transactions.
 async fn set_late<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<(), sqlx::Error> {
     let earlier = late_limits::earlier(source);
-    if earlier.is_empty() {
-        return Ok(());
-    }
     let sql = own_limits(source).into_iter().map(|(parameter, value)| {
         let of = |earlier: &late_limits::Limits| match parameter {
             Parameter::Statement => earlier.statement,
+            // The limit of a whole transaction is the same.
             _ => earlier.transaction,
         };
         let replaced = earlier.iter().filter_map(of);
@@ -286,11 +307,13 @@ async fn set_late<DB: Driver>(
             .replace(":value", &value.to_string())
             .replace(":replaced", &format!("'0'{}", replaced.collect::<String>()))
     });
-    let sql: Vec<_> = sql.collect();
-    if sql.is_empty() {
-        return Ok(());
-    }
-    DB::execute(connection, sql.join(";\n")).await
+    let sql: Vec<_> = [KNOWS_TRANSACTION_TIMEOUT.to_owned()]
+        .into_iter()
+        .chain(sql)
+        .collect();
+    let answer = DB::text(connection, sql.join(";\n")).await?;
+    target::remember_transaction_timeout(source, answer.as_deref() == Some(TRANSACTION_TIMEOUT));
+    Ok(())
 }
 
 /// Returns the limits of statements and transactions that the user has not set.
@@ -300,7 +323,11 @@ fn own_limits(source: &Source) -> Vec<(Parameter, u128)> {
         let value = parameter.value(source).filter(|_| !is_set)?;
         Some((parameter, value))
     };
-    let all = [Parameter::Statement, Parameter::IdleInTransaction];
+    let all = [
+        Parameter::Statement,
+        Parameter::IdleInTransaction,
+        Parameter::Transaction,
+    ];
     all.into_iter().filter_map(own).collect()
 }
 

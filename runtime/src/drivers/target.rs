@@ -16,7 +16,7 @@ struct Findings {
     /// The target rejects all limits of a session.
     rejects_limits: bool,
     /// The start-up parameters that the server does not know, as bits.
-    unknown: u8,
+    unknown: u16,
     /// The target is a proxy, because it rejects or drops a start-up parameter.
     is_proxy: bool,
     /// The proxy may use another session for each transaction.
@@ -25,6 +25,8 @@ struct Findings {
     passes_names: bool,
     /// A connection to the target was inspected once.
     is_inspected: bool,
+    /// The server has a limit for transactions: PostgreSQL 17 and later. `None` until it is asked.
+    has_transaction_timeout: Option<bool>,
 }
 
 /// The way in which a target rejects a start-up parameter.
@@ -69,10 +71,10 @@ pub(super) fn remember_unknown(source: &Source, parameters: &[Parameter], error:
 /// The start-up parameters of which role or database have a stricter one, as bits, by source: they
 /// depend on the user, and on the limits of the source.
 #[cfg(feature = "postgres")]
-static STRICTER: Mutex<Vec<(Source, u8)>> = Mutex::new(Vec::new());
+static STRICTER: Mutex<Vec<(Source, u16)>> = Mutex::new(Vec::new());
 
 #[cfg(feature = "postgres")]
-fn stricter(source: &Source) -> Option<u8> {
+fn stricter(source: &Source) -> Option<u16> {
     let all = STRICTER.lock();
     all.iter()
         .find(|(known, _)| known == source)
@@ -109,7 +111,7 @@ pub(super) fn remember_stricter(source: &Source, parameters: &[Parameter]) {
 }
 
 #[cfg(feature = "postgres")]
-fn bit(parameter: Parameter) -> u8 {
+fn bit(parameter: Parameter) -> u16 {
     1 << parameter as u8
 }
 
@@ -199,6 +201,20 @@ pub(super) fn remember_dropped(source: &Source) {
 /// Remembers that the target passes the names of prepared statements on to its sessions.
 pub(super) fn remember_passed_names(source: &Source) {
     update(source, |findings| findings.passes_names = true);
+}
+
+/// Returns `true` if the server has a limit for transactions. `None` if it was not asked yet.
+#[cfg(feature = "postgres")]
+pub(super) fn has_transaction_timeout(source: &Source) -> Option<bool> {
+    findings(source).has_transaction_timeout
+}
+
+/// Remembers whether the server has a limit for transactions.
+#[cfg(feature = "postgres")]
+pub(super) fn remember_transaction_timeout(source: &Source, has: bool) {
+    update(source, |findings| {
+        findings.has_transaction_timeout = Some(has)
+    });
 }
 
 /// Returns `true` if the target is known to drop or to keep start-up parameters.

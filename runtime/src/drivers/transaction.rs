@@ -9,7 +9,7 @@ use super::Driver;
 use super::error::{Explained, ours};
 use super::error_kind::{error_kind, number};
 use crate::error::{BoxError, Error, ErrorKind};
-use crate::invocation::{Step, deadline, waits_for};
+use crate::invocation::{Step, deadline, leases_out, waits_for};
 use crate::response::Outcome;
 use crate::source::Source;
 use crate::telemetry::events;
@@ -49,6 +49,11 @@ pub(super) async fn finish<DB: Driver>(
     if outcome != Outcome::Success {
         // Dropping the transaction queues its ROLLBACK.
         return Ok(());
+    }
+    if leases_out::is_task_overdue() {
+        return Err(commit_failed(
+            "its task was not awaited, and its invocation has ended: rolled back",
+        ));
     }
     let end = deadline::before_handler_end(COMMIT_LIMIT);
     if Instant::now() >= end {

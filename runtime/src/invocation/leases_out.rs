@@ -2,6 +2,7 @@
 
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
+use tokio::task;
 use tokio::time::{Instant, timeout_at};
 
 use crate::sync::Mutex;
@@ -14,6 +15,7 @@ static ENDED: Notify = Notify::const_new();
 struct Entry {
     number: u64,
     runtime: Option<Id>,
+    task: Option<task::Id>,
     begun: Instant,
     is_overdue: bool,
 }
@@ -29,6 +31,7 @@ impl LeaseOut {
         out.push(Entry {
             number,
             runtime: runtime(),
+            task: task::try_id(),
             begun: Instant::now(),
             is_overdue: false,
         });
@@ -59,6 +62,15 @@ impl Entry {
 
 fn runtime() -> Option<Id> {
     Handle::try_current().ok().map(|runtime| runtime.id())
+}
+
+/// Returns `true` if a lease of this task is overdue. Then the task outlives its invocation.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn is_task_overdue() -> bool {
+    let task = task::try_id();
+    let out = OUT.lock();
+    out.iter()
+        .any(|entry| entry.is_overdue && entry.task == task)
 }
 
 /// Returns `true` if no lease of this runtime is out that began after `begun`.

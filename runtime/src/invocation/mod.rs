@@ -19,6 +19,8 @@ use tokio::time::Instant;
 use self::failed_leases::FailedLeases;
 use self::on_stream_end::CurrentStream;
 use self::step::CurrentStep;
+use crate::clock::Timestamp;
+use crate::sync::Mutex;
 
 tokio::task_local! {
     /// The invocation that this task serves. The only task-local of this crate.
@@ -89,7 +91,10 @@ impl Invocation {
     pub(crate) fn remember_time_out(&self) {
         if let Some(time_out) = self.time_out() {
             let millis = u64::try_from(time_out.as_millis()).unwrap_or(u64::MAX);
-            TIME_OUT.fetch_max(millis, Ordering::Relaxed);
+            let before = TIME_OUT.fetch_max(millis, Ordering::Relaxed);
+            if before > 0 && millis.saturating_sub(before) > SAME_TIME_OUT_MILLIS {
+                *GREW.lock() = Some(Timestamp::now());
+            }
         }
     }
 
@@ -113,6 +118,18 @@ pub(crate) fn current_or_new() -> Arc<Invocation> {
 
 /// The time-out of the function in milliseconds, once an invocation has told it, otherwise 0.
 static TIME_OUT: AtomicU64 = AtomicU64::new(0);
+
+/// The difference between two time-outs of invocations that may be the same.
+const SAME_TIME_OUT_MILLIS: u64 = 400;
+
+/// The time at which an invocation told a longer time-out than those before.
+static GREW: Mutex<Option<Timestamp>> = Mutex::new(None);
+
+/// Returns the time at which the known time-out grew last. Sessions that were opened before that
+/// have limits for less time.
+pub(crate) fn time_out_grew() -> Option<Timestamp> {
+    *GREW.lock()
+}
 
 /// Returns the time-out of the function: the longest that an invocation has told. One that begins
 /// with an initialization has less time.

@@ -135,7 +135,10 @@ impl<C: Connect> Pool<C> {
         while let Some(mut idle) = self.newest_idle(end).await {
             if is_too_old(idle.opened, &self.source) {
                 // Dropped, because closing it would take time and a permit.
-                report_discarded("older than `max_lifetime`", counters);
+                report_discarded(
+                    "older than `max_lifetime`, or than the known time-out",
+                    counters,
+                );
                 continue;
             }
             if idle.is_trusted(&self.source) {

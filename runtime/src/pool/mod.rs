@@ -29,6 +29,7 @@ use self::load_shedding::{Policy, Standing};
 use self::registry::ErasedPool;
 use crate::clock::Timestamp;
 use crate::connect::{Connect, SessionId};
+use crate::invocation;
 use crate::source::Source;
 use crate::sync::Mutex;
 use crate::telemetry::{Count, Counters, events};
@@ -119,11 +120,13 @@ impl<C> Idle<C> {
     }
 }
 
-/// Returns `true` if a connection is past its [`max_lifetime`](Source::max_lifetime).
+/// Returns `true` if a connection is past its [`max_lifetime`](Source::max_lifetime), or if its
+/// session has limits for a shorter time-out than that of the function.
 fn is_too_old(opened: Timestamp, source: &Source) -> bool {
-    source
-        .lifetime()
-        .is_some_and(|most| Timestamp::now().since(opened) >= most)
+    let now = Timestamp::now();
+    let age = now.since(opened);
+    source.lifetime().is_some_and(|most| age >= most)
+        || invocation::time_out_grew().is_some_and(|grew| now.since(grew) < age)
 }
 
 /// Logs and counts a connection that is dropped.

@@ -18,6 +18,9 @@ use crate::invocation::{background, deadline};
 use crate::response::Outcome;
 use crate::telemetry::{Count, events};
 
+/// The time for an answer that is on its way when a connection is dropped.
+const NEARLY_DONE: Duration = Duration::from_millis(5);
+
 impl<C: Connect> CheckedOut<C> {
     /// Releases the connection without awaiting: idle at once if nothing is unfinished after a
     /// success, otherwise once background work is done.
@@ -60,7 +63,7 @@ impl<C: Connect> CheckedOut<C> {
             .failures
             .count(outcome, C::DRIVER.as_ref(), &self.pool.source)
         {
-            Some((Cure::Replace, reason)) => return self.discard(reason),
+            Some((Cure::Replace, reason)) => return self.abandon(reason),
             cure => cure.map(|(cure, _)| cure),
         };
         let cure = cure.or(self.pool.source.reset_session.then_some(Cure::Reset));
@@ -88,28 +91,33 @@ impl<C: Connect> CheckedOut<C> {
         report_discarded(reason, self.counters);
     }
 
-    /// Drops the connection in the middle of a statement, and ends its session if the server would
-    /// not notice.
-    pub(crate) fn abandon(mut self, reason: &str) {
+    /// Drops the connection, perhaps in the middle of a statement. If the statement still runs,
+    /// and the server would not notice that nobody waits for it, ends its session.
+    pub(crate) fn abandon(mut self, reason: &'static str) {
         let _out = self.out.take();
-        let (source, session) = (self.pool.source, self.session);
-        self.discard(reason);
-        if let (Some(driver), Some(session)) = (C::DRIVER, session) {
-            background::spawn(async move {
-                let end = (driver.end_session)(&source, session);
-                if !matches!(timeout(source.check_timeout, end).await, Ok(Ok(()))) {
-                    events::discarded("its session could not be ended");
-                }
-            });
-        }
+        let source = self.pool.source;
+        let (Some(driver), Some(session)) = (C::DRIVER, self.session) else {
+            return self.discard(reason);
+        };
+        background::spawn(async move {
+            let quiesced = timeout(NEARLY_DONE, self.connection.quiesce(&source)).await;
+            self.discard(reason);
+            if quiesced.is_ok() {
+                return;
+            }
+            let end = (driver.end_session)(&source, session);
+            if !matches!(timeout(source.check_timeout, end).await, Ok(Ok(()))) {
+                events::discarded("its session could not be ended");
+            }
+        });
     }
 
-    /// Returns the limit of a step after the response. If the session must be ended after it, a
-    /// quarter of the time is left for that.
+    /// Returns the limit of a step after the response. If the session must be ended after it, half
+    /// of the time is left for that: five round trips.
     fn step_limit(&self) -> Duration {
         let limit = self.pool.source.check_timeout;
         if self.session.is_some() {
-            limit * 3 / 4
+            limit / 2
         } else {
             limit
         }

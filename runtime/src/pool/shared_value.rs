@@ -233,7 +233,8 @@ pub(super) struct Usage {
 impl Usage {
     /// Returns `true` if the caller must renew the connect options now. Nobody else does then.
     ///
-    /// A renewal is due after a failed invocation, and when the credentials may have expired.
+    /// A renewal is due after a failed invocation, when the credentials may have expired, and when the
+    /// function's time-out turns out to be longer.
     fn takes_renewal(&mut self, source: &Source) -> bool {
         let pause = if self.renewal_failed {
             RENEW_AGAIN
@@ -243,8 +244,11 @@ impl Usage {
             RENEW_AFTER
         };
         let now = Timestamp::now();
+        let age = now.since(self.renewed);
         let may_renew = self.renewal_requested || self.renewal_failed || source.has_credentials();
-        let is_due = may_renew && now.since(self.renewed) >= pause;
+        // The options contain limits for the function's time-out.
+        let is_outdated = invocation::time_out_grew().is_some_and(|grew| now.since(grew) < age);
+        let is_due = is_outdated || may_renew && age >= pause;
         if is_due {
             // Failed until proven otherwise: the renewal may be cancelled.
             (self.renewed, self.renewal_failed) = (now, true);

@@ -92,7 +92,7 @@ impl Source {
             idle_session_timeout: ServerLimit::OfFunction,
             statement_timeout: ServerLimit::OfFunction,
             idle_in_transaction_timeout: ServerLimit::OfFunction,
-            connection_check_interval: Some(Duration::from_millis(500)),
+            connection_check_interval: Some(Duration::from_millis(100)),
             max_lifetime: None,
             read_write: false,
             reset_session: false,
@@ -298,7 +298,7 @@ impl Source {
 
     /// Sets the interval at which PostgreSQL 14 and later look, during a statement, for a client
     /// that has hung up. So the server ends an abandoned statement. It is the start-up parameter
-    /// `client_connection_check_interval`. Default: 500 ms. [`Duration::ZERO`] leaves the server's
+    /// `client_connection_check_interval`. Default: 100 ms. [`Duration::ZERO`] leaves the server's
     /// setting.
     #[must_use]
     pub const fn connection_check_interval(mut self, interval: Duration) -> Self {

@@ -68,9 +68,16 @@ impl Source {
         self.idle_in_transaction_timeout.or(of_function)
     }
 
+    /// Returns the time after which the server ends a transaction, whatever it does. `None` if the
+    /// source sets another limit of statements or transactions.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn whole_transaction_limit(&self) -> Option<Duration> {
+        of_function().filter(|_| self.follows_function())
+    }
+
     /// Returns `true` if the source sets neither the limit of a statement nor that of a
     /// transaction.
-    #[cfg(feature = "mysql")]
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn follows_function(&self) -> bool {
         self.statement_timeout == ServerLimit::OfFunction
             && self.idle_in_transaction_timeout == ServerLimit::OfFunction

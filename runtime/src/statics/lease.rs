@@ -149,8 +149,7 @@ impl<H: FromConnection> Drop for Lease<H> {
             (Progress::Unopened, _) => checked_out.release_unused(),
             // A panic that is caught in the handler leaves the connection in an unknown state.
             (Progress::Opened, Some(slot)) if !std::thread::panicking() => slot.put(checked_out),
-            // A handler that panics runs no statement.
-            (Progress::Opened, _) if std::thread::panicking() => checked_out.discard(NOT_SETTLED),
+            // A handler may panic beside a statement, in `select!` or `join!`.
             (Progress::Opened, _) => checked_out.abandon(NOT_SETTLED),
             (Progress::Failed, _) => checked_out.discard(NOT_OPENED),
         }

@@ -11,13 +11,16 @@ use super::*;
 
 const TIME_OUT: Duration = Duration::from_secs(20);
 
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 13] = [
     "/conn",
     "/conn?end=fail",
+    "/conn?end=panic",
     "/tx",
     "/tx?end=fail",
+    "/tx?end=panic",
     "/lease",
     "/lease?end=fail",
+    "/lease?end=panic",
     "/any",
     "/any?end=fail",
     "/pool",
@@ -81,6 +84,33 @@ on_each_server! {
         locked(server, work).await;
     }
 
+    async fn it_ends_if_a_round_trip_takes_30_ms(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        function.proxy.delay(Duration::from_millis(15));
+        let [sleep, ..] = slow(server);
+        for path in ["/conn", "/tx", "/pool"] {
+            function.script(path, &format!("cut {sleep}")).await;
+            let begun = Instant::now();
+            until("the end of the statement", async || running(server).await == 0).await;
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(1), "{path}: {took:?}");
+        }
+    }
+
+    /// The second failure in a row replaces the connection.
+    async fn it_ends_after_a_second_failure(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        let [sleep, ..] = slow(server);
+        for path in ["/conn?end=fail", "/tx?end=fail", "/conn?end=500"] {
+            function.script(path, "raw select 1").await;
+            function.script(path, &format!("cut {sleep}")).await;
+            let begun = Instant::now();
+            until("the end of the statement", async || running(server).await == 0).await;
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(1), "{path}: {took:?}");
+        }
+    }
+
     async fn a_transaction_with_one_is_rolled_back(server: &impl Server) {
         let function = scripted(server, "plain", TIME_OUT).await;
         let [sleep, ..] = slow(server);
@@ -108,7 +138,8 @@ on_each_server! {
                 function.script(path, &format!("cut {sleep}")).await;
                 let sessions = server.sessions().await.len();
                 assert!(sessions <= 2, "{path} {n}: {sessions} sessions");
-                function.script(path.trim_end_matches("?end=fail"), "raw select 1").await.ok();
+                let next = path.split('?').next().expect("a path");
+                function.script(next, "raw select 1").await.ok();
             }
             drop(function);
             until("the end of its sessions", async || server.sessions().await.is_empty()).await;

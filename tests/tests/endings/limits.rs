@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lambda_bench::servers::{Mariadb, Postgres};
 use reuse_db_tests::function::a_long_freeze;
+use reuse_db_tests::on_each_server;
 
 use super::*;
 
@@ -24,7 +25,7 @@ async fn a_session_of_postgres_gets_them_without_a_round_trip() {
     for form in FORMS {
         let function = scripted(&server, "plain", TIME_OUT).await;
         let rows = function.rows(form, SHOW).await;
-        let expected = "client_connection_check_interval=500 \
+        let expected = "client_connection_check_interval=100 \
             idle_in_transaction_session_timeout=4000 idle_session_timeout=300000 \
             statement_timeout=4000";
         assert_eq!(rows, [expected], "{form}");
@@ -99,6 +100,26 @@ async fn a_connection_that_was_opened_in_the_initialization_gets_them_after_its_
     for form in ["/conn", "/pool", "/any"] {
         let shown = opened_in_init(&server, form, show).await;
         assert_eq!(shown, ["2.000000 4 4", "2.000000 4 4"], "{form}");
+    }
+}
+
+on_each_server! {
+    /// Lambda repeats an initialization that took too long within the first invocation.
+    async fn they_follow_the_longest_time_of_an_invocation(server: &impl Server) {
+        let sleep = if server.url().starts_with("postgres") {
+            "raw select pg_sleep(3.3)"
+        } else {
+            "raw select sleep(3.3)"
+        };
+        for form in ["/conn", "/pool", "/any"] {
+            let env = [("SOURCE", "plain")];
+            let function = Function::start_sandbox(program("field_function"), server, &env, |sandbox| {
+                sandbox.timeout(Duration::from_secs(5)).late_first(Duration::from_secs(3))
+            })
+            .await;
+            function.script(form, "raw select 1").await.ok();
+            function.script(form, sleep).await.ok();
+        }
     }
 }
 

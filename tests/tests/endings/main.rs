@@ -10,6 +10,7 @@ mod deadline;
 mod deaths;
 mod limits;
 mod spawned;
+mod sqlite;
 
 use std::time::Duration;
 

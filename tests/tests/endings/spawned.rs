@@ -26,6 +26,15 @@ on_each_server! {
         assert!(events.iter().all(|(event, _)| !event.starts_with("WARN")));
     }
 
+    async fn one_that_outlives_its_invocation_does_not_commit(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        let script = "insert into notes values ('a')\nsleep 1000\nraw select 1";
+        function.script("/tx?spawn=yes", script).await.ok();
+        // It goes on before the server ends its transaction.
+        function.script("/pool", "raw select 1\nsleep 1500").await.ok();
+        assert_eq!(server.number("select count(*) from notes").await, 0);
+    }
+
     async fn a_long_one_is_frozen_and_its_transaction_ends(server: &impl Server) {
         let function = scripted(server, "plain", TIME_OUT).await;
         for _ in 0..2 {

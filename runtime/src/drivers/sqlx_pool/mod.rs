@@ -21,10 +21,11 @@ use self::hooks::Hooks;
 use self::idle_time::IdleTime;
 pub(super) use self::tend::{close_idle, take_opened, tend};
 use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
+use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, Unused, catch_panic, retry};
 use crate::error::Error;
-use crate::invocation::{deadline, failed_leases};
+use crate::invocation::{self, deadline, failed_leases};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
@@ -168,7 +169,7 @@ pub(super) async fn end_abandoned<DB: Driver>(pool: Pool<DB>, source: Source, un
     let Some(sessions) = Hooks::of(&source).take_abandoned() else {
         return;
     };
-    let end = session::end_busy::<DB>(&source, &sessions, unused);
+    let end = DB::end_busy(&source, &sessions, unused);
     if !matches!(timeout(source.check_timeout, end).await, Ok(Ok(()))) {
         events::discarded("a session of the pool could not be ended");
     }
@@ -230,7 +231,9 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             let idle = idle_time.of(meta.idle_for);
             let needed = hooks.failures.cure(meta.idle_for);
             // sqlx compares the age on release only.
-            let is_too_old = source.lifetime().is_some_and(|most| meta.age >= most);
+            let grew = invocation::time_out_grew();
+            let is_too_old = source.lifetime().is_some_and(|most| meta.age >= most)
+                || grew.is_some_and(|grew| Timestamp::now().since(grew) < meta.age);
             Box::pin(async move {
                 if let Some(needed) = needed {
                     let cured = cure::<DB>(connection, &source, needed);

@@ -141,7 +141,7 @@ pub(in crate::pool) async fn tend<S: Connect>(
     };
     let closes = match verdict {
         Verdict::Ask => {
-            let answer = answer(source.check_timeout * 2, work, counters).await;
+            let answer = answer(source.check_timeout.saturating_mul(2), work, counters).await;
             usage.lock().shedding.answered(answer, idle())
         }
         Verdict::Keep | Verdict::Close => {

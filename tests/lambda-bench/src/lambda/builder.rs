@@ -20,6 +20,7 @@ impl Builder {
         let settings = Settings {
             init_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(3),
+            late_first: Duration::ZERO,
             concurrency: 1,
             freezing: true,
             extensions: true,
@@ -62,6 +63,12 @@ impl Builder {
     /// Sets the time after which an invocation is killed. The default is 3 s, as in Lambda.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
+        self
+    }
+
+    /// Shortens the first invocation, as Lambda does if the initialization is a part of it.
+    pub fn late_first(mut self, late: Duration) -> Self {
+        self.settings.late_first = late;
         self
     }
 

@@ -16,6 +16,8 @@ use super::state::{Delivery, Extension, Invocation, Phase, State};
 pub(super) struct Settings {
     pub(super) init_timeout: Duration,
     pub(super) timeout: Duration,
+    /// The part of the first invocation's time that an initialization within it has taken.
+    pub(super) late_first: Duration,
     pub(super) concurrency: usize,
     pub(super) freezing: bool,
     pub(super) extensions: bool,

@@ -45,7 +45,11 @@ impl Control {
         invocation: Invocation,
     ) {
         let id = invocation.id.clone();
-        let deadline = SystemTime::now() + self.settings.timeout;
+        let mut timeout = self.settings.timeout;
+        if !std::mem::replace(&mut state.has_delivered, true) {
+            timeout -= self.settings.late_first;
+        }
+        let deadline = SystemTime::now() + timeout;
         let delivery = Delivery {
             id: id.clone(),
             payload: invocation.payload.clone(),
@@ -60,7 +64,7 @@ impl Control {
         state.notify("INVOKE", &event);
         state.running.insert(id.clone(), invocation);
         state.unsettled = Some(id.clone());
-        let (control, timeout) = (Arc::downgrade(self), self.settings.timeout);
+        let control = Arc::downgrade(self);
         tokio::spawn(async move {
             tokio::time::sleep(timeout).await;
             if let Some(control) = control.upgrade() {

@@ -40,6 +40,8 @@ pub(super) struct State {
     /// The id of the last invocation delivered, until the process is idle again.
     pub(super) unsettled: Option<String>,
     pub(super) frozen: bool,
+    /// The process has received an event.
+    pub(super) has_delivered: bool,
     pub(super) init_error: Option<FunctionError>,
     /// The process receives no more events.
     pub(super) closed: bool,
