@@ -213,7 +213,7 @@ pub(super) fn has_transaction_timeout(source: &Source) -> Option<bool> {
 #[cfg(feature = "postgres")]
 pub(super) fn remember_transaction_timeout(source: &Source, has: bool) {
     update(source, |findings| {
-        findings.has_transaction_timeout = Some(has)
+        findings.has_transaction_timeout = Some(has);
     });
 }
 

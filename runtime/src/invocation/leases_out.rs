@@ -65,7 +65,7 @@ fn runtime() -> Option<Id> {
 }
 
 /// Returns `true` if a lease of this task is overdue. Then the task outlives its invocation.
-#[cfg(feature = "_sqlx")]
+#[cfg_attr(not(feature = "_sqlx"), expect(dead_code, reason = "for transactions"))]
 pub(crate) fn is_task_overdue() -> bool {
     let task = task::try_id();
     let out = OUT.lock();

@@ -233,8 +233,8 @@ pub(super) struct Usage {
 impl Usage {
     /// Returns `true` if the caller must renew the connect options now. Nobody else does then.
     ///
-    /// A renewal is due after a failed invocation, when the credentials may have expired, and when the
-    /// function's time-out turns out to be longer.
+    /// A renewal is due after a failed invocation, when the credentials may have expired, and when
+    /// the function's time-out turns out to be longer.
     fn takes_renewal(&mut self, source: &Source) -> bool {
         let pause = if self.renewal_failed {
             RENEW_AGAIN

@@ -154,8 +154,8 @@ pub(super) fn has_connection_out<DB: Driver>(pool: &Pool<DB>) -> bool {
     u32::try_from(pool.num_idle()).is_ok_and(|idle| idle < pool.size())
 }
 
-/// Returns `true` if a connection of the source's pool was dropped in the middle of a statement that
-/// the server may still run.
+/// Returns `true` if a connection of the source's pool was dropped in the middle of a statement
+/// that the server may still run.
 pub(super) fn has_abandoned(source: &Source) -> bool {
     Hooks::of(source).has_abandoned()
 }
