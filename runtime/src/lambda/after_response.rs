@@ -39,7 +39,8 @@ const TO_BEGIN: Duration = Duration::from_millis(10);
 /// ```
 ///
 /// The wait ends after 500 ms, or 50 ms before the invocation's deadline if that is earlier.
-/// Connections that are not done by then are dropped. Without background work there is no wait.
+/// Connections that are not done by then are dropped. Without background work and spawned tasks
+/// there is no wait. A task that has just been spawned has up to 10 ms to begin.
 ///
 /// An invocation waits for its own work and for work left by the handler's tasks. If Lambda runs
 /// several at once (`AWS_LAMBDA_MAX_CONCURRENCY`), each waits for its own work only.

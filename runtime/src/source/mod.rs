@@ -252,8 +252,8 @@ impl Source {
     /// PostgreSQL 14 and later get it as a start-up parameter, MySQL and MariaDB as
     /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
     /// remembered for the target and logged once. A load query shortens it where the server has
-    /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). `AnyConnection` sets it
-    /// on MySQL and MariaDB only.
+    /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). On MySQL and MariaDB a
+    /// stricter `wait_timeout` stays.
     ///
     /// [`Duration::ZERO`] leaves the server's setting. Use it behind RDS Proxy for MySQL, which
     /// pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends
@@ -271,12 +271,16 @@ impl Source {
     /// PostgreSQL gets it as the start-up parameter `statement_timeout`, without a round trip.
     /// MariaDB gets it as `max_statement_time`, and MySQL as `max_execution_time`, which limits
     /// SELECT only. There a stricter setting stays. So does a stricter one of PostgreSQL's role or
-    /// database, from the second invocation of a sandbox on.
+    /// database, once a sandbox has found it, after its first response.
     ///
     /// `options` in the URL and [`on_connect`](Self::on_connect) replace it.
     /// [`Duration::ZERO`] leaves the server's setting. By default nothing is set while the time-out
     /// is unknown: under a plain `lambda_http::run`, and where Lambda runs several invocations at
-    /// once. `AnyConnection` sets nothing on PostgreSQL.
+    /// once.
+    ///
+    /// PostgreSQL 17 and later also limit a whole transaction to the function's time-out plus 1 s
+    /// (`transaction_timeout`), unless this or
+    /// [`idle_in_transaction_timeout`](Self::idle_in_transaction_timeout) is set.
     #[must_use]
     pub const fn statement_timeout(mut self, limit: Duration) -> Self {
         self.statement_timeout = ServerLimit::of(limit);
@@ -288,7 +292,8 @@ impl Source {
     /// plus 1 s.
     ///
     /// PostgreSQL gets it as the start-up parameter `idle_in_transaction_session_timeout`, and
-    /// MariaDB as `idle_transaction_timeout`. MySQL has no such limit. Everything else is as for
+    /// MariaDB as `idle_transaction_timeout`. MySQL has no such limit: there a `&mut Transaction`
+    /// shortens `wait_timeout` from its BEGIN to its COMMIT. Everything else is as for
     /// [`statement_timeout`](Self::statement_timeout).
     #[must_use]
     pub const fn idle_in_transaction_timeout(mut self, limit: Duration) -> Self {
