@@ -239,7 +239,10 @@ where
     }
     match result {
         // A compatible server.
-        Err(error) if error::is_rejection(&error) => target::remember_stricter(source, &[]),
+        Err(error) if error::is_rejection(&error) => {
+            target::remember_stricter(source, &[]);
+            target::remember_transaction_timeout(source, false);
+        }
         result => result?,
     }
     target::remember_inspected(source);

@@ -1,6 +1,7 @@
 //! A function whose handlers report a failure inside a successful value.
 //!
-//! The event's `form` selects the type of the value, and its `status` the status.
+//! The event's `form` selects the type of the value, and its `status` the status. The form
+//! `endless` never returns.
 
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupResponse;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
@@ -102,9 +103,16 @@ macro_rules! handlers {
                 })
             }
 
+            #[reuse_db]
+            async fn endless(tx: &mut Transaction<'_, $database>) -> Result<Value, Error> {
+                insert(tx).await?;
+                std::future::pending().await
+            }
+
             pub(super) async fn route(form: &str, status: i64) -> Result<Value, Error> {
                 Ok(match form {
                     "json" => json(status).await?,
+                    "endless" => endless().await?,
                     "result" => result(status).await?,
                     "api-gateway" => serde_json::to_value(api_gateway(status).await?)?,
                     "load-balancer" => serde_json::to_value(load_balancer(status).await?)?,

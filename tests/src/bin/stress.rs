@@ -1,8 +1,8 @@
 //! The stress tests in their long form.
 //!
 //! `cargo run --release -p reuse-db-tests --bin stress [-- [short] PART…]` runs the parts `fleet`,
-//! `growth`, `faults`, `jitter` and `soak`, or those that are named. A part of `fleet` can be named
-//! alone, also for one server and one way to a connection: `crowd`, `crowd:mariadb`,
+//! `growth`, `faults`, `deaths`, `jitter` and `soak`, or those that are named. A part of `fleet`
+//! can be named alone, also for one server and one way to a connection: `crowd`, `crowd:mariadb`,
 //! `crowd:mariadb:pool`.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use reuse_db_tests::stress::{Length, Programs, faults, fleet, growth, jitter, soak};
+use reuse_db_tests::stress::{Length, Programs, deaths, faults, fleet, growth, jitter, soak};
 
 #[tokio::main]
 async fn main() {
@@ -23,7 +23,7 @@ async fn main() {
     };
     parts.retain(|part| part != "short");
     if parts.is_empty() {
-        parts = ["fleet", "growth", "faults", "jitter", "soak"]
+        parts = ["fleet", "growth", "faults", "deaths", "jitter", "soak"]
             .map(String::from)
             .to_vec();
     }
@@ -32,13 +32,14 @@ async fn main() {
         let begun = Instant::now();
         let report = match part.as_str() {
             "faults" => faults::run(&programs, length).await,
+            "deaths" => deaths::run(&programs, length).await,
             "growth" => growth::run(length),
             "jitter" => jitter::run(&programs, length).await,
             "soak" => soak::run(&programs, length).await,
             other if fleet::is_selection(other) => fleet::run(&programs, length, other).await,
             other => {
                 format!(
-                    "no part `{other}`: there are fleet and its parts, growth, faults, jitter, soak"
+                    "no part `{other}`: there are fleet and its parts, growth, faults, deaths, jitter, soak"
                 )
             }
         };
@@ -52,6 +53,7 @@ async fn main() {
 /// Returns the function that a part invokes.
 fn function_of(part: &str) -> &'static str {
     match part {
+        "deaths" => "field_function",
         "faults" => "faults_function",
         "soak" => "function",
         _ => "fleet_function",

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod deaths;
 pub mod faults;
 pub mod fleet;
 pub mod growth;

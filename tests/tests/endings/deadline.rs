@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use lambda_bench::lambda::Event;
 use lambda_bench::wait::until;
 use reuse_db_tests::on_each_server;
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::*;
@@ -29,6 +31,72 @@ on_each_server! {
         assert_eq!(ended.len(), FORMS.len(), "{ended:?}");
         // A transaction was rolled back, and the others had committed.
         assert_eq!(server.number("select count(*) from notes").await, 4);
+    }
+
+    async fn a_handler_of_events_that_waits_for_ever_is_an_error(server: &impl Server) {
+        let program = program("outcome_function");
+        let function = Function::start_sandbox(program, server, &[], |sandbox| {
+            sandbox.timeout(TIME_OUT)
+        })
+        .await;
+        for form in ["endless", "json", "endless", "json"] {
+            let event = Event::json(json!({"form": form, "status": 200}));
+            let answer = function.sandbox.invoke(event).await;
+            function.sandbox.frozen().await;
+            if form == "endless" {
+                let message = &answer.error().message;
+                assert!(message.contains("bench") && message.contains("1 s"), "{message}");
+            }
+        }
+        assert_eq!(function.sandbox.starts(), 1, "{:?}", function.sandbox);
+        assert_eq!(server.number("select count(*) from notes").await, 2);
+        assert!(!server.sessions().await.iter().any(|session| session.in_transaction));
+    }
+
+    async fn a_handler_that_blocks_is_ended_by_lambda(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        for (starts, form) in [(2, "/conn"), (3, "/tx"), (4, "/pool")] {
+            let event = Event::post(form, "insert into notes values ('a')\nblock 60000");
+            let answer = function.sandbox.invoke(event).await;
+            assert!(answer.timed_out(), "{form}: {answer:?}");
+            function.script(form, "raw select 1").await.ok();
+            assert_eq!(function.sandbox.starts(), starts, "{form}");
+        }
+        assert_eq!(server.number("select count(*) from notes").await, 2);
+    }
+
+    async fn one_of_several_handlers_at_once_is_ended(server: &impl Server) {
+        let function = Function::start_sandbox(program("field_function"), server, &[], |sandbox| {
+            sandbox.timeout(TIME_OUT).concurrency(4)
+        })
+        .await;
+        for form in FORMS {
+            let quick = || function.sandbox.invoke(Event::post(form, "sleep 600\nraw select 1"));
+            let slow = Event::post(form, "sleep 60000");
+            let (one, slow, two, three) =
+                tokio::join!(quick(), function.sandbox.invoke(slow), quick(), quick());
+            assert_eq!(slow.status(), 504, "{form}: {slow:?}");
+            for answer in [one, two, three] {
+                answer.ok();
+            }
+        }
+        assert_eq!(function.sandbox.starts(), 1, "{:?}", function.sandbox);
+    }
+
+    /// Its client has the begin of the response.
+    async fn a_stream_that_has_begun_is_left_to_lambda(server: &impl Server) {
+        let program = program("streaming_function");
+        let function = Function::start_sandbox(program, server, &[], |sandbox| {
+            sandbox.timeout(TIME_OUT * 2)
+        })
+        .await;
+        for over in ["pool", "lease"] {
+            let path = format!("/?over={over}&rows=100000&nap=200");
+            let answer = function.invoke(&path).await;
+            assert!(answer.timed_out() || answer.status() == 200, "{over}: {answer:?}");
+            function.invoke("/").await.ok();
+        }
+        assert_eq!(function.sandbox.starts(), 3, "{:?}", function.sandbox);
     }
 
     /// The locks of its transaction are free at once.

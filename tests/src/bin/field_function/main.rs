@@ -1,11 +1,11 @@
 //! A function that runs the statements in the body of its request, for the reports from the field.
 //!
 //! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/any`, `/lease` or
-//! `/lease-tx`. Each line of the body is a statement, or `sleep` and milliseconds. A line that
-//! begins with `raw ` is not prepared, and one with `cut ` is abandoned after 100 ms. `nested `
-//! runs in a transaction of its own within, and `int 7 ` or `text 7 ` binds a value. `/pool-begun`
-//! holds a transaction of the pool meanwhile. `/conn-twice` and `/pool-twice` call a handler two
-//! times.
+//! `/lease-tx`. Each line of the body is a statement, or `sleep` or `block` and milliseconds. A
+//! line that begins with `raw ` is not prepared, and one with `cut ` is abandoned after 100 ms.
+//! `nested ` runs in a transaction of its own within, and `int 7 ` or `text 7 ` binds a value.
+//! `/pool-begun` holds a transaction of the pool meanwhile. `/conn-twice` and `/pool-twice` call a
+//! handler two times.
 //!
 //! | parameter | selects |
 //! |---|---|
@@ -194,6 +194,7 @@ sources! {
     shedding = Source::env("DATABASE_URL").load_shedding(crate::BRISK.threshold_percent(50));
     off = Source::env("DATABASE_URL").load_shedding(reuse_db::LoadShedding::off());
     idle_100 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(100));
+    idle_2 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(2));
     idle_zero = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::ZERO);
 }
 

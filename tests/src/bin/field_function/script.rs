@@ -174,6 +174,11 @@ macro_rules! run {
                         tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
                         Ok(Vec::new())
                     }
+                    "block" => {
+                        let millis = rest.parse().unwrap_or_default();
+                        std::thread::sleep(std::time::Duration::from_millis(millis));
+                        Ok(Vec::new())
+                    }
                     "nested" => {
                         let mut inner = $db.begin().await?;
                         let result = sqlx::raw_sql(sql(rest)).fetch_all(&mut *inner).await;
