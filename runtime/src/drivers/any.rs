@@ -162,15 +162,11 @@ impl Driver for Any {
     }
 
     #[cfg(feature = "postgres")]
-    async fn text(
+    async fn texts(
         connection: &mut AnyConnection,
         sql: String,
-    ) -> Result<Option<String>, sqlx::Error> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(connection)
-            .await?;
-        let text = |row: &sqlx::any::AnyRow| sqlx::Row::try_get(row, 0);
-        rows.first().map_or(Ok(None), text)
+    ) -> Result<Vec<String>, sqlx::Error> {
+        super::postgres::texts::<Self>(connection, sql).await
     }
 
     async fn check(connection: &mut AnyConnection, source: &Source) -> Result<(), sqlx::Error> {

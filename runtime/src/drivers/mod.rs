@@ -168,13 +168,13 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         std::future::ready(Ok(()))
     }
 
-    /// Returns the first column of the answer's first row, which is text.
+    /// Returns the first column of each row of the answers, which is text, or nothing for NULL.
     #[cfg(feature = "postgres")]
-    fn text(
+    fn texts(
         _connection: &mut Self::Connection,
         _sql: String,
-    ) -> impl Future<Output = Result<Option<String>, sqlx::Error>> + Send {
-        std::future::ready(Ok(None))
+    ) -> impl Future<Output = Result<Vec<String>, sqlx::Error>> + Send {
+        std::future::ready(Ok(Vec::new()))
     }
 
     /// Sets up a connection behind a pooler whose sessions clients share.

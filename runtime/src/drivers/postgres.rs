@@ -127,14 +127,8 @@ impl Driver for Postgres {
         detect_passed_names::<Self>(connection, source).await
     }
 
-    async fn text(
-        connection: &mut PgConnection,
-        sql: String,
-    ) -> Result<Option<String>, sqlx::Error> {
-        let rows = sqlx::raw_sql(AssertSqlSafe(sql))
-            .fetch_all(connection)
-            .await?;
-        rows.first().map_or(Ok(None), |row| row.try_get(0))
+    async fn texts(connection: &mut PgConnection, sql: String) -> Result<Vec<String>, sqlx::Error> {
+        texts::<Self>(connection, sql).await
     }
 
     async fn check(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
@@ -176,6 +170,24 @@ impl Driver for Postgres {
     ) -> Result<ServerLoad, sqlx::Error> {
         server_load::<Self>(connection, source, least_idle).await
     }
+}
+
+/// Returns the texts in the first column of the answers, for this driver and for `AnyConnection`.
+pub(super) async fn texts<DB>(
+    connection: &mut DB::Connection,
+    sql: String,
+) -> Result<Vec<String>, sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> Option<String>: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let answer = sqlx::raw_sql(AssertSqlSafe(sql))
+        .fetch_all(connection)
+        .await?;
+    let texts = answer.iter().map(|row| row.try_get::<Option<String>, _>(0));
+    texts.filter_map(Result::transpose).collect()
 }
 
 /// Runs the load query, for this driver and for `AnyConnection`. It leaves an idle limit of zero,
@@ -311,7 +323,7 @@ async fn check_and<DB: Driver>(
     if result.as_ref().is_err_and(is_unexpected) {
         // A read-only transaction may be open.
         end_transaction::<DB>(connection).await?;
-        if let Some(deallocate) = DB::text(connection, DEALLOCATE.to_owned()).await? {
+        for deallocate in DB::texts(connection, DEALLOCATE.to_owned()).await? {
             DB::execute(connection, deallocate).await?;
         }
         result = outside_transaction::<DB>(connection, &sql).await;

@@ -260,16 +260,19 @@ where
     DB::Arguments: IntoArguments<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    if !target::is_inspected(source) && is_dropped::<DB>(connection, source).await? {
+    let is_new = target::has_transaction_timeout(source).is_none();
+    if (is_new || !target::is_inspected(source)) && is_dropped::<DB>(connection, source).await? {
         target::remember_dropped(source);
         return detect_passed_names::<DB>(connection, source).await;
     }
-    if late_limits::may_be_late(source) || target::has_transaction_timeout(source).is_none() {
-        set_late::<DB>(connection, source).await?;
-    }
-    if !target::knows_stricter(source) {
-        let stricter = set_stricter::<DB>(connection, source).await?;
-        target::remember_stricter(source, &stricter);
+    let lacks_limit = is_new && target::has_transaction_timeout(source) == Some(true);
+    let is_late = lacks_limit || late_limits::may_be_late(source);
+    let asks = !target::knows_stricter(source);
+    if is_late || asks {
+        let stricter = set_limits::<DB>(connection, source, is_late, asks).await?;
+        if asks {
+            target::remember_stricter(source, &stricter);
+        }
     }
     Ok(())
 }
@@ -282,23 +285,54 @@ pub(super) async fn set_again<DB: Driver>(
     if omits_all(source) || target::is_proxy(source) {
         return Ok(());
     }
-    if late_limits::may_be_late(source) || target::has_transaction_timeout(source) == Some(true) {
-        set_late::<DB>(connection, source).await?;
-    }
-    if target::has_stricter(source) {
-        set_stricter::<DB>(connection, source).await?;
+    let is_late =
+        late_limits::may_be_late(source) || target::has_transaction_timeout(source) == Some(true);
+    let is_stricter = target::has_stricter(source);
+    if is_late || is_stricter {
+        set_limits::<DB>(connection, source, is_late, is_stricter).await?;
     }
     Ok(())
 }
 
-/// Sets the limits of a session that may have been opened before the function's time-out was known,
-/// or before the server was known to have a limit for transactions.
-async fn set_late<DB: Driver>(
+/// Sets the limits of a session, in one round trip. Returns those that role or database have
+/// stricter, if that is asked.
+///
+/// A late session was opened before the function's time-out was known, or before the server was
+/// known to have a limit for transactions.
+async fn set_limits<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<(), sqlx::Error> {
+    is_late: bool,
+    sets_stricter: bool,
+) -> Result<Vec<Parameter>, sqlx::Error> {
+    let ours = own_limits(source);
+    if ours.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = if is_late {
+        late_sql(&ours, source)
+    } else {
+        Vec::new()
+    };
+    if sets_stricter {
+        let limit =
+            |(parameter, value): &(Parameter, u128)| format!("('{}', {value})", parameter.name());
+        let limits: Vec<_> = ours.iter().map(limit).collect();
+        sql.push(STRICTER.replace(":limits", &limits.join(", ")));
+    }
+    let answer = DB::texts(connection, sql.join(";\n")).await?;
+    let names = answer.last().map(String::as_str).unwrap_or_default();
+    let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
+    let ours = ours.into_iter().map(|(parameter, _)| parameter);
+    Ok(ours
+        .filter(|ours| sets_stricter && is_named(ours))
+        .collect())
+}
+
+/// Returns SQL that sets the limits of a session that may have been opened with earlier ones.
+fn late_sql(ours: &[(Parameter, u128)], source: &Source) -> Vec<String> {
     let earlier = late_limits::earlier(source);
-    let sql = own_limits(source).into_iter().map(|(parameter, value)| {
+    let sql = ours.iter().map(|(parameter, value)| {
         let of = |earlier: &late_limits::Limits| match parameter {
             Parameter::Statement => earlier.statement,
             // The limit of a whole transaction is the same.
@@ -310,13 +344,7 @@ async fn set_late<DB: Driver>(
             .replace(":value", &value.to_string())
             .replace(":replaced", &format!("'0'{}", replaced.collect::<String>()))
     });
-    let sql: Vec<_> = [KNOWS_TRANSACTION_TIMEOUT.to_owned()]
-        .into_iter()
-        .chain(sql)
-        .collect();
-    let answer = DB::text(connection, sql.join(";\n")).await?;
-    target::remember_transaction_timeout(source, answer.as_deref() == Some(TRANSACTION_TIMEOUT));
-    Ok(())
+    sql.collect()
 }
 
 /// Returns the limits of statements and transactions that the user has not set.
@@ -334,44 +362,24 @@ fn own_limits(source: &Source) -> Vec<(Parameter, u128)> {
     all.into_iter().filter_map(own).collect()
 }
 
-/// Sets the limits of role and database that are stricter than ours, unless the user has set
-/// others. Later connections leave them to the server.
-async fn set_stricter<DB: Driver>(
-    connection: &mut DB::Connection,
-    source: &Source,
-) -> Result<Vec<Parameter>, sqlx::Error> {
-    let ours = own_limits(source);
-    if ours.is_empty() {
-        return Ok(Vec::new());
-    }
-    let limits: Vec<_> = ours
-        .iter()
-        .map(|(parameter, value)| format!("('{}', {value})", parameter.name()))
-        .collect();
-    let sql = STRICTER.replace(":limits", &limits.join(", "));
-    let names = DB::text(connection, sql).await?.unwrap_or_default();
-    let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
-    let ours = ours.into_iter().map(|(parameter, _)| parameter);
-    Ok(ours.filter(is_named).collect())
-}
-
 /// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
-/// later know.
+/// later know. Finds out whether the server has a limit for transactions as well.
 async fn is_dropped<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<bool, sqlx::Error> {
     let parameter = Parameter::IdleSession;
+    let asking = format!("{IDLE_LIMIT_AT_START}; {KNOWS_TRANSACTION_TIMEOUT}");
+    let mut answer = DB::texts(connection, asking).await?;
+    let has_transaction_timeout = answer.pop_if(|last| last == TRANSACTION_TIMEOUT).is_some();
+    target::remember_transaction_timeout(source, has_transaction_timeout);
     let is_ours = parameter.value(source).is_some()
         && !target::omits(source, parameter)
         && !url_sets(source, parameter);
-    if !is_ours {
-        return Ok(false);
-    }
-    let at_start = DB::text(connection, IDLE_LIMIT_AT_START.to_owned()).await?;
     let sent = source.idle_limits_at_connect();
     let sent = sent.map(|limit| limit.as_millis().to_string());
-    Ok(at_start.is_some_and(|at_start| !sent.contains(&at_start)))
+    let is_sent = |at_start: &String| sent.contains(at_start);
+    Ok(is_ours && answer.first().is_some_and(|at_start| !is_sent(at_start)))
 }
 
 #[cfg(test)]
@@ -450,7 +458,10 @@ mod tests {
                 let seen = seen.lock();
                 assert_eq!(seen.len(), attempts + connects, "{unknown:?}");
                 let last = seen.last().expect("a message");
-                for parameter in Parameter::ALL {
+                let sent = Parameter::ALL.into_iter();
+                // The server has not told that it knows this one.
+                let sent = sent.filter(|parameter| *parameter != Parameter::Transaction);
+                for parameter in sent {
                     let is_sent = last.contains(&format!(" {}=", parameter.name()));
                     let together = parameter.of_one_version().iter();
                     let is_unknown = together

@@ -63,7 +63,10 @@ impl<C: Connect> CheckedOut<C> {
             .failures
             .count(outcome, C::DRIVER.as_ref(), &self.pool.source)
         {
-            Some((Cure::Replace, reason)) => return self.abandon(reason),
+            Some((Cure::Replace, reason)) => {
+                let patience = self.step_limit();
+                return self.abandon_after(patience, reason);
+            }
             cure => cure.map(|(cure, _)| cure),
         };
         let cure = cure.or(self.pool.source.reset_session.then_some(Cure::Reset));
@@ -93,15 +96,21 @@ impl<C: Connect> CheckedOut<C> {
 
     /// Drops the connection, perhaps in the middle of a statement. If the statement still runs,
     /// and the server would not notice that nobody waits for it, ends its session.
-    pub(crate) fn abandon(mut self, reason: &'static str) {
+    pub(crate) fn abandon(self, reason: &str) {
+        self.abandon_after(NEARLY_DONE, reason);
+    }
+
+    /// Drops the connection as [`abandon`](Self::abandon) does, once an answer had time to come.
+    fn abandon_after(mut self, patience: Duration, reason: &str) {
         let _out = self.out.take();
         let source = self.pool.source;
         let (Some(driver), Some(session)) = (C::DRIVER, self.session) else {
             return self.discard(reason);
         };
+        report_discarded(reason, self.counters);
         background::spawn(async move {
-            let quiesced = timeout(NEARLY_DONE, self.connection.quiesce(&source)).await;
-            self.discard(reason);
+            let quiesced = timeout(patience, self.connection.quiesce(&source)).await;
+            drop(self);
             if quiesced.is_ok() {
                 return;
             }

@@ -42,20 +42,11 @@ async fn after_a_load_query<S: Small>(server: &S, others: usize, source: &str, f
     limit
 }
 
-/// Returns the limit that a form expects where the load query sets `limit`. `AnyConnection` sets
-/// none on PostgreSQL.
-fn expected<S: Small>(_: &S, form: &str, limit: f64) -> f64 {
-    if form == "/any" && !S::SETS_LIMIT_OF_ANY {
-        return 0.0;
-    }
-    limit
-}
-
 on_each_small_server! {
     async fn an_empty_server_lets_a_session_idle_as_configured(server: &impl Small) {
         for form in FORMS {
             let limit = after_a_load_query(server, 1, "plain", form).await;
-            assert_eq!(limit, expected(server, form, 300.0), "{form}");
+            assert_eq!(limit, 300.0, "{form}");
         }
     }
 
@@ -63,14 +54,14 @@ on_each_small_server! {
         // With its own connection, the server is at three quarters of the share.
         for form in FORMS {
             let limit = after_a_load_query(server, SHARE * 3 / 4 - 1, "plain", form).await;
-            assert_eq!(limit, expected(server, form, 30.0 + 270.0 / 2.0), "{form}");
+            assert_eq!(limit, 30.0 + 270.0 / 2.0, "{form}");
         }
     }
 
     async fn at_the_share_the_limit_is_half_a_minute(server: &impl Small) {
         for form in FORMS {
             let limit = after_a_load_query(server, SHARE - 1, "plain", form).await;
-            assert_eq!(limit, expected(server, form, 30.0), "{form}");
+            assert_eq!(limit, 30.0, "{form}");
         }
     }
 

@@ -42,8 +42,6 @@ trait Small: Server {
     const IDLE_LIMIT: &str;
     /// The units of an idle limit in a second.
     const UNITS: u64;
-    /// `true` if a load query of `AnyConnection` sets the idle limit.
-    const SETS_LIMIT_OF_ANY: bool;
     /// Makes 1,234 seconds the idle limit of new sessions of the function's user.
     const SET_IDLE_DEFAULT: &str;
 
@@ -83,7 +81,6 @@ impl Small for Postgres {
     const IDLE_LIMIT: &str = "raw select setting from pg_catalog.pg_settings \
         where name = 'idle_session_timeout'";
     const UNITS: u64 = 1_000;
-    const SETS_LIMIT_OF_ANY: bool = false;
     const SET_IDLE_DEFAULT: &str = "alter role app set idle_session_timeout = '1234s'";
 
     async fn small() -> Self {
@@ -108,7 +105,6 @@ impl Small for Mariadb {
 
     const IDLE_LIMIT: &str = "raw select cast(@@session.wait_timeout as char)";
     const UNITS: u64 = 1;
-    const SETS_LIMIT_OF_ANY: bool = true;
     const SET_IDLE_DEFAULT: &str = "set global wait_timeout = 1234";
 
     async fn small() -> Self {

@@ -174,9 +174,7 @@ async fn a_search_path_replaces_nothing() {
         run(&function, form, NOTHING).await;
         let limit = "raw show idle_session_timeout";
         let rows = function.rows(form, limit).await;
-        // `AnyConnection` sets no limit.
-        let expected = if form == "/any" { "0" } else { "5min" };
-        assert_eq!(rows, [expected], "{form}");
+        assert_eq!(rows, ["5min"], "{form}");
         let stats = run(&function, form, NOTHING).await;
         assert_eq!(stats.get("opened"), 1, "{form}: {stats:?}");
     }

@@ -303,7 +303,7 @@ handlers! {
     postgres, Postgres, PgConnection,
     session: "select pg_backend_pid()::bigint",
     add: "select $1::bigint + 1",
-    nap: "select pg_sleep(0.3)",
+    nap: "select pg_sleep(0.2)",
     long_nap: "select pg_sleep(5)",
     idle_limit: "show idle_session_timeout"
 }
@@ -312,7 +312,7 @@ handlers! {
     mysql, MySql, MySqlConnection,
     session: "select cast(connection_id() as signed)",
     add: "select cast(? + 1 as signed)",
-    nap: "select sleep(0.3)",
+    nap: "select sleep(0.2)",
     long_nap: "select sleep(5)",
     idle_limit: "select cast(@@session.wait_timeout as char)"
 }
