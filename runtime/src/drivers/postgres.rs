@@ -14,7 +14,7 @@ use super::error::has_code;
 use super::idle_limits::{IdleLimits, load_sql};
 use super::session::{self, end_transaction, outside_transaction};
 use super::start_up::{self, Parameter};
-use super::{Driver, driver, endpoint, error, statement_cache, target};
+use super::{Driver, driver, endpoint, error, postgres_limits, statement_cache, target};
 use crate::connect::Reset;
 use crate::environment;
 use crate::error::Error;
@@ -263,7 +263,7 @@ where
     DB::Arguments: IntoArguments<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    start_up::inspect::<DB>(connection, source).await?;
+    postgres_limits::inspect::<DB>(connection, source).await?;
     if target::is_proxy(source) {
         check::<DB>(connection, source).await?;
         forget_passed_names::<DB>(connection, source).await?;
@@ -278,7 +278,7 @@ where
     // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
     let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {on_connect}");
     check_and::<DB>(connection, source, &sql).await?;
-    start_up::set_again::<DB>(connection, source).await?;
+    postgres_limits::set_again::<DB>(connection, source).await?;
     Ok(Reset::Complete)
 }
 
@@ -294,7 +294,7 @@ where
     DB::Arguments: IntoArguments<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let was_open = start_up::inspect::<DB>(connection, source).await?;
+    let was_open = postgres_limits::inspect::<DB>(connection, source).await?;
     if target::is_proxy(source) {
         return Ok(was_open);
     }

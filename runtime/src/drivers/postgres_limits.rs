@@ -1,0 +1,202 @@
+//! The limits of a PostgreSQL session after its start: those that only a response gives time to find
+//! out and to set.
+
+use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
+
+use super::postgres::detect_passed_names;
+use super::session::outside_transaction;
+use super::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_sets};
+use super::{Driver, error, late_limits, target};
+use crate::source::Source;
+
+/// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
+/// pooler dropped it.
+const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings \
+    where name operator(pg_catalog.=) 'idle_session_timeout'";
+
+/// Sets the limits of role and database that are stricter than ours, and returns their names.
+const STRICTER: &str = include_str!("sql/postgres_stricter.sql");
+
+/// Returns the name of the limit for transactions if the server has it.
+const KNOWS_TRANSACTION_TIMEOUT: &str = "select name from pg_catalog.pg_settings \
+    where name operator(pg_catalog.=) 'transaction_timeout'";
+
+/// Sets a limit of a session that was opened with another one, unless the session or the server has
+/// changed it.
+const LATE: &str = include_str!("sql/postgres_late.sql");
+
+/// Finds out, once and in two round trips, whether a pooler has dropped the start-up parameters of
+/// the connection without a word, and whether role or database have stricter limits. Sets the
+/// limits of a connection that may have been opened with others.
+///
+/// Ends an aborted transaction that a handler began in SQL, and returns `true` if there was one.
+pub(super) async fn inspect<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<bool, sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let knows_all = target::is_inspected(source)
+        && target::knows_stricter(source)
+        && target::has_transaction_timeout(source).is_some()
+        && !late_limits::may_be_late(source);
+    if knows_all || omits_all(source) || target::is_proxy(source) {
+        return Ok(false);
+    }
+    let mut result = inspect_once::<DB>(connection, source).await;
+    // An aborted transaction answers no question.
+    let is_aborted = |error: &sqlx::Error| error::has_code(error, "25P02");
+    let was_aborted = result.as_ref().is_err_and(is_aborted);
+    if was_aborted {
+        outside_transaction::<DB>(connection, "select 1").await?;
+        result = inspect_once::<DB>(connection, source).await;
+    }
+    match result {
+        // A compatible server.
+        Err(error) if error::is_rejection(&error) => {
+            target::remember_stricter(source, &[]);
+            target::remember_transaction_timeout(source, false);
+        }
+        result => result?,
+    }
+    target::remember_inspected(source);
+    Ok(was_aborted)
+}
+
+async fn inspect_once<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    let is_new = target::has_transaction_timeout(source).is_none();
+    if (is_new || !target::is_inspected(source)) && is_dropped::<DB>(connection, source).await? {
+        target::remember_dropped(source);
+        return detect_passed_names::<DB>(connection, source).await;
+    }
+    let lacks_limit = is_new && target::has_transaction_timeout(source) == Some(true);
+    let is_late = lacks_limit || late_limits::may_be_late(source);
+    let asks = !target::knows_stricter(source);
+    if is_late || asks {
+        let stricter = set_limits::<DB>(connection, source, is_late, asks).await?;
+        if asks {
+            target::remember_stricter(source, &stricter);
+        }
+    }
+    Ok(())
+}
+
+/// Sets again what a reset has replaced by the values that the session began with.
+pub(super) async fn set_again<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    if omits_all(source) || target::is_proxy(source) {
+        return Ok(());
+    }
+    let is_late =
+        late_limits::may_be_late(source) || target::has_transaction_timeout(source) == Some(true);
+    let is_stricter = target::has_stricter(source);
+    if is_late || is_stricter {
+        set_limits::<DB>(connection, source, is_late, is_stricter).await?;
+    }
+    Ok(())
+}
+
+/// Sets the limits of a session, in one round trip. Returns those that role or database have
+/// stricter, if that is asked.
+///
+/// A late session was opened before the function's time-out was known, or before the server was
+/// known to have a limit for transactions.
+async fn set_limits<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+    is_late: bool,
+    sets_stricter: bool,
+) -> Result<Vec<Parameter>, sqlx::Error> {
+    let ours = own_limits(source);
+    if ours.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = if is_late {
+        late_sql(&ours, source)
+    } else {
+        Vec::new()
+    };
+    if sets_stricter {
+        let limit =
+            |(parameter, value): &(Parameter, u128)| format!("('{}', {value})", parameter.name());
+        let limits: Vec<_> = ours.iter().map(limit).collect();
+        sql.push(STRICTER.replace(":limits", &limits.join(", ")));
+    }
+    let answer = DB::texts(connection, sql.join(";\n")).await?;
+    let names = answer.last().map(String::as_str).unwrap_or_default();
+    let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
+    let ours = ours.into_iter().map(|(parameter, _)| parameter);
+    Ok(ours
+        .filter(|ours| sets_stricter && is_named(ours))
+        .collect())
+}
+
+/// Returns SQL that sets the limits of a session that may have been opened with earlier ones.
+fn late_sql(ours: &[(Parameter, u128)], source: &Source) -> Vec<String> {
+    let earlier = late_limits::earlier(source);
+    let sql = ours.iter().map(|(parameter, value)| {
+        let of = |earlier: &late_limits::Limits| match parameter {
+            Parameter::Statement => earlier.statement,
+            // The limit of a whole transaction is the same.
+            _ => earlier.transaction,
+        };
+        let replaced = earlier.iter().filter_map(of);
+        let replaced = replaced.map(|limit| format!(", '{}'", limit.as_millis()));
+        LATE.replace(":name", &format!("'{}'", parameter.name()))
+            .replace(":value", &value.to_string())
+            .replace(":replaced", &format!("'0'{}", replaced.collect::<String>()))
+    });
+    sql.collect()
+}
+
+/// Returns the limits of statements and transactions that the user has not set.
+fn own_limits(source: &Source) -> Vec<(Parameter, u128)> {
+    let own = |parameter: Parameter| {
+        let is_set = url_sets(source, parameter) || source.sets_on_connect(parameter.name());
+        let value = parameter.value(source).filter(|_| !is_set)?;
+        Some((parameter, value))
+    };
+    let all = [
+        Parameter::Statement,
+        Parameter::IdleInTransaction,
+        Parameter::Transaction,
+    ];
+    all.into_iter().filter_map(own).collect()
+}
+
+/// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
+/// later know. Finds out whether the server has a limit for transactions as well.
+async fn is_dropped<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<bool, sqlx::Error> {
+    let parameter = Parameter::IdleSession;
+    let asking = format!("{IDLE_LIMIT_AT_START}; {KNOWS_TRANSACTION_TIMEOUT}");
+    let mut answer = DB::texts(connection, asking).await?;
+    let has_transaction_timeout = answer.pop_if(|last| last == TRANSACTION_TIMEOUT).is_some();
+    target::remember_transaction_timeout(source, has_transaction_timeout);
+    let is_ours = parameter.value(source).is_some()
+        && !target::omits(source, parameter)
+        && !url_sets(source, parameter);
+    let sent = source.idle_limits_at_connect();
+    let sent = sent.map(|limit| limit.as_millis().to_string());
+    let is_sent = |at_start: &String| sent.contains(at_start);
+    Ok(is_ours && answer.first().is_some_and(|at_start| !is_sent(at_start)))
+}
