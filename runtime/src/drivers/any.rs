@@ -278,6 +278,8 @@ impl Driver for Any {
     async fn quiesce(connection: &mut AnyConnection, source: &Source) -> Result<(), sqlx::Error> {
         match connection.backend_name() {
             "SQLite" => Self::check(connection, source).await,
+            #[cfg(feature = "mysql")]
+            "MySQL" => super::mysql::quiesce::<Self>(connection, source).await,
             _ => super::session::quiesce::<Self>(connection, source).await,
         }
     }

@@ -12,7 +12,7 @@ use sqlx::{
 
 use super::idle_limits::{IdleLimits, load_sql};
 use super::mysql_sessions::SESSION;
-use super::session::outside_transaction;
+use super::session::{self, outside_transaction};
 use super::{Driver, driver, endpoint, error, mysql_limits, mysql_sessions};
 use crate::connect::{Reset, SessionId, Unused};
 use crate::error::Error;
@@ -33,15 +33,15 @@ const CHECK: &str = "rollback";
 const CHECK_WRITER: &str = "rollback; \
     select cast(@@global.read_only or @@global.innodb_read_only as signed)";
 
-/// Resets a session as far as SQL can. Variables and temporary tables stay.
-const RESET: &str = "unlock tables; do release_all_locks()";
+/// Releases the locks of a session: of tables, and named ones. After a success, a handler may have
+/// left some. After a failure, it is all that SQL can reset: variables and temporary tables stay.
+const RELEASE_LOCKS: &str = "unlock tables; do release_all_locks()";
 
 /// Returns the number of the session's statements that change what SQL cannot reset, less those of
-/// load queries. A variable that is set by SELECT is not counted. The time since the server's start
-/// is for [`mysql_sessions`].
+/// load queries. A variable that is set by SELECT is not counted.
 const CHANGES: &str = "show session status where variable_name in ( \
         'Com_set_option', 'Com_change_db', 'Com_prepare_sql', \
-        'Com_create_table', 'Com_create_temporary_table', 'Uptime'); \
+        'Com_create_table', 'Com_create_temporary_table'); \
     select 'Com_reuse_db', cast(-coalesce(@reuse_db_sets, 0) as char)";
 
 /// The changes that sqlx makes to a new session.
@@ -51,10 +51,6 @@ const CHANGES_OF_SQLX: i64 = 1;
 /// Otherwise the writes of later invocations would be rolled back.
 const EXPECT_AUTOCOMMIT: &str =
     "select if(@@autocommit = @@global.autocommit, 0, (select 1 union select 2))";
-
-/// Releases the locks of a session: of tables, and named ones. A handler that succeeded may have
-/// left some.
-const RELEASE_LOCKS: &str = "unlock tables; do release_all_locks()";
 
 /// Returns SQL that begins a transaction, and marks it with a savepoint.
 ///
@@ -194,6 +190,10 @@ impl Driver for MySql {
         Ok(found)
     }
 
+    async fn quiesce(connection: &mut MySqlConnection, source: &Source) -> Result<(), sqlx::Error> {
+        quiesce::<Self>(connection, source).await
+    }
+
     async fn begin<'c>(
         connection: &'c mut MySqlConnection,
         source: &Source,
@@ -287,14 +287,22 @@ where
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let is_known = |(known, _): &(Source, _)| known == source;
-    let counts = !CHANGES_OF_SET_UP.lock().iter().any(is_known);
-    // A line break, because the SQL may end with a comment.
-    let asking = if counts {
-        format!("{sql}\n; {SESSION}; {CHANGES}")
-    } else {
-        format!("{sql}\n; {SESSION}")
+    let known = {
+        let all = CHANGES_OF_SET_UP.lock();
+        let known = all.iter().find(|(known, _)| known == source);
+        known.map(|(_, changes)| *changes)
     };
+    // Without limits the source may be behind RDS Proxy, whose sessions clients share.
+    let identifies = known != Some(None) && mysql_limits::sql(source).is_some();
+    let counts = known.is_none();
+    // A line break, because the SQL may end with a comment.
+    let mut asking = format!("{sql}\n");
+    if identifies {
+        asking += &format!("; {SESSION}");
+    }
+    if counts {
+        asking += &format!("; {CHANGES}");
+    }
     let asked = sqlx::raw_sql(AssertSqlSafe(asking));
     let (session, changes) = match asked.fetch_all(&mut *connection).await {
         Ok(answer) => (
@@ -335,7 +343,7 @@ where
         let known = all.iter().find(|(known, _)| known == source);
         known.map_or(Some(CHANGES_OF_SQLX), |(_, changes)| *changes)
     };
-    let reset = and(RESET, mysql_limits::restore_idle_limit());
+    let reset = and(RELEASE_LOCKS, mysql_limits::restore_idle_limit());
     let reset = and(&reset, mysql_limits::late_sql(source));
     let Some(expected) = expected else {
         probe_session::<DB>(connection, source, Some(reset)).await?;
@@ -364,6 +372,20 @@ where
         is_counter.then(|| value.parse().ok()).flatten()
     };
     answer.iter().filter_map(counter).sum()
+}
+
+/// Sends what is queued and reads what is unread, for this driver and for `AnyConnection`. A queued
+/// ROLLBACK is the end of a transaction that may have shortened the idle limit.
+pub(super) async fn quiesce<DB: Driver>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    let is_queued = connection.should_flush();
+    session::quiesce::<DB>(connection, source).await?;
+    match mysql_limits::restore_idle_limit() {
+        Some(restore) if is_queued => DB::execute(connection, restore).await,
+        _ => Ok(()),
+    }
 }
 
 /// Ends what a handler left behind that succeeded, for this driver and for `AnyConnection`.

@@ -44,7 +44,9 @@ const VARIABLES: [Variable; 5] = [
         zero_is_limit: false,
         value: |limits| {
             // The server rounds to microseconds, and zero is none.
-            let limit = limits.statement?.max(Duration::from_millis(1));
+            let limit = limits.statement?;
+            let longest = Duration::from_secs(MOST_IDLE_SECONDS);
+            let limit = limit.clamp(Duration::from_millis(1), longest);
             Some(limit.as_secs_f64().to_string())
         },
     },

@@ -7,17 +7,14 @@ use super::{Driver, error, mysql_limits, session};
 use crate::connect::{SessionId, Unused};
 use crate::error::Error;
 use crate::source::Source;
-use crate::sync::Mutex;
 
 /// Returns the number of the session, a number of the server, and the server's time. MySQL adds its
-/// name.
+/// name. A second row is the time since the server's start, in seconds.
 pub(super) const SESSION: &str = "select 'session', \
     cast(concat_ws(' ', connection_id(), \
         crc32(concat_ws(' ', @@hostname, @@port, @@server_id)), unix_timestamp() \
-        /*!50708 , 'mysql' */) as char)";
-
-/// Returns the time since the server's start, in seconds.
-const UPTIME: &str = "show session status where variable_name = 'Uptime'";
+        /*!50708 , 'mysql' */) as char); \
+    show session status like 'Uptime'";
 
 /// Returns the sessions of the account that run a statement, among those with the numbers `:ids`.
 const BUSY: &str = "select 'busy', cast(id as char) from information_schema.processlist \
@@ -32,11 +29,8 @@ const END: &str = "select if(crc32(concat_ws(' ', @@hostname, @@port, @@server_i
     where variable_name = 'Uptime'; \
     kill @reuse_db_kill";
 
-/// The starts of the sources' servers, as the first connection of each has found them.
-static STARTED: Mutex<Vec<(Source, u64)>> = Mutex::new(Vec::new());
-
-/// Returns the identity of the session, of the answer to [`SESSION`]. It is unknown until an answer
-/// has told the time since the server's start as well.
+/// Returns the identity of the session, of the answer to [`SESSION`]. Remembers whether the server
+/// is MySQL.
 pub(super) fn id<DB>(answer: &[DB::Row], source: &Source) -> Option<SessionId>
 where
     DB: Database,
@@ -51,22 +45,12 @@ where
     if parts.next().is_some() {
         mysql_limits::has_no_transaction_limit(source);
     }
-    let mut started = STARTED.lock();
-    let known = started.iter().position(|(known, _)| known == source);
     let uptime = values::<DB>(answer, "Uptime");
-    let server_started = match uptime.first() {
-        Some(uptime) => {
-            known.map(|known| started.swap_remove(known));
-            let new = time.saturating_sub(uptime.parse().ok()?);
-            started.push((*source, new));
-            new
-        }
-        None => started.get(known?)?.1,
-    };
+    let uptime: u64 = uptime.first()?.parse().ok()?;
     Some(SessionId {
         number,
         server,
-        server_started,
+        server_started: time.saturating_sub(uptime),
     })
 }
 
@@ -89,13 +73,20 @@ where
 /// another server, as behind a name with several addresses, or if the server has restarted since.
 pub(super) async fn end<DB: Driver>(source: &Source, session: SessionId) -> Result<(), Error> {
     let mut connection = session::open_bare::<DB>(source).await?;
+    let result = end_on::<DB>(&mut connection, session).await;
+    let _ = connection.close().await;
+    result.map_err(Error::broken)
+}
+
+async fn end_on<DB: Driver>(
+    connection: &mut DB::Connection,
+    session: SessionId,
+) -> Result<(), sqlx::Error> {
     let sql = END
         .replace(":server_started", &session.server_started.to_string())
         .replace(":server", &session.server.to_string())
         .replace(":number", &session.number.to_string());
-    let result = ended(DB::execute(&mut connection, sql).await);
-    let _ = connection.close().await;
-    result.map_err(Error::broken)
+    ended(DB::execute(connection, sql).await)
 }
 
 /// Ends those of the `sessions` that run a statement, if `unused` returns `true` before and after
@@ -134,20 +125,21 @@ where
     }
     let numbers: Vec<_> = sessions.iter().map(|id| id.number.to_string()).collect();
     let busy = BUSY.replace(":ids", &numbers.join(", "));
-    let asking = format!("{SESSION}; {UPTIME}; {busy}");
+    let asking = format!("{SESSION}; {busy}");
     let answer = sqlx::raw_sql(AssertSqlSafe(asking))
         .fetch_all(&mut *connection)
         .await?;
-    let Some(here) = id::<DB>(&answer, source).filter(|_| unused()) else {
+    let Some(here) = id::<DB>(&answer, source) else {
         return Ok(());
     };
     let numbers = values::<DB>(&answer, "busy");
     let numbers: Vec<u32> = numbers.iter().filter_map(|id| id.parse().ok()).collect();
-    let busy = sessions
-        .iter()
-        .filter(|id| numbers.contains(&id.number) && here.has_server_of(id));
-    for session in busy {
-        ended(DB::execute(connection, format!("kill {}", session.number)).await)?;
+    let is_busy = |id: &&SessionId| numbers.contains(&id.number) && here.has_server_of(id);
+    for session in sessions.iter().filter(is_busy) {
+        if !unused() {
+            return Ok(());
+        }
+        end_on::<DB>(connection, *session).await?;
     }
     Ok(())
 }

@@ -276,9 +276,9 @@ where
     }
     let on_connect = source.on_connect.unwrap_or_default();
     // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
-    let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {on_connect}");
+    let again = postgres_limits::again_sql(source);
+    let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {again}; {on_connect}");
     check_and::<DB>(connection, source, &sql).await?;
-    postgres_limits::set_again::<DB>(connection, source).await?;
     Ok(Reset::Complete)
 }
 

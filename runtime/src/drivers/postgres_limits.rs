@@ -96,21 +96,14 @@ where
     Ok(())
 }
 
-/// Sets again what a reset has replaced by the values that the session began with.
-pub(super) async fn set_again<DB: Driver>(
-    connection: &mut DB::Connection,
-    source: &Source,
-) -> Result<(), sqlx::Error> {
+/// Returns SQL that sets again what a reset replaces by the values that the session began with.
+pub(super) fn again_sql(source: &Source) -> String {
     if omits_all(source) || target::is_proxy(source) {
-        return Ok(());
+        return String::new();
     }
     let is_late =
         late_limits::may_be_late(source) || target::has_transaction_timeout(source) == Some(true);
-    let is_stricter = target::has_stricter(source);
-    if is_late || is_stricter {
-        set_limits::<DB>(connection, source, is_late, is_stricter).await?;
-    }
-    Ok(())
+    limits_sql(source, is_late, target::has_stricter(source))
 }
 
 /// Sets the limits of a session, in one round trip. Returns those that role or database have
@@ -124,28 +117,36 @@ async fn set_limits<DB: Driver>(
     is_late: bool,
     sets_stricter: bool,
 ) -> Result<Vec<Parameter>, sqlx::Error> {
-    let ours = own_limits(source);
-    if ours.is_empty() {
+    let sql = limits_sql(source, is_late, sets_stricter);
+    if sql.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = if is_late {
-        late_sql(&ours, source)
-    } else {
-        Vec::new()
-    };
-    if sets_stricter {
+    let answer = DB::texts(connection, sql).await?;
+    let names = answer.last().map(String::as_str).unwrap_or_default();
+    let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
+    let ours = own_limits(source)
+        .into_iter()
+        .map(|(parameter, _)| parameter);
+    Ok(ours
+        .filter(|ours| sets_stricter && is_named(ours))
+        .collect())
+}
+
+/// Returns SQL that sets the limits of a session. The last answer is that of [`STRICTER`], if it is
+/// sent.
+fn limits_sql(source: &Source, is_late: bool, sets_stricter: bool) -> String {
+    let ours = own_limits(source);
+    let mut sql = Vec::new();
+    if is_late {
+        sql = late_sql(&ours, source);
+    }
+    if sets_stricter && !ours.is_empty() {
         let limit =
             |(parameter, value): &(Parameter, u128)| format!("('{}', {value})", parameter.name());
         let limits: Vec<_> = ours.iter().map(limit).collect();
         sql.push(STRICTER.replace(":limits", &limits.join(", ")));
     }
-    let answer = DB::texts(connection, sql.join(";\n")).await?;
-    let names = answer.last().map(String::as_str).unwrap_or_default();
-    let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
-    let ours = ours.into_iter().map(|(parameter, _)| parameter);
-    Ok(ours
-        .filter(|ours| sets_stricter && is_named(ours))
-        .collect())
+    sql.join(";\n")
 }
 
 /// Returns SQL that sets the limits of a session that may have been opened with earlier ones.

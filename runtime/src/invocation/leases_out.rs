@@ -67,10 +67,12 @@ fn runtime() -> Option<Id> {
 /// Returns `true` if a lease of this task is overdue. Then the task outlives its invocation.
 #[cfg_attr(not(feature = "_sqlx"), expect(dead_code, reason = "for transactions"))]
 pub(crate) fn is_task_overdue() -> bool {
-    let task = task::try_id();
+    let Some(task) = task::try_id() else {
+        return false;
+    };
     let out = OUT.lock();
     out.iter()
-        .any(|entry| entry.is_overdue && entry.task == task)
+        .any(|entry| entry.is_overdue && entry.task == Some(task))
 }
 
 /// Returns `true` if no lease of this runtime is out that began after `begun`.

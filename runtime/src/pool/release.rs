@@ -103,6 +103,9 @@ impl<C: Connect> CheckedOut<C> {
     /// Drops the connection as [`abandon`](Self::abandon) does, once an answer had time to come.
     fn abandon_after(mut self, patience: Duration, reason: &str) {
         let _out = self.out.take();
+        if let Some(replacement) = self.replacement.take() {
+            self.connection = replacement;
+        }
         let source = self.pool.source;
         let (Some(driver), Some(session)) = (C::DRIVER, self.session) else {
             return self.discard(reason);
@@ -111,7 +114,8 @@ impl<C: Connect> CheckedOut<C> {
         background::spawn(async move {
             let quiesced = timeout(patience, self.connection.quiesce(&source)).await;
             drop(self);
-            if quiesced.is_ok() {
+            // After an error of the network, the server may still run it.
+            if matches!(quiesced, Ok(Ok(()))) {
                 return;
             }
             let end = (driver.end_session)(&source, session);
@@ -159,7 +163,7 @@ impl<C: Connect> CheckedOut<C> {
                     Reset::Partial | Reset::Complete => self.make_idle(returning.since),
                 }
             }
-            Ok(Err(error)) => self.discard(&error.to_string()),
+            Ok(Err(error)) => self.abandon(&error.to_string()),
             Err(_) => self.abandon("no answer to the health check after an invocation"),
         }
     }
@@ -216,7 +220,7 @@ impl<C: Connect> CheckedOut<C> {
         };
         match timeout(limit, quiesce).await {
             Ok(Ok(())) => self.make_idle(returning.since),
-            Ok(Err(error)) => self.discard(&error.to_string()),
+            Ok(Err(error)) => self.abandon(&error.to_string()),
             Err(_) => self.abandon("still unfinished after its time limit"),
         }
     }

@@ -97,6 +97,21 @@ on_each_server! {
         }
     }
 
+    async fn it_ends_after_a_restart_of_the_server(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        let [sleep, ..] = slow(server);
+        for path in ["/conn", "/pool"] {
+            function.script(path, &format!("cut {sleep}")).await;
+            server.restart().await;
+            function.script(path, "raw select 1").await;
+            function.script(path, &format!("cut {sleep}")).await;
+            let begun = Instant::now();
+            until("the end of the statement", async || running(server).await == 0).await;
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(1), "{path}: {took:?}");
+        }
+    }
+
     /// The second failure in a row replaces the connection.
     async fn it_ends_after_a_second_failure(server: &impl Server) {
         let function = scripted(server, "plain", TIME_OUT).await;

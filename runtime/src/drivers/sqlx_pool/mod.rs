@@ -163,15 +163,20 @@ pub(super) fn has_abandoned(source: &Source) -> bool {
 /// Ends the sessions of the pool that still run a statement that its handler has abandoned. Does
 /// nothing once `unused` returns `false`: then a session may run a statement of another handler.
 pub(super) async fn end_abandoned<DB: Driver>(pool: Pool<DB>, source: Source, unused: Unused) {
-    if has_connection_out(&pool) {
-        return;
-    }
-    let Some(sessions) = Hooks::of(&source).take_abandoned() else {
+    let hooks = Hooks::of(&source);
+    // A clone that a handler keeps has a connection out.
+    let unused = Arc::new(move || unused() && !has_connection_out(&pool));
+    let Some(sessions) = hooks.take_abandoned().filter(|_| unused()) else {
         return;
     };
-    let end = DB::end_busy(&source, &sessions, unused);
+    let still_unused = Arc::clone(&unused);
+    let end = DB::end_busy(&source, &sessions, Box::new(move || still_unused()));
     if !matches!(timeout(source.check_timeout, end).await, Ok(Ok(()))) {
         events::discarded("a session of the pool could not be ended");
+    }
+    if !unused() {
+        // The end of the next invocation is another chance.
+        hooks.abandoned();
     }
 }
 
