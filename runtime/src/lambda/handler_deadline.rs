@@ -18,7 +18,7 @@ use crate::telemetry::events;
 /// A layer for a handler of HTTP requests that ends it 100 ms before the invocation's deadline.
 ///
 /// The client gets a 504 with a small JSON body. The handler's future is dropped: an open
-/// transaction is rolled back, and the connection is closed or released. The event `handler ended`
+/// transaction is rolled back, and an opened connection is closed. The event `handler ended`
 /// names the function and the step that the handler waited for. Without the layer Lambda ends the
 /// process: the client gets a 502, and the next invocation starts a new one.
 ///

@@ -244,10 +244,10 @@ impl Source {
         self
     }
 
-    /// Sets the idle time after which the server itself ends a session, so that a destroyed
-    /// sandbox does not hold it for ever. In whole seconds on MySQL and MariaDB. Default: 300 s, or
-    /// the function's time-out plus 1 s if that is longer. A handler may pause for as long between
-    /// two statements.
+    /// Sets the idle time after which the server ends a session. A destroyed sandbox then holds no
+    /// session for ever. In whole seconds on MySQL and MariaDB. Default: 300 s, or the function's
+    /// time-out plus 1 s if that is longer. A handler may pause for as long between two statements.
+    /// While the time-out is unknown, the default is 901 s on Lambda.
     ///
     /// PostgreSQL 14 and later get it as a start-up parameter, MySQL and MariaDB as
     /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
@@ -255,8 +255,9 @@ impl Source {
     /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). On MySQL and MariaDB a
     /// stricter `wait_timeout` stays.
     ///
-    /// [`Duration::ZERO`] leaves the server's setting. Use it behind RDS Proxy for MySQL, which
-    /// pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends
+    /// [`Duration::ZERO`] leaves the server's setting. On MySQL and MariaDB it also turns off the
+    /// KILL of an abandoned statement, and the limits of statements and transactions, unless they
+    /// are set. Use it behind RDS Proxy for MySQL, which pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends
     /// idle clients by itself.
     #[must_use]
     pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
@@ -270,17 +271,18 @@ impl Source {
     ///
     /// PostgreSQL gets it as the start-up parameter `statement_timeout`, without a round trip.
     /// MariaDB gets it as `max_statement_time`, and MySQL as `max_execution_time`, which limits
-    /// SELECT only. There a stricter setting stays. So does a stricter one of PostgreSQL's role or
+    /// SELECT only. Both also get it as the limit of a wait for a lock, whose error is 1205. There a stricter setting stays. So does a stricter one of PostgreSQL's role or
     /// database, once a sandbox has found it, after its first response.
     ///
     /// `options` in the URL and [`on_connect`](Self::on_connect) replace it.
     /// [`Duration::ZERO`] leaves the server's setting. By default nothing is set while the time-out
-    /// is unknown: under a plain `lambda_http::run`, and where Lambda runs several invocations at
-    /// once.
+    /// is unknown, as under a plain `lambda_http::run`. Where Lambda runs several invocations at
+    /// once, nothing is set either.
     ///
     /// PostgreSQL 17 and later also limit a whole transaction to the function's time-out plus 1 s
     /// (`transaction_timeout`), unless this or
-    /// [`idle_in_transaction_timeout`](Self::idle_in_transaction_timeout) is set.
+    /// [`idle_in_transaction_timeout`](Self::idle_in_transaction_timeout) is set. By default that
+    /// limit ends the session, in place of this error.
     #[must_use]
     pub const fn statement_timeout(mut self, limit: Duration) -> Self {
         self.statement_timeout = ServerLimit::of(limit);

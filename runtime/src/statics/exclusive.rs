@@ -110,6 +110,9 @@ impl<H: FromConnection> Exclusive<H> {
     /// The first invocation finds the connection open, and checks it in one round trip if it was
     /// idle for longer than [`verify_after`](Source::verify_after).
     ///
+    /// The server ends such a connection after 901 s without an invocation. The first invocation
+    /// then connects again.
+    ///
     /// Each provisioned sandbox then holds a connection, even if it serves no invocation, while the
     /// server has [room](crate::docs::fleets). On demand it gains nothing, because the first
     /// invocation waits for the initialization. With SnapStart it does nothing: a snapshot must
