@@ -1,5 +1,5 @@
-//! The limits of a PostgreSQL session after its start: those that only a response gives time to find
-//! out and to set.
+//! The limits of a PostgreSQL session after its start. Only the time after a response lets the crate
+//! find them out and set them.
 
 use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
 

@@ -25,8 +25,9 @@ const TO_BEGIN: Duration = Duration::from_millis(10);
 ///
 /// It passes the invocation's deadline to leases. After the response was posted, it waits for
 /// background work: a queued ROLLBACK, a health check after a failure, a load query, the KILL of an
-/// abandoned statement, the end of a connection. It also waits for annotated functions in tasks that
-/// the handler has spawned and not awaited. Then it asks for the next event, and Lambda freezes the sandbox.
+/// abandoned statement, the end of a connection. It also waits for annotated functions in tasks
+/// that the handler has spawned and not awaited. Then it asks for the next event, and Lambda
+/// freezes the sandbox.
 ///
 /// [`run`](crate::run) adds it. If you build your own runtime, add it last, so that it is the
 /// outermost layer:

@@ -257,8 +257,8 @@ impl Source {
     ///
     /// [`Duration::ZERO`] leaves the server's setting. On MySQL and MariaDB it also turns off the
     /// KILL of an abandoned statement, and the limits of statements and transactions, unless they
-    /// are set. Use it behind RDS Proxy for MySQL, which pins a session that sets a variable. RDS Proxy for PostgreSQL rejects the parameter and ends
-    /// idle clients by itself.
+    /// are set. Use it behind RDS Proxy for MySQL, which pins a session that sets a variable. RDS
+    /// Proxy for PostgreSQL rejects the parameter and ends idle clients by itself.
     #[must_use]
     pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
         self.idle_session_timeout = ServerLimit::of(idle);
@@ -271,8 +271,9 @@ impl Source {
     ///
     /// PostgreSQL gets it as the start-up parameter `statement_timeout`, without a round trip.
     /// MariaDB gets it as `max_statement_time`, and MySQL as `max_execution_time`, which limits
-    /// SELECT only. Both also get it as the limit of a wait for a lock, whose error is 1205. There a stricter setting stays. So does a stricter one of PostgreSQL's role or
-    /// database, once a sandbox has found it, after its first response.
+    /// SELECT only. Both also get it as the limit of a wait for a lock, whose error is 1205. There
+    /// a stricter setting stays. So does a stricter one of PostgreSQL's role or database, once a
+    /// sandbox has found it, after its first response.
     ///
     /// `options` in the URL and [`on_connect`](Self::on_connect) replace it.
     /// [`Duration::ZERO`] leaves the server's setting. By default nothing is set while the time-out
