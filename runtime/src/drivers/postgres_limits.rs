@@ -1,5 +1,5 @@
-//! The limits of a PostgreSQL session after its start. Only the time after a response lets the crate
-//! find them out and set them.
+//! The limits of a PostgreSQL session after its start. The crate finds them out and sets them after
+//! a response, when there is time.
 
 use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
 

@@ -60,17 +60,23 @@ fn function_of(part: &str) -> &'static str {
     }
 }
 
-/// Builds the functions of the parts for release.
+/// Builds the functions of the parts, with the profile of this program.
 fn built(parts: &[String]) -> Programs {
     let this = std::env::current_exe().expect("a path");
-    let target = this.ancestors().nth(2).expect("target/PROFILE/stress");
+    let folder = this.parent().expect("target/PROFILE");
+    let target = folder.parent().expect("target");
+    let profile = if cfg!(debug_assertions) {
+        "dev"
+    } else {
+        "release"
+    };
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--target-dir"])
+        .args(["build", "--profile", profile, "--quiet", "--target-dir"])
         .arg(target)
         .args(parts.iter().flat_map(|part| ["--bin", function_of(part)]))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
         .status()
         .expect("cargo starts");
     assert!(status.success(), "the functions are not built");
-    Programs::in_folder(target.join("release"))
+    Programs::in_folder(folder)
 }

@@ -1,4 +1,4 @@
-//! What a dead or frozen sandbox holds at its server, and for how long.
+//! The things that a dead or frozen sandbox holds at its server, and for how long.
 
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -95,18 +95,15 @@ fn cases(length: Length) -> Vec<Case> {
 ///
 /// If something is held for longer than its limit.
 pub async fn run(programs: &Programs, length: Length) -> String {
-    let mut report = String::new();
-    on::<Postgres>("PostgreSQL", programs, length, &mut report).await;
-    on::<Mariadb>("MariaDB", programs, length, &mut report).await;
-    report
+    let (postgres, mariadb) = tokio::join!(
+        on::<Postgres>("PostgreSQL", programs, length),
+        on::<Mariadb>("MariaDB", programs, length)
+    );
+    postgres + &mariadb
 }
 
-async fn on<S: Server + 'static>(
-    name: &str,
-    programs: &Programs,
-    length: Length,
-    report: &mut String,
-) {
+async fn on<S: Server + 'static>(name: &str, programs: &Programs, length: Length) -> String {
+    let mut report = String::new();
     let server = Rc::new(S::launch().await);
     let _ = writeln!(
         report,
@@ -134,6 +131,7 @@ async fn on<S: Server + 'static>(
         }
     });
     run.await;
+    report
 }
 
 /// Returns the time for which something is held.
