@@ -18,6 +18,10 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// The time that the runtime keeps to post the response or to ask for the next event.
 const FINAL_MARGIN: Duration = Duration::from_millis(50);
 
+/// The same after a handler that was ended by its deadline, which leaves little time to end its
+/// statement at the server.
+const MARGIN_AFTER_END: Duration = Duration::from_millis(15);
+
 /// The time between a handler's end and the deadline, by default.
 pub(crate) const HANDLER_MARGIN: Duration = Duration::from_millis(100);
 
@@ -63,10 +67,15 @@ pub(crate) fn before_handler_end(wait: Duration) -> Instant {
 }
 
 /// Returns the end of a wait after the handler: at most `wait`, and 50 ms before the invocation's
-/// deadline.
+/// deadline, or 15 ms before it if the handler was ended.
 pub(crate) fn before_deadline_final(wait: Duration) -> Instant {
     let deadline = super::current().and_then(|invocation| invocation.deadline);
-    with_margin(deadline, FINAL_MARGIN, wait)
+    let margin = if has_handler_ended() {
+        MARGIN_AFTER_END
+    } else {
+        FINAL_MARGIN
+    };
+    with_margin(deadline, margin, wait)
 }
 
 /// Returns the deadline of the handler's answer: the invocation's, or an earlier one if the handler
@@ -100,7 +109,6 @@ pub(crate) fn handler_ended() {
 }
 
 /// Returns `true` if a handler was ended less than 100 ms ago.
-#[cfg(feature = "_sqlx")]
 pub(crate) fn has_handler_ended() -> bool {
     let ended = *HANDLER_ENDED.lock();
     ended.is_some_and(|ended| ended.elapsed() < HANDLER_MARGIN)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lambda_bench::lambda::Event;
 use lambda_bench::wait::until;
-use reuse_db_tests::on_each_server;
+use reuse_db_tests::{on_each, on_each_server};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -112,24 +112,39 @@ on_each_server! {
         }
     }
 
-    /// A statement that is never answered counts as the handler's own.
     async fn a_slow_statement_is_a_504_and_the_next_invocation_works(server: &impl Server) {
-        let function = scripted(server, "plain", TIME_OUT).await;
-        let sleep = if server.url().starts_with("postgres") {
-            "raw select pg_sleep(30)"
-        } else {
-            "raw select sleep(30)"
-        };
-        for form in FORMS {
-            let answer = function.script(form, sleep).await;
-            assert_eq!(answer.status(), 504, "{form}: {answer:?}");
-            // The sandbox is frozen meanwhile.
-            let begun = Instant::now();
-            until("the end of the statement", async || running(server).await == 0).await;
-            let took = begun.elapsed();
-            assert!(took < Duration::from_secs(1), "{form}: {took:?}");
-            function.script(form, "raw select 1").await.ok();
-        }
-        assert_eq!(function.sandbox.starts(), 1, "{:?}", function.sandbox);
+        slow_statement(server).await;
     }
+}
+
+on_each! {
+    { on_postgres Postgres "tls", on_mariadb Mariadb "tls" }
+
+    async fn a_slow_statement_over_tls_is_a_504(server: &impl Server) {
+        slow_statement(server).await;
+    }
+}
+
+/// A statement that is never answered counts as the handler's own.
+async fn slow_statement(server: &impl Server) {
+    let function = scripted(server, "plain", TIME_OUT).await;
+    let sleep = if server.url().starts_with("postgres") {
+        "raw select pg_sleep(30)"
+    } else {
+        "raw select sleep(30)"
+    };
+    for form in FORMS {
+        let answer = function.script(form, sleep).await;
+        assert_eq!(answer.status(), 504, "{form}: {answer:?}");
+        // The sandbox is frozen meanwhile.
+        let begun = Instant::now();
+        until("the end of the statement", async || {
+            running(server).await == 0
+        })
+        .await;
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(1), "{form}: {took:?}");
+        function.script(form, "raw select 1").await.ok();
+    }
+    assert_eq!(function.sandbox.starts(), 1, "{:?}", function.sandbox);
 }

@@ -287,9 +287,13 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                 };
                 match timeout(limit, quiesce).await {
                     Ok(result) => Ok(result.unwrap_or(false)),
-                    // An error drops the connection at once.
+                    // An unwinding drops the connection at once, without a message. After an error,
+                    // sqlx flushes TLS first, and the freeze comes before that ends.
                     Err(_) if has_ended => {
                         abandoning.abandoned();
+                        if cfg!(panic = "unwind") {
+                            std::panic::resume_unwind(Box::new("the deadline"));
+                        }
                         let cause = "the deadline has cut off its statement";
                         Err(sqlx::Error::Protocol(cause.to_owned()))
                     }
