@@ -18,8 +18,8 @@ const MARGIN: Duration = Duration::from_millis(250);
 /// The time that the runtime keeps to post the response or to ask for the next event.
 const FINAL_MARGIN: Duration = Duration::from_millis(50);
 
-/// The same after a handler that was ended by its deadline, which leaves little time to end its
-/// statement at the server.
+/// The time that the runtime keeps after a handler that was ended by its deadline. Little is left
+/// to end its statement at the server.
 const MARGIN_AFTER_END: Duration = Duration::from_millis(15);
 
 /// The time between a handler's end and the deadline, by default.
