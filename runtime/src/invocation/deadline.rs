@@ -20,7 +20,7 @@ const FINAL_MARGIN: Duration = Duration::from_millis(50);
 
 /// The time that the runtime keeps after a handler that was ended by its deadline. Little is left
 /// to end its statement at the server.
-const MARGIN_AFTER_END: Duration = Duration::from_millis(15);
+const MARGIN_AFTER_END: Duration = Duration::from_millis(30);
 
 /// The time between a handler's end and the deadline, by default.
 pub(crate) const HANDLER_MARGIN: Duration = Duration::from_millis(100);
@@ -67,7 +67,7 @@ pub(crate) fn before_handler_end(wait: Duration) -> Instant {
 }
 
 /// Returns the end of a wait after the handler: at most `wait`, and 50 ms before the invocation's
-/// deadline, or 15 ms before it if the handler was ended.
+/// deadline, or 30 ms before it if the handler was ended.
 pub(crate) fn before_deadline_final(wait: Duration) -> Instant {
     let deadline = super::current().and_then(|invocation| invocation.deadline);
     let margin = if has_handler_ended() {

@@ -58,7 +58,7 @@ impl HandlerDeadline {
     /// Sets the time between the handler's end and the deadline, at most half of the function's
     /// time-out. Default: 100 ms.
     ///
-    /// In that time the response is posted, and background work ends up to 15 ms before the
+    /// In that time the response is posted, and background work ends up to 30 ms before the
     /// deadline. A wait for a connection ends 150 ms before the handler, and a COMMIT 20 ms before,
     /// so that the handler can return their errors.
     #[must_use]
