@@ -11,7 +11,7 @@ use super::close::close;
 use super::failures::Failures;
 use super::{CheckedOut, Idle, Pool, Standing, is_too_old, report_discarded};
 use crate::clock::Timestamp;
-use crate::connect::{Connect, Cure, Reset, retry};
+use crate::connect::{Connect, Cure, Reset, catch_panic, retry};
 use crate::error::Error;
 use crate::invocation::leases_out::LeaseOut;
 use crate::invocation::{background, deadline};
@@ -112,7 +112,9 @@ impl<C: Connect> CheckedOut<C> {
         };
         report_discarded(reason, self.counters);
         background::spawn(async move {
-            let quiesced = timeout(patience, self.connection.quiesce(&source)).await;
+            // A driver may panic on what a statement that was cut off has left behind.
+            let quiesce = catch_panic(self.connection.quiesce(&source));
+            let quiesced = timeout(patience, quiesce).await;
             drop(self);
             // After an error of the network, the server may still run it.
             if matches!(quiesced, Ok(Ok(()))) {

@@ -66,6 +66,17 @@ async fn locked(server: &impl Server, work: impl Future<Output = ()>) {
     run("rollback").await;
 }
 
+/// Asserts that the statement of the last invocation ends within a second.
+async fn assert_ends(server: &impl Server, what: &str) {
+    let begun = Instant::now();
+    until("the end of the statement", async || {
+        running(server).await == 0
+    })
+    .await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(1), "{what}: {took:?}");
+}
+
 on_each_server! {
     async fn it_ends_within_a_second_of_the_response(server: &impl Server) {
         let function = scripted(server, "plain", TIME_OUT).await;
@@ -73,10 +84,7 @@ on_each_server! {
             for path in PATHS {
                 for statement in slow(server) {
                     function.script(path, &format!("cut {statement}")).await;
-                    let begun = Instant::now();
-                    until("the end of the statement", async || running(server).await == 0).await;
-                    let took = begun.elapsed();
-                    assert!(took < Duration::from_secs(1), "{path} {statement}: {took:?}");
+                    assert_ends(server, &format!("{path} {statement}")).await;
                     function.script("/conn", "raw select 1").await.ok();
                 }
             }
@@ -90,10 +98,7 @@ on_each_server! {
         let [sleep, ..] = slow(server);
         for path in ["/conn", "/tx", "/pool"] {
             function.script(path, &format!("cut {sleep}")).await;
-            let begun = Instant::now();
-            until("the end of the statement", async || running(server).await == 0).await;
-            let took = begun.elapsed();
-            assert!(took < Duration::from_secs(1), "{path}: {took:?}");
+            assert_ends(server, path).await;
         }
     }
 
@@ -105,10 +110,7 @@ on_each_server! {
             server.restart().await;
             function.script(path, "raw select 1").await;
             function.script(path, &format!("cut {sleep}")).await;
-            let begun = Instant::now();
-            until("the end of the statement", async || running(server).await == 0).await;
-            let took = begun.elapsed();
-            assert!(took < Duration::from_secs(1), "{path}: {took:?}");
+            assert_ends(server, path).await;
         }
     }
 
@@ -119,10 +121,7 @@ on_each_server! {
         for path in ["/conn?end=fail", "/tx?end=fail", "/conn?end=500"] {
             function.script(path, "raw select 1").await;
             function.script(path, &format!("cut {sleep}")).await;
-            let begun = Instant::now();
-            until("the end of the statement", async || running(server).await == 0).await;
-            let took = begun.elapsed();
-            assert!(took < Duration::from_secs(1), "{path}: {took:?}");
+            assert_ends(server, path).await;
         }
     }
 

@@ -166,7 +166,10 @@ pub(super) async fn end_abandoned<DB: Driver>(pool: Pool<DB>, source: Source, un
     let hooks = Hooks::of(&source);
     // A clone that a handler keeps has a connection out.
     let unused = Arc::new(move || unused() && !has_connection_out(&pool));
-    let Some(sessions) = hooks.take_abandoned().filter(|_| unused()) else {
+    if !unused() {
+        return;
+    }
+    let Some(sessions) = hooks.take_abandoned() else {
         return;
     };
     let still_unused = Arc::clone(&unused);
@@ -279,7 +282,10 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                     }
                     Ok::<_, sqlx::Error>(true)
                 };
-                let has_ended = deadline::has_handler_ended();
+                // A task of sqlx, which returns a connection that its handler has dropped, serves
+                // no invocation. Any other is awaited.
+                let is_dropped = invocation::current().is_none();
+                let has_ended = is_dropped && deadline::has_handler_ended();
                 let limit = if has_ended {
                     BEFORE_FREEZE
                 } else {
