@@ -2,9 +2,18 @@
 
 use std::time::Duration;
 
+/// The time that is assumed of a sandbox's first invocations.
+const FIRST: Duration = Duration::from_millis(240);
+
 /// The time for which the last invocations of a pool held a connection.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct HoldTime(Duration);
+
+impl Default for HoldTime {
+    fn default() -> Self {
+        Self(FIRST)
+    }
+}
 
 impl HoldTime {
     /// Records the time of one invocation. An earlier, longer one decays by an eighth each time.
@@ -25,7 +34,7 @@ mod tests {
     #[test]
     fn a_longer_time_decays() {
         let mut times = HoldTime::default();
-        assert_eq!(times.expected(), Duration::ZERO);
+        assert_eq!(times.expected(), Duration::from_millis(300));
         times.record(Duration::from_millis(800));
         assert_eq!(times.expected(), Duration::from_millis(1_000));
         times.record(Duration::from_millis(20));

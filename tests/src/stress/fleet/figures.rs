@@ -13,7 +13,8 @@ pub(super) struct Figures {
     pub(super) served: usize,
     /// 503s in time.
     pub(super) refused: usize,
-    /// Invocations that Lambda's time-out ended, before or after their response.
+    /// Invocations that the handler's deadline ended, or Lambda's time-out, before or after their
+    /// response.
     pub(super) timed_out: usize,
     /// Answers that are neither 200 nor 503.
     pub(super) failures: Vec<String>,
@@ -46,11 +47,12 @@ impl Figures {
         times.sort();
         let first = |life: &Life| Some(life.served().next()?.0.at);
         let firsts: Vec<_> = fleet.lives.iter().filter_map(first).collect();
-        let (mut refused, mut failures) = (0, Vec::new());
+        let (mut refused, mut late, mut failures) = (0, 0, Vec::new());
         for call in &calls {
             match &call.result {
                 Ok(_) | Err(Failure::TimedOut) => {}
                 Err(Failure::Refused) => refused += 1,
+                Err(Failure::Late) => late += 1,
                 Err(Failure::Other(text)) => failures.push(text.clone()),
             }
         }
@@ -64,7 +66,7 @@ impl Figures {
             calls: calls.len(),
             served: times.len(),
             refused,
-            timed_out: fleet.lives.iter().map(|life| life.killed).sum(),
+            timed_out: fleet.lives.iter().map(|life| life.killed).sum::<usize>() + late,
             failures,
             longest: calls.iter().map(|call| call.took).max().unwrap_or_default(),
             never: fleet.lives.len() - firsts.len(),

@@ -43,6 +43,8 @@ pub(super) struct Call {
 pub(super) enum Failure {
     /// A 503 in time.
     Refused,
+    /// A 504 at the handler's deadline.
+    Late,
     /// Lambda's time-out, which kills the process.
     TimedOut,
     Other(String),
@@ -81,6 +83,7 @@ impl Call {
         let result = match &answer.outcome {
             Outcome::Http(http) if http.status == 200 => Ok(Counters::of(answer)),
             Outcome::Http(http) if http.status == 503 => Err(Failure::Refused),
+            Outcome::Http(http) if http.status == 504 => Err(Failure::Late),
             Outcome::TimedOut => Err(Failure::TimedOut),
             other => Err(Failure::Other(format!("{other:?}"))),
         };
