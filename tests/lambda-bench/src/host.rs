@@ -1,8 +1,9 @@
 //! Programs, processes and ports of this machine.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Returns the path of `program`, searched in `folders` and then in `PATH`.
 ///
@@ -36,20 +37,50 @@ pub(crate) fn process_state(pid: i32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Returns a port of the loopback interface on which no process listens.
+/// The ports of a process, of which it takes one after the other.
 ///
-/// The port is below 32768, where the kernel's range for outgoing connections begins. A server
-/// that stops and starts again therefore finds its port free. Each process starts its search at
-/// another port.
+/// The first port of a block is bound as long as the process lives, so that no other process takes
+/// the same block.
+#[derive(Debug)]
+struct Block {
+    _first: TcpListener,
+    left: Range<u16>,
+}
+
+impl Block {
+    /// The ports of all blocks. From 32768 on, the kernel takes ports for outgoing connections.
+    const ALL: Range<u16> = 10_000..32_000;
+    const LENGTH: u16 = 100;
+
+    /// Takes a block that no process has. Each process starts its search at another one.
+    fn take() -> Self {
+        let count = u32::from(Self::ALL.len() as u16 / Self::LENGTH);
+        let begin = std::process::id();
+        (0..count)
+            .find_map(|nth| {
+                let nth = u16::try_from(begin.wrapping_add(nth) % count).ok()?;
+                let first = Self::ALL.start + nth * Self::LENGTH;
+                let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).ok()?;
+                Some(Self {
+                    _first: bound,
+                    left: first + 1..first + Self::LENGTH,
+                })
+            })
+            .expect("a block of ports that no process has")
+    }
+}
+
+/// Returns a port of the loopback interface that no process uses and that this process returns
+/// once. A server that stops and starts again therefore finds its port free.
 pub(crate) fn free_port() -> u16 {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    const FIRST: u32 = 10_000;
-    const COUNT: u32 = 22_000;
-    (0..COUNT)
-        .map(|_| {
-            let nth = std::process::id().wrapping_mul(61) + TAKEN.fetch_add(1, Ordering::Relaxed);
-            u16::try_from(FIRST + nth % COUNT).expect("a port is below 65536")
-        })
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
-        .expect("no free port on 127.0.0.1")
+    static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+    let mut blocks = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let left = blocks.last_mut().and_then(|block| block.left.next());
+        match left {
+            Some(port) if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() => return port,
+            Some(_) => {}
+            None => blocks.push(Block::take()),
+        }
+    }
 }
