@@ -15,6 +15,8 @@ mod sync;
 
 mod telemetry;
 
+mod socket;
+
 mod invocation;
 mod response;
 

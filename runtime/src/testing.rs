@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lambda_http::BoxFuture;
 
-use crate::connect::{Attempt, Connect, Driver, DriverConnect, FromConnection};
+use crate::connect::{Attempt, Connect, Driver, DriverConnect, FromConnection, Link};
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
 
@@ -156,8 +156,8 @@ impl DriverConnect for Fake {
     fn connect_attempt<'a>(
         source: &'a Source,
         _: &'a Attempt,
-    ) -> BoxFuture<'a, Result<Self, Error>> {
-        Box::pin(Self::connect(source))
+    ) -> BoxFuture<'a, Result<(Self, Link), Error>> {
+        Box::pin(async { Ok((Self::connect(source).await?, Link::default())) })
     }
 
     fn clear(&mut self) -> BoxFuture<'_, Result<(), Error>> {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the foundation up, as `src/lib.rs` lists them. Rooms of one layer do not import
 /// from each other.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["clock", "environment", "error", "random", "sync"],
     &["telemetry"],
+    &["socket"],
     &["invocation", "response"],
     &["source"],
     &["connect"],

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::SessionId;
 use crate::error::Error;
 use crate::source::{Credentials, Source};
 use crate::sync::Mutex;
@@ -30,8 +29,6 @@ pub(crate) struct Attempt {
     pub(crate) credentials: Option<Credentials>,
     /// The error of the first attempt that the server rejected because it was full.
     pub(crate) full: Option<Arc<Error>>,
-    /// The identity of the session, once it is open and if it is known.
-    pub(crate) session: Arc<Mutex<Option<SessionId>>>,
     /// The counters of the static that connects.
     pub(crate) counters: &'static Counters,
 }
@@ -45,7 +42,6 @@ impl Attempt {
             last_address: Arc::default(),
             credentials: None,
             full: None,
-            session: Arc::default(),
             counters,
         }
     }

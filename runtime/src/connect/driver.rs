@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lambda_http::BoxFuture;
 
-use super::{Attempt, Connect, SessionId};
+use super::{Attempt, Connect, Link, SessionId};
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
 
@@ -24,7 +24,7 @@ pub(crate) trait DriverConnect: Connect {
     const COUNTS_ABORTED_HANDSHAKES: bool = false;
 
     /// Opens a connection, with the attempt's credentials and address.
-    fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, Self>;
+    fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, (Self, Link)>;
 
     /// Ends a session of the source's user, on a connection of its own.
     fn end_session(_source: &Source, _session: SessionId) -> Answer<'_, ()> {
@@ -42,6 +42,9 @@ pub(crate) trait DriverConnect: Connect {
     fn end_abandoned(&self, _source: &Source, _unused: Unused) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
+
+    /// Shuts the sockets of a value down whose connections do not return to it.
+    fn shut_down(&self, _source: &Source) {}
 
     /// Performs a health check after an invocation, and resets the session.
     fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, Reset> {
@@ -152,10 +155,11 @@ pub struct Driver<C> {
     pub(crate) is_exclusive: bool,
     pub(crate) resets_all: fn(&Source) -> bool,
     pub(crate) counts_aborted_handshakes: bool,
-    pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, C>,
+    pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, (C, Link)>,
     pub(crate) end_session: fn(&Source, SessionId) -> Answer<'_, ()>,
     pub(crate) has_abandoned: fn(&Source) -> bool,
     pub(crate) end_abandoned: fn(&C, &Source, Unused) -> BoxFuture<'static, ()>,
+    pub(crate) shut_down: fn(&C, &Source),
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
@@ -193,6 +197,7 @@ impl<C> Driver<C> {
             end_session: C::end_session,
             has_abandoned: C::has_abandoned,
             end_abandoned: C::end_abandoned,
+            shut_down: C::shut_down,
             reset: C::reset,
             inspect: C::inspect,
             expect_own_session: C::expect_own_session,

@@ -7,6 +7,7 @@ pub(crate) mod diagnostics;
 mod driver;
 mod from_connection;
 pub(crate) mod health;
+mod link;
 pub(crate) mod retry;
 #[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "for MySQL"))]
 mod session_id;
@@ -20,6 +21,7 @@ pub(crate) use driver::Reset;
 #[cfg(feature = "_sqlx")]
 pub(crate) use driver::Unused;
 pub use from_connection::{Finish, FromConnection};
+pub(crate) use link::Link;
 pub(crate) use session_id::SessionId;
 
 use crate::error::Error;

@@ -8,7 +8,7 @@ use lambda_http::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Attempt, Connect, SessionId, catch_panic};
+use super::{Attempt, Connect, Link, catch_panic};
 use crate::environment;
 use crate::error::{Error, ErrorKind};
 use crate::invocation::background::{self, Owner};
@@ -47,8 +47,7 @@ pub(crate) const LAST_ATTEMPT: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Opened<C> {
     pub(crate) connection: C,
-    /// The identity of the session, if it is known.
-    pub(crate) session: Option<SessionId>,
+    pub(crate) link: Link,
     /// `true` if the server has rejected an attempt because it was full.
     pub(crate) found_full: bool,
 }
@@ -79,7 +78,7 @@ pub(crate) async fn open<C: Connect>(
     let result = loop {
         let (result, has_timed_out) = connect_once(source, &mut attempt, end).await;
         let error = match result {
-            Ok(connection) => break Ok(connection),
+            Ok(opened) => break Ok(opened),
             Err(error) => error,
         };
         if error.is_full() && attempt.full.is_none() {
@@ -140,12 +139,12 @@ pub(crate) async fn open<C: Connect>(
     let (attempts, took) = (attempt.previous + 1, begun.elapsed());
     counters.add_time(Count::ConnectingNanos, took);
     match result {
-        Ok(connection) => {
+        Ok((connection, link)) => {
             events::opened(took, attempts);
             counters.add(Count::Opened);
             Ok(Opened {
                 connection,
-                session: *attempt.session.lock(),
+                link,
                 found_full: attempt.full.is_some(),
             })
         }
@@ -171,7 +170,7 @@ async fn connect_once<C: Connect>(
     source: &Source,
     attempt: &mut Attempt,
     end: Instant,
-) -> (Result<C, Error>, bool) {
+) -> (Result<(C, Link), Error>, bool) {
     let end_of_attempt = end.min(deadline::after(attempt.limit(source)));
     let Some(driver) = C::DRIVER else {
         let connect = Box::pin(catch_panic(C::connect(source)));
@@ -184,7 +183,10 @@ async fn connect_once<C: Connect>(
             };
             return (Err(Error::unavailable(cause)), true);
         };
-        return (result, false);
+        return (
+            result.map(|connection| (connection, Link::default())),
+            false,
+        );
     };
     if source.has_credentials() {
         let credentials = Box::pin(catch_panic(attempt.ask_for_credentials(source)));
@@ -214,7 +216,7 @@ async fn connect_once<C: Connect>(
 }
 
 /// An attempt that owns what it needs.
-type Connecting<C> = BoxFuture<'static, Result<C, Error>>;
+type Connecting<C> = BoxFuture<'static, Result<(C, Link), Error>>;
 
 /// Lets an attempt that timed out go on in background work, and closes its connection.
 ///
@@ -229,7 +231,8 @@ fn finish_in_background<C: Connect>(connect: Connecting<C>) {
     };
     background::spawn(async move {
         let close = async {
-            if let Ok(connection) = connect.await {
+            if let Ok((connection, link)) = connect.await {
+                drop(link);
                 connection.close().await;
             }
         };

@@ -67,8 +67,11 @@ macro_rules! fake_driver {
             fn connect_attempt<'a>(
                 $source: &'a Source,
                 $attempt: &'a Attempt,
-            ) -> BoxFuture<'a, Result<Self, Error>> {
-                Box::pin(async move { $connect })
+            ) -> BoxFuture<'a, Result<(Self, Link), Error>> {
+                Box::pin(async move {
+                    let connection: Result<Self, Error> = async { $connect }.await;
+                    connection.map(|connection| (connection, Link::default()))
+                })
             }
         }
     };

@@ -81,6 +81,24 @@ impl Driver for Any {
                 .any(|(key, value)| key == "socket" || (key == "host" && value.starts_with('/')))
     }
 
+    fn port(options: &AnyConnectOptions) -> Option<u16> {
+        if Self::uses_path(options) {
+            return None;
+        }
+        let url = &options.database_url;
+        let standard = match url.scheme() {
+            "mysql" | "mariadb" => 3306,
+            _ => {
+                #[cfg(feature = "postgres")]
+                if let Some(options) = of_postgres(options) {
+                    return Some(options.get_port());
+                }
+                5432
+            }
+        };
+        Some(url.port().unwrap_or(standard))
+    }
+
     fn failing(options: &AnyConnectOptions) -> Option<AnyConnectOptions> {
         let parameter = match options.database_url.scheme() {
             "sqlite" => return None,

@@ -1,15 +1,13 @@
 //! The endpoint of one attempt to connect: URL, credentials, and an address of the host.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use tokio::net::lookup_host;
 
 use super::{Driver, Options};
-use crate::connect::{Attempt, SessionId};
+use crate::connect::Attempt;
 use crate::error::Error;
 use crate::source::{Credentials, Source};
-use crate::sync::Mutex;
 
 /// The source's URL, the attempt's credentials, and after a time-out another of the host's
 /// addresses.
@@ -17,7 +15,6 @@ pub(super) struct Endpoint {
     url: String,
     credentials: Option<Credentials>,
     address: Option<IpAddr>,
-    session: Arc<Mutex<Option<SessionId>>>,
 }
 
 impl Endpoint {
@@ -33,13 +30,7 @@ impl Endpoint {
             url,
             credentials: attempt.credentials.clone(),
             address,
-            session: Arc::clone(&attempt.session),
         })
-    }
-
-    /// Records the identity of the session that was opened.
-    pub(super) fn opened(&self, session: Option<SessionId>) {
-        *self.session.lock() = session;
     }
 
     pub(super) fn url(&self) -> &str {

@@ -57,7 +57,10 @@ macro_rules! driver {
             fn connect_attempt<'a>(
                 source: &'a $crate::source::Source,
                 attempt: &'a $crate::connect::Attempt,
-            ) -> lambda_http::BoxFuture<'a, Result<Self, $crate::error::Error>> {
+            ) -> lambda_http::BoxFuture<
+                'a,
+                Result<(Self, $crate::connect::Link), $crate::error::Error>,
+            > {
                 Box::pin($crate::drivers::session::open::<$database>(source, attempt))
             }
 
@@ -165,10 +168,18 @@ macro_rules! driver {
             fn connect_attempt<'a>(
                 source: &'a $crate::source::Source,
                 attempt: &'a $crate::connect::Attempt,
-            ) -> lambda_http::BoxFuture<'a, Result<Self, $crate::error::Error>> {
-                Box::pin($crate::drivers::sqlx_pool::open::<$database>(
-                    source, attempt,
-                ))
+            ) -> lambda_http::BoxFuture<
+                'a,
+                Result<(Self, $crate::connect::Link), $crate::error::Error>,
+            > {
+                Box::pin(async {
+                    let pool = $crate::drivers::sqlx_pool::open::<$database>(source, attempt);
+                    Ok((pool.await?, $crate::connect::Link::default()))
+                })
+            }
+
+            fn shut_down(&self, source: &$crate::source::Source) {
+                $crate::drivers::sqlx_pool::shut_down(self, source);
             }
 
             fn recover(

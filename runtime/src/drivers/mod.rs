@@ -86,6 +86,11 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         true
     }
 
+    /// Returns the server's TCP port, or `None` for a path.
+    fn port(_options: &Options<Self>) -> Option<u16> {
+        None
+    }
+
     /// Returns the host whose addresses may be used in place of its name.
     ///
     /// Returns `None` for a socket, and for a host name that TLS verifies, because sqlx takes the

@@ -125,6 +125,10 @@ impl Driver for MySql {
         options.get_socket().is_some()
     }
 
+    fn port(options: &MySqlConnectOptions) -> Option<u16> {
+        (!Self::uses_path(options)).then(|| options.get_port())
+    }
+
     fn failing(options: &MySqlConnectOptions) -> Option<MySqlConnectOptions> {
         Some(options.clone().socket(super::too_long_path()))
     }

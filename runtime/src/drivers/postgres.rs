@@ -94,6 +94,10 @@ impl Driver for Postgres {
         options.get_socket().is_some() || options.get_host().starts_with('/')
     }
 
+    fn port(options: &PgConnectOptions) -> Option<u16> {
+        (!Self::uses_path(options)).then(|| options.get_port())
+    }
+
     fn failing(options: &PgConnectOptions) -> Option<PgConnectOptions> {
         Some(options.clone().socket(super::too_long_path()))
     }

@@ -6,9 +6,10 @@ use std::pin::pin;
 use sqlx::Connection;
 
 use super::target::{self, Rejection};
-use super::{Driver, endpoint::Endpoint, error};
-use crate::connect::{Attempt, SessionId};
+use super::{Driver, Options, endpoint::Endpoint, error};
+use crate::connect::{Attempt, Link, SessionId};
 use crate::error::Error;
+use crate::socket::{self, Socket};
 use crate::source::Source;
 use crate::telemetry::Counters;
 
@@ -16,17 +17,26 @@ use crate::telemetry::Counters;
 pub(super) async fn open<DB: Driver>(
     source: &Source,
     attempt: &Attempt,
-) -> Result<DB::Connection, Error> {
+) -> Result<(DB::Connection, Link), Error> {
     open_at::<DB>(&Endpoint::of::<DB>(source, attempt).await?, source).await
 }
 
 /// Opens a connection by a single attempt, outside the retry loop.
 pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<DB::Connection, Error> {
-    open::<DB>(
-        source,
-        &Attempt::single(source, Counters::of_process()).await?,
-    )
-    .await
+    let attempt = Attempt::single(source, Counters::of_process()).await?;
+    let (connection, _link) = open::<DB>(source, &attempt).await?;
+    Ok(connection)
+}
+
+/// Opens a connection that is not set up yet, and finds its socket.
+async fn connect<DB: Driver>(
+    options: &Options<DB>,
+    source: &Source,
+) -> (Result<DB::Connection, sqlx::Error>, Option<Socket>) {
+    let connect = DB::Connection::connect_with(options);
+    let port = DB::port(options);
+    let (result, found) = socket::connecting(port, source.socket_options, connect).await;
+    (result, found.socket)
 }
 
 /// Opens a connection that is not set up, for brief work that the freeze waits for.
@@ -35,7 +45,7 @@ pub(super) async fn open_bare<DB: Driver>(source: &Source) -> Result<DB::Connect
     let attempt = Attempt::single(source, Counters::of_process()).await?;
     let endpoint = Endpoint::of::<DB>(source, &attempt).await?;
     let options = endpoint.options::<DB>(source)?;
-    let connection = DB::Connection::connect_with(&options).await;
+    let (connection, _socket) = connect::<DB>(&options, source).await;
     connection.map_err(Error::broken)
 }
 
@@ -43,28 +53,27 @@ pub(super) async fn open_bare<DB: Driver>(source: &Source) -> Result<DB::Connect
 pub(super) async fn open_at<DB: Driver>(
     endpoint: &Endpoint,
     source: &Source,
-) -> Result<DB::Connection, Error> {
+) -> Result<(DB::Connection, Link), Error> {
     let mut options = endpoint.options::<DB>(source)?;
     let uses_path = DB::uses_path(&options);
-    let mut result = DB::Connection::connect_with(&options).await;
+    let (mut result, mut socket) = connect::<DB>(&options, source).await;
     // A target may reject several, each once.
     while let Err(error) = &result
         && DB::rejected_startup_parameter(error, source, &options)
     {
         options = endpoint.options::<DB>(source)?;
-        result = DB::Connection::connect_with(&options).await;
+        (result, socket) = connect::<DB>(&options, source).await;
     }
     let mut connection =
         result.map_err(|error| error::connecting(error, uses_path, endpoint.url()))?;
     let session = set_up::<DB>(&mut connection, source)
         .await
         .map_err(|error| error::set_up(error, source))?;
-    endpoint.opened(session);
     if target::shares_sessions(source) {
         let set_up = Box::pin(DB::set_up_shared(&mut connection, source));
         set_up.await.map_err(|error| error::set_up(error, source))?;
     }
-    Ok(connection)
+    Ok((connection, Link { socket, session }))
 }
 
 /// Sets up a new connection, and checks that the server accepts writes if the source requires that.

@@ -68,7 +68,7 @@ impl<C: Connect> Pool<C> {
         };
         let sound = self.sound_idle(end, counters).await;
         let is_reused = sound.is_some();
-        let (connection, opened, standing, session, failures) = match sound {
+        let (connection, opened, standing, link, failures) = match sound {
             Some(idle) => {
                 counters.add(Count::Reused);
                 events::reused_after(begun.elapsed());
@@ -77,7 +77,7 @@ impl<C: Connect> Pool<C> {
                     idle.connection,
                     idle.opened,
                     idle.standing,
-                    idle.session,
+                    idle.link,
                     failures,
                 )
             }
@@ -90,7 +90,7 @@ impl<C: Connect> Pool<C> {
                     new.connection,
                     Timestamp::now(),
                     standing,
-                    new.session,
+                    new.link,
                     Failures::default(),
                 )
             }
@@ -103,7 +103,7 @@ impl<C: Connect> Pool<C> {
             is_reused,
             opened,
             standing,
-            session,
+            link,
             failures,
             pool: self,
             permit,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Failures, Idle, Pool, Standing};
 use crate::clock::Timestamp;
-use crate::connect::{Connect, FromConnection, SessionId, retry};
+use crate::connect::{Connect, FromConnection, Link, retry};
 use crate::error::Error;
 use crate::invocation::deadline;
 use crate::invocation::leases_out::LeaseOut;
@@ -29,8 +29,7 @@ pub(crate) struct CheckedOut<C> {
     pub(super) since: Instant,
     pub(super) opened: Timestamp,
     pub(super) standing: Standing,
-    /// The identity of the session, if it is known.
-    pub(super) session: Option<SessionId>,
+    pub(super) link: Link,
     pub(super) failures: Failures,
     pub(super) pool: Arc<Pool<C>>,
     pub(super) permit: OwnedSemaphorePermit,
@@ -53,7 +52,7 @@ impl<C: Connect> CheckedOut<C> {
             out: None,
             opened: idle.opened,
             standing: idle.standing,
-            session: idle.session,
+            link: idle.link,
             failures: idle.failures,
             pool: Arc::clone(pool),
             permit,
@@ -75,7 +74,7 @@ impl<C: Connect> CheckedOut<C> {
             is_reused,
             opened,
             standing,
-            session,
+            link,
             failures,
             pool,
             counters,
@@ -112,7 +111,7 @@ impl<C: Connect> CheckedOut<C> {
         let connection = match new {
             Ok(new) => {
                 *standing = Standing::of_new(new.found_full);
-                *session = new.session;
+                *link = new.link;
                 replacement.insert(new.connection)
             }
             Err(error) => {

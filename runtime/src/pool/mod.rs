@@ -28,7 +28,7 @@ use self::inspect::InspectionSchedule;
 use self::load_shedding::{Policy, Standing};
 use self::registry::ErasedPool;
 use crate::clock::Timestamp;
-use crate::connect::{Connect, SessionId};
+use crate::connect::{Connect, Link};
 use crate::invocation;
 use crate::source::Source;
 use crate::sync::Mutex;
@@ -68,7 +68,7 @@ struct Idle<C> {
     failures: Failures,
     opened: Timestamp,
     standing: Standing,
-    session: Option<SessionId>,
+    link: Link,
     since: Timestamp,
 }
 
@@ -111,7 +111,7 @@ impl<C: Connect> Pool<C> {
 impl<C> Idle<C> {
     /// Returns `true` if the connection may be used without a health check.
     fn is_trusted(&self, source: &Source) -> bool {
-        self.age() < source.verify_after && !is_too_old(self.opened, source)
+        self.age() < source.verify_after && !is_too_old(self.opened, source) && self.link.is_quiet()
     }
 
     /// Returns the time since the connection became idle.

@@ -107,7 +107,7 @@ impl<C: Connect> CheckedOut<C> {
             self.connection = replacement;
         }
         let source = self.pool.source;
-        let (Some(driver), Some(session)) = (C::DRIVER, self.session) else {
+        let (Some(driver), Some(session)) = (C::DRIVER, self.link.session) else {
             return self.discard(reason);
         };
         report_discarded(reason, self.counters);
@@ -131,7 +131,7 @@ impl<C: Connect> CheckedOut<C> {
     /// of the time is left for that: five round trips.
     fn step_limit(&self) -> Duration {
         let limit = self.pool.source.check_timeout;
-        if self.session.is_some() {
+        if self.link.session.is_some() {
             limit / 2
         } else {
             limit
@@ -177,11 +177,13 @@ impl<C: Connect> CheckedOut<C> {
     async fn renew(self) {
         let Self {
             connection,
+            link,
             pool,
             permit,
             counters,
             ..
         } = self;
+        drop(link);
         close(connection, pool.source.check_timeout, counters).await;
         if pool.state().policy.is_full() {
             return;
@@ -201,7 +203,7 @@ impl<C: Connect> CheckedOut<C> {
             is_reused: false,
             opened: now,
             standing: Standing::of_new(new.found_full),
-            session: new.session,
+            link: new.link,
             failures: Failures::default(),
             pool,
             permit,
@@ -213,8 +215,15 @@ impl<C: Connect> CheckedOut<C> {
     /// Sends what is queued and reads what is unread, and inspects the session if that is due.
     async fn quiesce(mut self, returning: Returning<C>, inspects: bool) {
         let limit = self.step_limit();
+        // Perhaps the answer to a statement that was abandoned, such as a BEGIN that sqlx takes for
+        // any other statement.
+        let is_quiet = self.link.is_quiet();
         let quiesce = async {
-            self.connection.quiesce(&self.pool.source).await?;
+            let source = &self.pool.source;
+            self.connection.quiesce(source).await?;
+            if !is_quiet {
+                self.connection.check(source).await?;
+            }
             if inspects {
                 self.inspect().await?;
             }
@@ -232,7 +241,7 @@ impl<C: Connect> CheckedOut<C> {
             connection,
             opened,
             standing,
-            session,
+            link,
             failures,
             pool,
             permit,
@@ -249,7 +258,7 @@ impl<C: Connect> CheckedOut<C> {
                 failures,
                 opened,
                 standing,
-                session,
+                link,
                 since,
             });
             state.idle.len() > state.keep || is_too_old(opened, &pool.source)

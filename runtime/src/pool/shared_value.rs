@@ -117,6 +117,7 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         };
         usage.inspected += u64::from(inspects);
         let sheds = usage.shedding.concerns(&*self.value, &self.source);
+        let leases = usage.leases;
         drop(usage);
         let recovery = cure.and_then(|(cure, _)| {
             let recover = S::DRIVER.as_ref()?.recover;
@@ -133,6 +134,9 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
             if needs_quiesce {
                 let quiesced = quiesced(Weak::clone(&value));
                 let is_quiet = timeout(source.check_timeout, quiesced).await.is_ok();
+                if !is_quiet {
+                    shut_down(&value, &usage, leases, &source);
+                }
                 let mut usage = usage.lock();
                 // A later release replaces this result.
                 if usage.last == last {
@@ -150,6 +154,21 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
                 tend(value, usage, source, inspects, counters).await;
             }
         });
+    }
+}
+
+/// Shuts the sockets down of a value whose connections do not return, unless another invocation
+/// uses it.
+fn shut_down<S: Connect + Sync>(
+    value: &Weak<S>,
+    usage: &Arc<Mutex<Usage>>,
+    leases: u64,
+    source: &Source,
+) {
+    if let (Some(driver), Some(value)) = (&S::DRIVER, value.upgrade())
+        && usage.lock().leases == leases
+    {
+        (driver.shut_down)(&value, source);
     }
 }
 

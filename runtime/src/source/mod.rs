@@ -22,6 +22,7 @@ use self::target::target;
 use crate::environment;
 use crate::error::Error;
 use crate::random;
+use crate::socket::Options as SocketOptions;
 
 /// The default of [`Source::max_connections`], unless the sandbox serves more invocations at once.
 const DEFAULT_CONNECTIONS: usize = 10;
@@ -59,6 +60,7 @@ pub struct Source {
     statement_timeout: ServerLimit,
     idle_in_transaction_timeout: ServerLimit,
     pub(crate) connection_check_interval: Option<Duration>,
+    pub(crate) socket_options: SocketOptions,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) read_write: bool,
     pub(crate) reset_session: bool,
@@ -93,6 +95,10 @@ impl Source {
             statement_timeout: ServerLimit::OfFunction,
             idle_in_transaction_timeout: ServerLimit::OfFunction,
             connection_check_interval: Some(Duration::from_millis(100)),
+            socket_options: SocketOptions {
+                keepalive: Duration::from_secs(5),
+                user_timeout: Duration::from_secs(10),
+            },
             max_lifetime: None,
             read_write: false,
             reset_session: false,
@@ -315,6 +321,32 @@ impl Source {
         } else {
             Some(interval)
         };
+        self
+    }
+
+    /// Sets the time without traffic after which the kernel asks the server's whether it is there
+    /// (TCP keepalive). It asks again each second. So a handler that waits for an answer notices a
+    /// server, or a network, that is gone: once nothing was acknowledged for
+    /// [`tcp_user_timeout`](Self::tcp_user_timeout), its statement fails with an I/O error.
+    /// Default: 5 s. [`Duration::ZERO`] leaves the system's setting.
+    ///
+    /// This is for TCP on Linux, in whole seconds. It needs the socket, as
+    /// [the limitations](crate::docs::limitations) say.
+    #[must_use]
+    pub const fn tcp_keepalive(mut self, idle: Duration) -> Self {
+        self.socket_options.keepalive = idle;
+        self
+    }
+
+    /// Sets the time after which the kernel gives a connection up whose server acknowledges
+    /// nothing, neither data nor a question of [`tcp_keepalive`](Self::tcp_keepalive).
+    /// Default: 10 s. [`Duration::ZERO`] leaves the system's setting, which is about 15 min for
+    /// data.
+    ///
+    /// A server that computes for longer acknowledges the questions, and is waited for.
+    #[must_use]
+    pub const fn tcp_user_timeout(mut self, limit: Duration) -> Self {
+        self.socket_options.user_timeout = limit;
         self
     }
 
@@ -554,6 +586,8 @@ impl std::fmt::Debug for Source {
                 &self.idle_in_transaction_timeout,
             )
             .field("connection_check_interval", &self.connection_check_interval)
+            .field("tcp_keepalive", &self.socket_options.keepalive)
+            .field("tcp_user_timeout", &self.socket_options.user_timeout)
             .field("max_lifetime", &self.max_lifetime)
             .field("read_write", &self.read_write)
             .field("reset_session", &self.reset_session)

@@ -50,6 +50,12 @@ pub(crate) fn closed(took: Duration, in_time: bool) {
     tracing::debug!(target: "reuse_db", ?took, in_time, "closed");
 }
 
+/// The system forbids to look at the sockets of connections. Logged once.
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+pub(crate) fn socket_unseen(error: &dyn Display) {
+    tracing::debug!(target: "reuse_db", %error, "socket unseen");
+}
+
 /// The server reported its number of connections, under the limit that is the nearest.
 pub(crate) fn load(connections: u64, limit: u64, took: Duration) {
     tracing::debug!(target: "reuse_db", connections, limit, ?took, "load");

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use tokio::runtime::{Handle, Id};
 
 use super::failures::FailureTimes;
+use super::sockets::Sockets;
 use crate::connect::SessionId;
 use crate::source::Source;
 use crate::sync::Mutex;
@@ -20,6 +21,8 @@ pub(super) struct Hooks {
     sessions: Mutex<Vec<SessionId>>,
     /// `true` if a statement was abandoned since this was asked last.
     abandoned: AtomicBool,
+    /// The sockets of the pool, once its first connection is open.
+    pub(super) sockets: Mutex<Option<Sockets>>,
 }
 
 /// The number of sessions that are remembered.
@@ -63,6 +66,13 @@ impl Hooks {
     /// Returns `true` if a connection was dropped so, and the sessions are known.
     pub(super) fn has_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed) && !self.sessions.lock().is_empty()
+    }
+
+    /// Shuts the sockets of the pool down.
+    pub(super) fn shut_down(&self) {
+        if let Some(sockets) = &mut *self.sockets.lock() {
+            sockets.shut_down();
+        }
     }
 
     /// Returns the sessions of the pool if one was abandoned since this was called last.

@@ -3,6 +3,7 @@
 mod failures;
 mod hooks;
 mod idle_time;
+mod sockets;
 mod tend;
 
 use std::future::poll_fn;
@@ -19,13 +20,16 @@ use self::failures::cure;
 pub(super) use self::failures::recover;
 use self::hooks::Hooks;
 use self::idle_time::IdleTime;
+use self::sockets::Sockets;
 pub(super) use self::tend::{close_idle, take_opened, tend};
 use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
 use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, Unused, catch_panic, retry};
+use crate::environment;
 use crate::error::Error;
 use crate::invocation::{self, deadline, failed_leases};
+use crate::socket::{self, State};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
@@ -43,7 +47,7 @@ pub(super) async fn open<DB: Driver>(
     let endpoint = Endpoint::of::<DB>(source, attempt).await?;
     let mut options = endpoint.options::<DB>(source)?;
     let mut pool = build_pool::<DB>(options.clone(), source, attempt);
-    let mut opened = first_connection(&pool, &options).await;
+    let mut opened = first_connection(&pool, &options, source).await;
     // A target may reject several, each once.
     while let Err(error) = &opened
         && DB::rejected_startup_parameter(error, source, &options)
@@ -51,7 +55,7 @@ pub(super) async fn open<DB: Driver>(
         target::expect_own_session(source)?;
         options = endpoint.options::<DB>(source)?;
         pool = build_pool::<DB>(options.clone(), source, attempt);
-        opened = first_connection(&pool, &options).await;
+        opened = first_connection(&pool, &options, source).await;
     }
     match opened {
         Ok(()) => Ok(pool),
@@ -79,6 +83,20 @@ pub(super) async fn open_single<DB: Driver>(source: &Source) -> Result<Pool<DB>,
 /// sqlx's pool tries again by itself, without jitter, and does not report the cause. It reads its
 /// options before each attempt. So a second attempt gets options that fail at once.
 async fn first_connection<DB: Driver>(
+    pool: &Pool<DB>,
+    options: &Options<DB>,
+    source: &Source,
+) -> Result<(), sqlx::Error> {
+    let hooks = Hooks::of(source);
+    *hooks.sockets.lock() = None;
+    let (port, first) = (DB::port(options), single_attempt(pool, options));
+    let (result, found) = socket::connecting(port, source.socket_options, first).await;
+    *hooks.sockets.lock() = port.map(|_| Sockets::of_first(found));
+    result
+}
+
+/// Acquires the first connection of a pool by a single attempt, and returns it.
+async fn single_attempt<DB: Driver>(
     pool: &Pool<DB>,
     options: &Options<DB>,
 ) -> Result<(), sqlx::Error> {
@@ -119,7 +137,8 @@ async fn cause_of_first<DB: Driver>(
         return full;
     }
     match Box::pin(session::open_at::<DB>(endpoint, source)).await {
-        Ok(connection) => {
+        Ok((connection, link)) => {
+            drop(link);
             let _ = sqlx::Connection::close(connection).await;
             // A server that was full a moment ago.
             Error::saturated("the server rejected an attempt, and accepted another one")
@@ -158,6 +177,20 @@ pub(super) fn has_connection_out<DB: Driver>(pool: &Pool<DB>) -> bool {
 /// that the server may still run.
 pub(super) fn has_abandoned(source: &Source) -> bool {
     Hooks::of(source).has_abandoned()
+}
+
+/// Shuts the sockets of the pool down, because a connection has not returned in time: a task waits
+/// for an answer to sqlx's ping, or outlives its invocation, and the freeze comes next. Does
+/// nothing if other invocations may use the pool.
+pub(super) fn shut_down<DB: Driver>(pool: &Pool<DB>, source: &Source) {
+    if serves_one_at_a_time() && has_connection_out(pool) {
+        Hooks::of(source).shut_down();
+    }
+}
+
+/// Returns `true` on Lambda, where no invocation uses a pool after the only one has ended.
+fn serves_one_at_a_time() -> bool {
+    environment::is_lambda() && environment::concurrency() == 1
 }
 
 /// Ends the sessions of the pool that still run a statement that its handler has abandoned. Does
@@ -210,6 +243,7 @@ pub(super) async fn check<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
 /// takes its place.
 fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attempt) -> Pool<DB> {
     let source = *source;
+    let port = DB::port(&options);
     let (address_index, counters) = (attempt.address_index, attempt.counters);
     let idle_time = Arc::new(IdleTime::new());
     let on_release = Arc::clone(&idle_time);
@@ -227,6 +261,9 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             Box::pin(async move {
                 let result = session::set_up::<DB>(connection, &source).await;
                 hooks.opened(result.as_ref().ok().copied().flatten());
+                if let (Some(sockets), Some(port)) = (&mut *hooks.sockets.lock(), port) {
+                    sockets.opened(port, source.socket_options);
+                }
                 // The pool tries again until its time is up, and does not report the cause.
                 if let Err(error) = &result {
                     let kind = error_kind(error);
@@ -238,6 +275,9 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         .before_acquire(move |connection, meta| {
             let idle = idle_time.of(meta.idle_for);
             let needed = hooks.failures.cure(meta.idle_for);
+            let mut sockets = hooks.sockets.lock();
+            let has_hung_up = sockets.as_mut().map(Sockets::state) == Some(State::HungUp);
+            drop(sockets);
             // sqlx compares the age on release only.
             let grew = invocation::time_out_grew();
             let is_too_old = source.lifetime().is_some_and(|most| meta.age >= most)
@@ -254,7 +294,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                     }
                     return Ok(!is_too_old);
                 }
-                if idle < source.verify_after {
+                if idle < source.verify_after && !has_hung_up {
                     return Ok(!is_too_old);
                 }
                 let end = deadline::after(source.check_timeout);
@@ -274,8 +314,17 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             Box::pin(async move {
                 // sqlx's ping would read the rest of a query that was cut off, perhaps a million
                 // rows. A quarter leaves time for a replacement before the freeze.
+                let is_quiet = {
+                    let mut sockets = abandoning.sockets.lock();
+                    sockets
+                        .as_mut()
+                        .is_none_or(|all| all.state() == State::Quiet)
+                };
                 let quiesce = async {
                     DB::quiesce(connection, &source).await?;
+                    if !is_quiet {
+                        DB::check(connection, &source).await?;
+                    }
                     if source.reset_session {
                         let reset = DB::reset(connection, &source).await?;
                         return Ok(reset == Reset::Complete);
@@ -293,12 +342,12 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                 };
                 match timeout(limit, quiesce).await {
                     Ok(result) => Ok(result.unwrap_or(false)),
-                    // An unwinding drops the connection at once, without a message. After an error,
-                    // sqlx flushes TLS first, and the freeze comes before that ends.
                     Err(_) if has_ended => {
                         abandoning.abandoned();
-                        if cfg!(panic = "unwind") {
-                            std::panic::resume_unwind(Box::new("the deadline"));
+                        // sqlx closes the connection, but over TLS it waits for an answer first,
+                        // and the freeze comes before that ends.
+                        if serves_one_at_a_time() {
+                            abandoning.shut_down();
                         }
                         let cause = "the deadline has cut off its statement";
                         Err(sqlx::Error::Protocol(cause.to_owned()))
@@ -326,17 +375,19 @@ async fn replacement<DB: Driver>(
     let open = async {
         let mut attempt = Attempt::single(source, counters).await?;
         attempt.address_index = address_index;
-        let connection = session::open::<DB>(source, &attempt).await?;
-        let session = *attempt.session.lock();
-        Ok((connection, session))
+        session::open::<DB>(source, &attempt).await
     };
     let begun = Instant::now();
     let opened = timeout_at(end, catch_panic(open))
         .await
         .unwrap_or_else(|_| Err(Error::unavailable("no answer in time")));
     match opened {
-        Ok((connection, session)) => {
-            Hooks::of(source).opened(session);
+        Ok((connection, link)) => {
+            let hooks = Hooks::of(source);
+            hooks.opened(link.session);
+            if let (Some(sockets), Some(socket)) = (&mut *hooks.sockets.lock(), &link.socket) {
+                sockets.add(socket.id());
+            }
             Ok(connection)
         }
         Err(error) => {

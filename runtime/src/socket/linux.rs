@@ -1,0 +1,138 @@
+//! A duplicate of a socket's descriptor.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{Shutdown, getpeername, shutdown, sockopt};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+use super::{Options, State};
+use crate::telemetry::events;
+
+/// The time between two questions of TCP keepalive.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A duplicate of a connection's socket.
+///
+/// The connection ends once both descriptors are closed. So it is dropped with its connection.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    duplicate: OwnedFd,
+    pub(super) id: SocketId,
+}
+
+/// The identity of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SocketId {
+    /// The number of the connection's own descriptor.
+    pub(super) number: RawFd,
+    /// A number that the kernel gives to one socket only.
+    pub(super) cookie: u64,
+}
+
+impl Socket {
+    /// Duplicates a descriptor of this process. Returns `None` if it is no socket.
+    pub(super) fn duplicate(number: RawFd, process: &OwnedFd) -> Option<Self> {
+        let duplicate = pidfd_getfd(process, number, PidfdGetfdFlags::empty());
+        let duplicate = duplicate.inspect_err(|error| remember(*error)).ok()?;
+        let cookie = sockopt::socket_cookie(&duplicate).ok()?;
+        Some(Self {
+            duplicate,
+            id: SocketId { number, cookie },
+        })
+    }
+
+    /// Returns `true` if the socket is connected to this port.
+    pub(super) fn is_connected_to(&self, port: u16) -> bool {
+        let Ok(Some(peer)) = getpeername(&self.duplicate) else {
+            return false;
+        };
+        SocketAddr::try_from(peer).is_ok_and(|peer| peer.port() == port)
+    }
+
+    /// Sets the options of the socket. An option that the system does not know is left out.
+    pub(super) fn set(&self, options: Options) {
+        let socket = self.duplicate.as_fd();
+        let _ = sockopt::set_tcp_nodelay(socket, true);
+        if !options.keepalive.is_zero() {
+            // The kernel counts whole seconds.
+            let idle = options.keepalive.max(KEEPALIVE_INTERVAL);
+            let _ = sockopt::set_socket_keepalive(socket, true);
+            let _ = sockopt::set_tcp_keepidle(socket, idle);
+            let _ = sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL);
+        }
+        if !options.user_timeout.is_zero() {
+            let most = i32::MAX.unsigned_abs();
+            let timeout = u32::try_from(options.user_timeout.as_millis()).unwrap_or(most);
+            let _ = sockopt::set_tcp_user_timeout(socket, timeout.clamp(1, most));
+        }
+    }
+
+    pub(crate) fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// Looks at the socket without waiting. An error is taken for something unread.
+    pub(crate) fn state(&self) -> State {
+        let wanted = PollFlags::IN | PollFlags::RDHUP;
+        let mut polled = [PollFd::new(&self.duplicate, wanted)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        if poll(&mut polled, Some(&at_once)).is_err() {
+            return State::Unread;
+        }
+        let found = polled[0].revents();
+        if found.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR) {
+            State::HungUp
+        } else if found.is_empty() {
+            State::Quiet
+        } else {
+            State::Unread
+        }
+    }
+
+    /// Returns `true` if nothing is unread and the other side has not hung up.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.state() == State::Quiet
+    }
+
+    /// Ends the connection. Whoever waits for an answer gets an error.
+    pub(crate) fn shut_down(&self) {
+        // An error means that it has ended.
+        let _ = shutdown(&self.duplicate, Shutdown::Both);
+    }
+}
+
+impl SocketId {
+    /// Duplicates the socket if it is still open.
+    pub(crate) fn socket(self) -> Option<Socket> {
+        let socket = Socket::duplicate(self.number, &process()?)?;
+        (socket.id == self).then_some(socket)
+    }
+}
+
+/// `true` if the system forbids to duplicate descriptors, or does not know that.
+static IS_FORBIDDEN: AtomicBool = AtomicBool::new(false);
+
+/// Returns a descriptor of this process, unless descriptors cannot be duplicated.
+pub(super) fn process() -> Option<OwnedFd> {
+    if IS_FORBIDDEN.load(Ordering::Relaxed) {
+        return None;
+    }
+    let process = pidfd_open(getpid(), PidfdFlags::empty());
+    process.inspect_err(|error| remember(*error)).ok()
+}
+
+/// Remembers that the system forbids the call, and logs that once.
+fn remember(error: Errno) {
+    let is_forbidden = matches!(error, Errno::NOSYS | Errno::PERM | Errno::ACCESS);
+    if is_forbidden && !IS_FORBIDDEN.swap(true, Ordering::Relaxed) {
+        events::socket_unseen(&error);
+    }
+}

@@ -1,0 +1,57 @@
+//! The socket of a connection: looked at without a round trip, and shut down at once.
+//!
+//! sqlx 0.9 does not expose its sockets. So the crate finds them in `/proc/self/fd`, and duplicates
+//! their descriptors. Once sqlx exposes them (its issue 4281), this module can be removed.
+//!
+//! Where a socket cannot be found, the crate does without: on other systems than Linux, in a
+//! sandbox that forbids `pidfd_getfd`, for a Unix socket, and for one of several connections that a
+//! pool opens at once.
+
+#[cfg(not(all(feature = "_sqlx", target_os = "linux")))]
+mod elsewhere;
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+mod linux;
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+mod search;
+
+#[cfg(not(all(feature = "_sqlx", target_os = "linux")))]
+pub(crate) use elsewhere::{Socket, SocketId};
+#[cfg(all(feature = "_sqlx", not(target_os = "linux")))]
+pub(crate) use elsewhere::{claim_new, connecting};
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+pub(crate) use linux::{Socket, SocketId};
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+pub(crate) use search::{claim_new, connecting};
+
+use std::time::Duration;
+
+/// The state of a socket, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    Quiet,
+    /// Something is unread: the answer to a statement that was abandoned, or a notice.
+    Unread,
+    /// The other side has hung up, or the network reports an error.
+    HungUp,
+}
+
+/// The options of a socket beside TCP_NODELAY, which is always set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// The time without traffic after which the kernel asks whether the other side is there.
+    pub(crate) keepalive: Duration,
+    /// The time without an acknowledgement after which the kernel gives the connection up.
+    pub(crate) user_timeout: Duration,
+}
+
+/// The sockets to the database's port once a connection is open.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The socket of the connection.
+    pub(crate) socket: Option<Socket>,
+    /// The cookies of those that belong to no connection of ours.
+    pub(crate) others: Vec<u64>,
+}
+
+#[cfg(all(test, feature = "_sqlx", target_os = "linux"))]
+mod tests;

@@ -1,0 +1,218 @@
+//! Finding the socket that a driver opens.
+//!
+//! A socket is ours for certain if it is the only new one to the database's port when the
+//! connection is open. Several may be new, because connections to the same port are opened side by
+//! side. Then it is ours if each of them appeared during a poll of another connect future.
+
+use std::fs;
+use std::future::poll_fn;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::io::dup;
+
+use super::linux::{Socket, SocketId, process};
+use super::{Found, Options};
+use crate::sync::Mutex;
+
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    claimed: Vec::new(),
+    guesses: Vec::new(),
+});
+
+#[derive(Debug)]
+struct Registry {
+    /// The cookies of the sockets that belong to connections of ours, with their ports.
+    claimed: Vec<(u16, u64)>,
+    /// The running searches, each with the cookie of the socket that it saw first.
+    guesses: Vec<(u64, Option<u64>)>,
+}
+
+impl Registry {
+    fn has_claimed(&self, socket: &Socket) -> bool {
+        let cookie = socket.id.cookie;
+        self.claimed.iter().any(|(_, claimed)| *claimed == cookie)
+    }
+
+    /// Returns the open sockets to a port that belong to no connection of ours.
+    fn unclaimed(&mut self, port: u16, open: Vec<Socket>) -> Vec<Socket> {
+        let is_open = |cookie| open.iter().any(|socket| socket.id.cookie == cookie);
+        self.claimed
+            .retain(|(other, cookie)| *other != port || is_open(*cookie));
+        let unclaimed = open.into_iter().filter(|socket| !self.has_claimed(socket));
+        unclaimed.collect()
+    }
+
+    /// Chooses the socket of a search among new ones.
+    fn choose(&self, search: u64, new: &[Socket]) -> Option<usize> {
+        let guesses = |socket: &Socket| {
+            let cookie = Some(socket.id.cookie);
+            let guesses = self.guesses.iter().filter(move |guess| guess.1 == cookie);
+            guesses.map(|guess| guess.0)
+        };
+        let has_one = |socket: &Socket| guesses(socket).count() == 1;
+        if new.len() == 1 {
+            return Some(0);
+        }
+        let is_certain = new.iter().all(has_one);
+        let is_own = |socket: &Socket| guesses(socket).any(|guess| guess == search);
+        is_certain.then(|| new.iter().position(is_own)).flatten()
+    }
+}
+
+/// Polls a connect future, finds the socket that it opens, and sets the socket's options as soon as
+/// it is connected. Only the options are set if there is no certainty about the socket.
+pub(crate) async fn connecting<T, E>(
+    port: Option<u16>,
+    options: Options,
+    connect: impl Future<Output = Result<T, E>>,
+) -> (Result<T, E>, Found) {
+    let Some(mut search) = port.and_then(|port| Search::begin(port, options)) else {
+        return (connect.await, Found::default());
+    };
+    let mut connect = pin!(connect);
+    let result = poll_fn(|cx| search.watch(|| connect.as_mut().poll(cx))).await;
+    let found = result.is_ok().then(|| search.end());
+    (result, found.unwrap_or_default())
+}
+
+/// Claims the new sockets to a port, except the `others`, if their number is `count`: that of the
+/// connections of ours whose sockets are not found yet.
+pub(crate) fn claim_new(
+    port: u16,
+    count: usize,
+    others: &[u64],
+    options: Options,
+) -> Option<Vec<SocketId>> {
+    let open = sockets(port, &process()?);
+    let mut registry = REGISTRY.lock();
+    let new = registry.unclaimed(port, open);
+    let is_new = |socket: &Socket| !others.contains(&socket.id.cookie);
+    let new: Vec<_> = new.into_iter().filter(is_new).collect();
+    if new.len() != count {
+        return None;
+    }
+    let claim = |socket: Socket| {
+        socket.set(options);
+        registry.claimed.push((port, socket.id.cookie));
+        socket.id
+    };
+    Some(new.into_iter().map(claim).collect())
+}
+
+/// The search for the socket of one connection.
+struct Search {
+    number: u64,
+    process: OwnedFd,
+    port: u16,
+    options: Options,
+    /// The cookies of the sockets that were open before.
+    before: Vec<u64>,
+    /// The sockets that appeared during a poll, connected or not.
+    appeared: Vec<SocketId>,
+    has_guessed: bool,
+}
+
+impl Search {
+    /// Returns `None` if sockets cannot be found.
+    fn begin(port: u16, options: Options) -> Option<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+        let process = process()?;
+        let open = sockets(port, &process);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        REGISTRY.lock().guesses.push((number, None));
+        Some(Self {
+            number,
+            port,
+            options,
+            before: open.iter().map(|socket| socket.id.cookie).collect(),
+            process,
+            appeared: Vec::new(),
+            has_guessed: false,
+        })
+    }
+
+    /// Polls, and looks for a socket that was opened during a poll.
+    ///
+    /// The kernel gives a new socket the lowest free number. A look at one number takes half a
+    /// microsecond.
+    fn watch<R>(&mut self, poll: impl FnOnce() -> R) -> R {
+        if self.has_guessed {
+            return poll();
+        }
+        let lowest = dup(&self.process).map(|lowest| lowest.as_raw_fd());
+        let result = poll();
+        if let Ok(lowest) = lowest
+            && let Some(socket) = Socket::duplicate(lowest, &self.process)
+        {
+            self.appeared.push(socket.id);
+        }
+        // It may have appeared during an earlier poll, and be connected by now.
+        let connected = self.appeared.iter().find_map(|id| {
+            let socket = Socket::duplicate(id.number, &self.process)?;
+            (socket.id == *id && socket.is_connected_to(self.port)).then_some(socket)
+        });
+        if let Some(socket) = connected {
+            socket.set(self.options);
+            self.has_guessed = true;
+            let mut registry = REGISTRY.lock();
+            let mut guesses = registry.guesses.iter_mut();
+            if let Some(guess) = guesses.find(|guess| guess.0 == self.number) {
+                guess.1 = Some(socket.id.cookie);
+            }
+        }
+        result
+    }
+
+    /// Claims the socket of the connection, which is open.
+    fn end(self) -> Found {
+        let open = sockets(self.port, &self.process);
+        let mut registry = REGISTRY.lock();
+        let unclaimed = registry.unclaimed(self.port, open);
+        let is_old = |socket: &Socket| self.before.contains(&socket.id.cookie);
+        let (old, mut new): (Vec<_>, Vec<_>) = unclaimed.into_iter().partition(is_old);
+        let chosen = registry.choose(self.number, &new);
+        let socket = chosen.map(|at| new.swap_remove(at));
+        if let Some(socket) = &socket {
+            registry.claimed.push((self.port, socket.id.cookie));
+            socket.set(self.options);
+        }
+        let others = old.iter().chain(&new).map(|socket| socket.id.cookie);
+        Found {
+            socket,
+            others: others.collect(),
+        }
+    }
+}
+
+impl Drop for Search {
+    fn drop(&mut self) {
+        let mut registry = REGISTRY.lock();
+        registry.guesses.retain(|guess| guess.0 != self.number);
+    }
+}
+
+/// Returns the sockets of this process that are connected to a port. A look takes about 1 µs for
+/// each descriptor.
+pub(super) fn sockets(port: u16, process: &OwnedFd) -> Vec<Socket> {
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else {
+        return Vec::new();
+    };
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+    // All are listed before one is duplicated.
+    let numbers: Vec<RawFd> = entries.flatten().filter_map(number).collect();
+    let mut found: Vec<Socket> = Vec::new();
+    for number in numbers {
+        if let Some(socket) = Socket::duplicate(number, process)
+            && socket.is_connected_to(port)
+            && found
+                .iter()
+                .all(|known| known.id.cookie != socket.id.cookie)
+        {
+            found.push(socket);
+        }
+    }
+    found
+}

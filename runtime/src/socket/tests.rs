@@ -1,0 +1,212 @@
+//! Tests with real sockets.
+
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use super::*;
+
+const OPTIONS: Options = Options {
+    keepalive: Duration::from_secs(5),
+    user_timeout: Duration::from_secs(10),
+};
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = server.local_addr().expect("an address");
+    (server, at)
+}
+
+async fn connect(at: SocketAddr) -> (TcpStream, Found) {
+    connect_after(Duration::ZERO, at).await
+}
+
+/// Connects as a driver does: after a lookup, and with work after that.
+async fn connect_after(pause: Duration, at: SocketAddr) -> (TcpStream, Found) {
+    let connect = async {
+        sleep(pause).await;
+        let stream = TcpStream::connect(at).await?;
+        sleep(pause).await;
+        io::Result::Ok(stream)
+    };
+    let (stream, found) = connecting(Some(at.port()), OPTIONS, connect).await;
+    (stream.expect("a connection"), found)
+}
+
+fn cookie(stream: &TcpStream) -> u64 {
+    rustix::net::sockopt::socket_cookie(stream).expect("a cookie")
+}
+
+async fn state_of(socket: &Socket, expected: State) {
+    for _ in 0..100 {
+        if socket.state() == expected {
+            return;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(socket.state(), expected);
+}
+
+#[tokio::test]
+async fn the_socket_of_a_connection_is_found_and_shows_its_state() {
+    let (server, at) = listen().await;
+    let (mut client, found) = connect(at).await;
+    let (mut peer, _) = server.accept().await.expect("a client");
+    let socket = found.socket.expect("a socket");
+    assert_eq!(socket.id.cookie, cookie(&client));
+    assert!(client.nodelay().expect("an option"));
+    assert!(socket.is_quiet());
+    peer.write_all(b"answer").await.expect("sent");
+    state_of(&socket, State::Unread).await;
+    let mut answer = [0; 6];
+    client.read_exact(&mut answer).await.expect("an answer");
+    assert!(socket.is_quiet());
+    drop(peer);
+    state_of(&socket, State::HungUp).await;
+}
+
+#[tokio::test]
+async fn a_reset_is_a_hang_up() {
+    let (server, at) = listen().await;
+    let (_client, found) = connect(at).await;
+    let (peer, _) = server.accept().await.expect("a client");
+    let at_once = Some(Duration::ZERO);
+    rustix::net::sockopt::set_socket_linger(&peer, at_once).expect("an option");
+    drop(peer);
+    state_of(&found.socket.expect("a socket"), State::HungUp).await;
+}
+
+#[tokio::test]
+async fn a_shut_down_ends_a_read() {
+    let (server, at) = listen().await;
+    let (mut client, found) = connect(at).await;
+    let (_peer, _) = server.accept().await.expect("a client");
+    let read = tokio::spawn(async move { client.read(&mut [0]).await });
+    sleep(Duration::from_millis(10)).await;
+    found.socket.expect("a socket").shut_down();
+    assert_eq!(read.await.expect("no panic").expect("the end"), 0);
+}
+
+#[tokio::test]
+async fn a_dropped_duplicate_keeps_no_connection_open() {
+    let (server, at) = listen().await;
+    let (client, found) = connect(at).await;
+    let (mut peer, _) = server.accept().await.expect("a client");
+    drop((client, found));
+    assert_eq!(peer.read(&mut [0]).await.expect("the end"), 0);
+}
+
+#[tokio::test]
+async fn the_options_are_set_before_the_connection_is_in_use() {
+    let (_server, at) = listen().await;
+    let connect = async {
+        let stream = TcpStream::connect(at).await?;
+        // A driver sends its first message, and waits.
+        tokio::task::yield_now().await;
+        let is_set = stream.nodelay()?;
+        io::Result::Ok((stream, is_set))
+    };
+    let (result, _found) = connecting(Some(at.port()), OPTIONS, connect).await;
+    let (stream, is_set) = result.expect("a connection");
+    assert!(is_set);
+    let keepalive = rustix::net::sockopt::tcp_keepidle(&stream).expect("an option");
+    assert_eq!(keepalive, OPTIONS.keepalive);
+    let timeout = rustix::net::sockopt::tcp_user_timeout(&stream).expect("an option");
+    assert_eq!(timeout, 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn concurrent_connections_get_their_own_sockets_or_none() {
+    let (server, at) = listen().await;
+    tokio::spawn(async move {
+        let mut peers = Vec::new();
+        while let Ok((peer, _)) = server.accept().await {
+            peers.push(peer);
+        }
+    });
+    let mut found = 0;
+    for round in 0..50_u64 {
+        let connect = |nth: u64| {
+            tokio::spawn(async move {
+                let pause = Duration::from_micros((round * 37 + nth * 211) % 900);
+                // Connections of others appear meanwhile.
+                let other = (nth == 0 && round % 2 == 0).then(|| TcpStream::connect(at));
+                let (ours, other) = tokio::join!(connect_after(pause, at), async {
+                    match other {
+                        Some(other) => other.await.ok(),
+                        None => None,
+                    }
+                });
+                (ours, other)
+            })
+        };
+        let all: Vec<_> = (0..4).map(connect).collect();
+        let mut kept = Vec::new();
+        for one in all {
+            let ((stream, of_stream), other) = one.await.expect("no panic");
+            if let Some(socket) = &of_stream.socket {
+                assert_eq!(socket.id.cookie, cookie(&stream));
+                found += 1;
+            }
+            kept.push((stream, of_stream, other));
+        }
+    }
+    println!("{found} of 200 sockets were found");
+    assert!(found > 0);
+}
+
+#[tokio::test]
+async fn connections_that_were_opened_side_by_side_are_found() {
+    let (_server, at) = listen().await;
+    let pause = Duration::from_millis(20);
+    let (one, two) = tokio::join!(connect_after(pause, at), connect_after(pause * 2, at));
+    for (stream, found) in [one, two] {
+        let socket = found.socket.expect("a socket");
+        assert_eq!(socket.id.cookie, cookie(&stream));
+    }
+}
+
+#[tokio::test]
+async fn new_sockets_are_claimed_if_their_number_is_known() {
+    let (_server, at) = listen().await;
+    let (_first, found) = connect(at).await;
+    let port = at.port();
+    let one = TcpStream::connect(at).await.expect("a connection");
+    let two = TcpStream::connect(at).await.expect("a connection");
+    assert_eq!(claim_new(port, 1, &found.others, OPTIONS), None);
+    let claimed = claim_new(port, 2, &found.others, OPTIONS).expect("two sockets");
+    let cookies: Vec<_> = claimed.iter().map(|id| id.cookie).collect();
+    assert!(cookies.contains(&cookie(&one)) && cookies.contains(&cookie(&two)));
+    assert!(one.nodelay().expect("an option"));
+    assert_eq!(claim_new(port, 0, &found.others, OPTIONS), Some(Vec::new()));
+    let id = claimed.into_iter().find(|id| id.cookie == cookie(&one));
+    let id = id.expect("an identity");
+    assert!(id.socket().is_some());
+    drop(one);
+    assert!(id.socket().is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let (server, at) = listen().await;
+    let ours = |process| search::sockets(at.port(), &process).len();
+    for _ in 0..100 {
+        let one = connect(at).await;
+        let peer = server.accept().await.expect("a client");
+        drop((one, peer));
+    }
+    assert_eq!(linux::process().map(ours), Some(0));
+    // A search that fails, and one that is cancelled.
+    let failing = async { Err::<(), _>(io::Error::other("no server")) };
+    let (result, found) = connecting(Some(at.port()), OPTIONS, failing).await;
+    assert!(result.is_err() && found.socket.is_none());
+    let endless = std::future::pending::<io::Result<()>>();
+    let cancelled = connecting(Some(at.port()), OPTIONS, endless);
+    let limit = Duration::from_millis(1);
+    assert!(tokio::time::timeout(limit, cancelled).await.is_err());
+    let (_client, found) = connect(at).await;
+    assert!(found.socket.is_some());
+}
