@@ -1,7 +1,7 @@
 //! The facts about a connection that its driver does not tell.
 
 use super::SessionId;
-use crate::socket::Socket;
+use crate::socket::{Socket, SocketId};
 
 /// The facts about a connection that its driver does not tell. It is dropped with its connection.
 #[derive(Debug, Default)]
@@ -13,6 +13,10 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    pub(crate) fn socket_id(&self) -> Option<SocketId> {
+        self.socket.as_ref().map(Socket::id)
+    }
+
     /// Returns `true` if the socket shows no reason to doubt the connection.
     pub(crate) fn is_quiet(&self) -> bool {
         self.socket.as_ref().is_none_or(Socket::is_quiet)

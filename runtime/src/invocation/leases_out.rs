@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use tokio::task;
 use tokio::time::{Instant, timeout_at};
 
+use crate::socket::SocketId;
 use crate::sync::Mutex;
 
 static OUT: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
@@ -17,6 +18,8 @@ struct Entry {
     runtime: Option<Id>,
     task: Option<task::Id>,
     begun: Instant,
+    /// The socket of the leased connection, if it was found.
+    socket: Option<SocketId>,
     is_overdue: bool,
 }
 
@@ -33,9 +36,18 @@ impl LeaseOut {
             runtime: runtime(),
             task: task::try_id(),
             begun: Instant::now(),
+            socket: None,
             is_overdue: false,
         });
         Self(number)
+    }
+
+    /// Records the socket of the leased connection.
+    pub(crate) fn uses(&self, socket: Option<SocketId>) {
+        let mut out = OUT.lock();
+        if let Some(entry) = out.iter_mut().find(|entry| entry.number == self.0) {
+            entry.socket = socket;
+        }
     }
 
     /// Returns `true` if the sandbox may have been frozen meanwhile, because the lease has not
@@ -81,7 +93,8 @@ pub(crate) fn none_since(begun: Instant) -> bool {
 }
 
 /// Waits until no lease of this runtime is out that began after `begun`. Returns `false` if some
-/// are out at `end`. They are overdue from then on.
+/// are out at `end`. They are overdue from then on, and their connections are shut down: the server
+/// ends what they have begun, and a task that goes on in a later invocation can do nothing.
 pub(crate) async fn wait(begun: Instant, end: Instant) -> bool {
     loop {
         let mut ended = std::pin::pin!(ENDED.notified());
@@ -95,7 +108,12 @@ pub(crate) async fn wait(begun: Instant, end: Instant) -> bool {
     }
     let mut out = OUT.lock();
     let overdue = out.iter_mut().filter(|entry| entry.is_since(begun));
-    overdue.for_each(|entry| entry.is_overdue = true);
+    for entry in overdue {
+        entry.is_overdue = true;
+        if let Some(socket) = entry.socket.and_then(SocketId::socket) {
+            socket.shut_down();
+        }
+    }
     false
 }
 

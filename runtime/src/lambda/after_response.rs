@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::environment;
 use crate::invocation::background::{self, Owner};
 use crate::invocation::{INVOCATION, Invocation, deadline, leases_out};
+use crate::pool::registry;
 use crate::telemetry::{Metrics, events};
 
 /// The time in which a task that a handler has spawned begins.
@@ -183,6 +184,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
                     wait_for_begin(tasks, begun).await;
                     if !leases_out::wait(begun, end).await {
                         events::not_awaited(&environment::function());
+                        registry::shut_down();
                     }
                 }
                 background::wait(owner, end).await;

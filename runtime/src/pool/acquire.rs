@@ -30,6 +30,7 @@ impl<C: Connect> Pool<C> {
         let out = LeaseOut::begin();
         let begun = Instant::now();
         let result = self.acquire_in_time(counters).await.map(|mut connection| {
+            out.uses(connection.link.socket_id());
             connection.out = Some(out);
             connection
         });
@@ -49,7 +50,9 @@ impl<C: Connect> Pool<C> {
         counters.add(Count::Reused);
         events::reused(|| idle.age());
         let mut connection = CheckedOut::reused(idle, self, permit, counters);
-        connection.out = Some(LeaseOut::begin());
+        let out = LeaseOut::begin();
+        out.uses(connection.link.socket_id());
+        connection.out = Some(out);
         Some(connection)
     }
 

@@ -75,6 +75,7 @@ impl<C: Connect> CheckedOut<C> {
             opened,
             standing,
             link,
+            out,
             failures,
             pool,
             counters,
@@ -112,6 +113,9 @@ impl<C: Connect> CheckedOut<C> {
             Ok(new) => {
                 *standing = Standing::of_new(new.found_full);
                 *link = new.link;
+                if let Some(out) = out {
+                    out.uses(link.socket_id());
+                }
                 replacement.insert(new.connection)
             }
             Err(error) => {

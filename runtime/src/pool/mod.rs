@@ -145,6 +145,9 @@ impl<C: Connect> ErasedPool for Pool<C> {
         idle.into_iter().map(close).collect()
     }
 
+    /// Does nothing, because each lease knows its socket.
+    fn shut_down(&self) {}
+
     fn runtime_ended(&self) {
         let idle = {
             let mut state = self.state();

@@ -16,6 +16,9 @@ pub(crate) trait ErasedPool: Any + Send + Sync {
     /// Takes what is idle, and returns the work that closes it.
     fn close_idle(self: Arc<Self>) -> Vec<BoxFuture<'static, ()>>;
 
+    /// Shuts down what tasks use that outlive their invocation, because the freeze comes next.
+    fn shut_down(&self);
+
     /// Drops what is idle, because the runtime has ended. From then on nothing is kept.
     fn runtime_ended(&self);
 }
@@ -124,14 +127,22 @@ impl Drop for EndOfRuntime {
 
 /// Returns the work that closes everything idle in the current runtime.
 pub(crate) fn close_idle() -> Vec<BoxFuture<'static, ()>> {
+    let pools = all().into_iter();
+    pools.flat_map(ErasedPool::close_idle).collect()
+}
+
+/// Shuts down what tasks of the current runtime use that outlive their invocation.
+pub(crate) fn shut_down() {
+    all().iter().for_each(|pool| pool.shut_down());
+}
+
+/// Returns the pools of the current runtime.
+fn all() -> Vec<Arc<dyn ErasedPool>> {
     let Ok(runtime) = Handle::try_current() else {
         return Vec::new();
     };
-    let pools: Vec<_> = REGISTRY
-        .lock()
-        .iter()
-        .filter(|entry| entry.runtime == runtime.id())
-        .map(|entry| Arc::clone(&entry.pool))
-        .collect();
-    pools.into_iter().flat_map(ErasedPool::close_idle).collect()
+    let registry = REGISTRY.lock();
+    let entries = registry.iter();
+    let entries = entries.filter(|entry| entry.runtime == runtime.id());
+    entries.map(|entry| Arc::clone(&entry.pool)).collect()
 }

@@ -64,7 +64,7 @@ impl<C: Connect> CheckedOut<C> {
             .count(outcome, C::DRIVER.as_ref(), &self.pool.source)
         {
             Some((Cure::Replace, reason)) => {
-                let patience = self.step_limit();
+                let patience = self.pool.source.check_timeout / 2;
                 return self.abandon_after(patience, reason);
             }
             cure => cure.map(|(cure, _)| cure),

@@ -426,6 +426,14 @@ impl<S: Connect + Sync> ErasedPool for SharedValue<S> {
         value.into_iter().map(close).collect()
     }
 
+    fn shut_down(&self) {
+        let slot = self.slot.try_lock();
+        let opened = slot.as_ref().ok().and_then(|slot| slot.as_ref());
+        if let (Some(driver), Some(opened)) = (&S::DRIVER, opened) {
+            (driver.shut_down)(&opened.value, &self.source);
+        }
+    }
+
     fn runtime_ended(&self) {
         if let Ok(mut slot) = self.slot.try_lock() {
             drop(slot.take());

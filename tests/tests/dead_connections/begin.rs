@@ -1,5 +1,5 @@
 //! A `&mut Transaction` parameter: if BEGIN finds a trusted connection dead, a new connection takes
-//! over.
+//! over. So does the health check of a connection whose socket shows its end.
 
 use std::time::{Duration, Instant};
 
@@ -42,14 +42,16 @@ async fn is_replaced<S: Server, H: FromConnection + 'static>() {
             "restarted" => server.restart().await,
             _ => proxy.black_hole(),
         }
-        let begun = Instant::now();
+        let (begun, checked) = (Instant::now(), db.stats().checked);
         transact(db)
             .await
             .unwrap_or_else(|error| panic!("{fault}: {error}"));
         assert!(begun.elapsed() < Duration::from_secs(5), "{fault}");
         let (stats, nth) = (db.stats(), nth as u64 + 1);
         assert_eq!((stats.stale, stats.opened), (nth, nth + 1), "{fault}");
-        assert_eq!(stats.checked, 0, "{fault}: the connection was trusted");
+        if fault == "black hole" {
+            assert_eq!(stats.checked, checked, "the connection was trusted");
+        }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -109,14 +111,16 @@ async fn a_begin_on_a_full_pooler_is_saturated() {
 #[tokio::test]
 async fn a_plain_connection_is_neither_begun_nor_replaced() {
     let server = Postgres::start().await;
-    let source = source(server.url()).verify_after(ALWAYS_TRUSTED);
+    let proxy = Proxy::start(server.addr()).await;
+    let url = server.url_at(proxy.port());
+    let source = source(url).verify_after(ALWAYS_TRUSTED);
     let db = exclusive::<PgConnection>(source);
     // Each of the first three successes is inspected in the background.
     for _ in 0..4 {
         transact(db).await.expect("a lease");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    server.end_sessions().await;
+    proxy.black_hole();
     transact(db).await.expect("no statement is sent");
     assert_eq!(db.stats().opened, 1);
     transact(exclusive::<AnyConnection>(source))

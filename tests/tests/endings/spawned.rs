@@ -35,6 +35,23 @@ on_each_server! {
         assert_eq!(server.number("select count(*) from notes").await, 0);
     }
 
+    async fn a_commit_of_its_own_in_a_later_invocation_fails(server: &impl Server) {
+        let function = scripted(server, "plain", TIME_OUT).await;
+        for form in ["/conn", "/lease", "/pool-tx"] {
+            let (begin, commit) = if form == "/pool-tx" {
+                ("raw select 1", "raw select 2")
+            } else {
+                ("raw begin", "raw commit")
+            };
+            let insert = "insert into notes values ('a')\nsleep 1000";
+            let script = format!("{begin}\n{insert}\n{commit}");
+            function.script(&format!("{form}?spawn=yes"), &script).await.ok();
+            // It goes on before the server ends its transaction.
+            function.script("/pool", "raw select 1\nsleep 1500").await.ok();
+            assert_eq!(server.number("select count(*) from notes").await, 0, "{form}");
+        }
+    }
+
     async fn a_long_one_is_frozen_and_its_transaction_ends(server: &impl Server) {
         let function = scripted(server, "plain", TIME_OUT).await;
         for _ in 0..2 {

@@ -4,8 +4,8 @@
 //! `/lease-tx`. Each line of the body is a statement, or `sleep` or `block` and milliseconds. A
 //! line that begins with `raw ` is not prepared, and one with `cut ` is abandoned after 100 ms.
 //! `nested ` runs in a transaction of its own within, and `int 7 ` or `text 7 ` binds a value.
-//! `/pool-begun` holds a transaction of the pool meanwhile. `/conn-twice` and `/pool-twice` call a
-//! handler two times.
+//! `/pool-begun` holds a transaction of the pool meanwhile, and `/pool-tx` runs the script in one.
+//! `/conn-twice` and `/pool-twice` call a handler two times.
 //!
 //! | parameter | selects |
 //! |---|---|
@@ -88,6 +88,19 @@ macro_rules! forms {
                         script.conclude(result)
                     }
 
+                    /// Runs the script in a transaction of the pool, and commits that itself.
+                    #[reuse_db(source = SOURCE)]
+                    async fn pool_tx(
+                        request: Request,
+                        db: &Pool<$database>,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        let mut tx = db.begin().await?;
+                        let result = run!(script, &mut *tx);
+                        tx.commit().await?;
+                        script.conclude(result)
+                    }
+
                     /// Opens the lease for each of two runs, and not at all without statements.
                     #[reuse_db(source = SOURCE)]
                     async fn lease(
@@ -132,6 +145,7 @@ macro_rules! forms {
                             "/tx" => tx(request).await,
                             "/pool" => pool(request).await,
                             "/pool-begun" => pool_begun(request).await,
+                            "/pool-tx" => pool_tx(request).await,
                             "/conn-twice" => {
                                 conn(request.clone()).await?;
                                 conn(request).await
