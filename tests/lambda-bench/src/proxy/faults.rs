@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Proxy;
 use super::flow::{Flow, Order};
+use super::{Listener, Proxy, packets};
 use crate::wait::until;
 
 impl Proxy {
@@ -22,13 +22,38 @@ impl Proxy {
         self.switchboard.order(Order::BlackHole, |_| true);
     }
 
-    /// Closes the connections that are black-holed or stalled.
+    /// Closes the connections that are black-holed, stalled or vanished.
     ///
     /// The keepalive of client and server does the same in the end.
     pub fn forget(&self) {
         self.switchboard.order(Order::Close, |now| {
-            matches!(now, Order::BlackHole | Order::Stall)
+            matches!(now, Order::BlackHole | Order::Stall | Order::Vanish)
         });
+    }
+
+    /// Makes the peers of all open connections vanish for good, as if their kernels were gone.
+    ///
+    /// No packet passes in either direction, ACK, FIN and RST included. A black hole, in contrast,
+    /// acknowledges what it receives. New connections work.
+    pub async fn vanish(&self) {
+        let vanishing = self.switchboard.order(Order::Vanish, |_| true);
+        until("the end of the proxy's packets", async || {
+            let done = |flow: &Arc<Flow>| flow.has_vanished() || flow.has_ended();
+            vanishing.iter().all(done)
+        })
+        .await;
+    }
+
+    /// Sets whether new connections get no answer, not even to their first packet.
+    pub fn vanish_new(&self, vanish: bool) {
+        let listener = self.listener();
+        let listener = listener.as_ref().expect("the proxy accepts connections");
+        let set = if vanish {
+            packets::drop_all
+        } else {
+            packets::receive
+        };
+        set(&listener.socket).expect("a filter for a socket");
     }
 
     /// Sets whether new connections are accepted and then black-holed.
@@ -80,10 +105,11 @@ impl Proxy {
     /// Refuses new connections, as a server that does not run. Open connections continue.
     pub async fn refuse(&self) {
         let listener = self.listener().take();
-        if let Some(listener) = listener {
-            listener.abort();
-            // The task owns the listener, so its end closes the port.
-            let _ = listener.await;
+        if let Some(Listener { task, socket }) = listener {
+            task.abort();
+            // The port is closed with the last owner of the socket.
+            let _ = task.await;
+            drop(socket);
         }
     }
 

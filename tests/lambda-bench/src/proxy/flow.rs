@@ -1,4 +1,6 @@
+use std::future::pending;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,6 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::packets;
 use super::pump::{Direction, Pump};
 use super::switchboard::Switchboard;
 
@@ -18,6 +21,8 @@ pub(super) enum Order {
     Stall,
     /// Neither read nor write any more.
     BlackHole,
+    /// Neither read nor write any more, and drop what the kernel receives.
+    Vanish,
     /// End with a FIN to both sides.
     Close,
     /// End with a RST to the client.
@@ -30,6 +35,7 @@ pub(super) struct Flow {
     order: watch::Sender<Order>,
     /// The client has sent bytes that the server has not answered yet.
     unanswered: AtomicBool,
+    vanished: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -38,12 +44,17 @@ impl Flow {
         Self {
             order: watch::Sender::new(order),
             unanswered: AtomicBool::new(false),
+            vanished: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         }
     }
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn has_vanished(&self) -> bool {
+        self.vanished.load(Ordering::Acquire)
     }
 
     /// Replaces the current order if `if_now` accepts it. Returns `true` if it was replaced.
@@ -68,13 +79,16 @@ impl Flow {
 
     async fn pass_on(&self, mut client: TcpStream, switchboard: &Switchboard) -> io::Result<()> {
         client.set_nodelay(true)?;
+        let mut sockets = vec![second_handle(&client)?];
         let mut server = tokio::select! {
-            end = self.end() => return finish(end, client, None).await,
+            end = self.end() => return finish(end, client, None, &sockets).await,
+            error = self.vanish(&sockets) => return Err(error),
             server = self.reach_server(switchboard) => match server {
                 Ok(server) => server,
-                Err(_) => return finish(Order::Reset, client, None).await,
+                Err(_) => return finish(Order::Reset, client, None, &sockets).await,
             },
         };
+        sockets.push(second_handle(&server)?);
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
         let up = Pump {
@@ -93,12 +107,13 @@ impl Flow {
         };
         let end = tokio::select! {
             end = self.end() => end,
+            error = self.vanish(&sockets) => return Err(error),
             ends = async { tokio::try_join!(up.run(), down.run()) } => match ends {
                 Ok(_) => Order::Close,
                 Err(_) => Order::Reset,
             },
         };
-        finish(end, client, Some(server)).await
+        finish(end, client, Some(server), &sockets).await
     }
 
     async fn reach_server(&self, switchboard: &Switchboard) -> io::Result<TcpStream> {
@@ -126,6 +141,20 @@ impl Flow {
         self.unanswered.swap(false, Ordering::Relaxed)
     }
 
+    /// Lets the kernel drop the packets of `sockets` from the order to vanish on.
+    ///
+    /// Returns an error if the kernel does not.
+    async fn vanish(&self, sockets: &[OwnedFd]) -> io::Error {
+        self.wait_for(|order| order == Order::Vanish).await;
+        for socket in sockets {
+            if let Err(error) = packets::drop_all(socket) {
+                return error;
+            }
+        }
+        self.vanished.store(true, Ordering::Release);
+        pending().await
+    }
+
     async fn end(&self) -> Order {
         self.wait_for(|order| matches!(order, Order::Close | Order::Reset))
             .await
@@ -138,7 +167,21 @@ impl Flow {
     }
 }
 
-async fn finish(end: Order, mut client: TcpStream, server: Option<TcpStream>) -> io::Result<()> {
+/// Returns a handle that does not borrow the stream, whose halves are in use.
+fn second_handle(stream: &TcpStream) -> io::Result<OwnedFd> {
+    stream.as_fd().try_clone_to_owned()
+}
+
+async fn finish(
+    end: Order,
+    mut client: TcpStream,
+    server: Option<TcpStream>,
+    sockets: &[OwnedFd],
+) -> io::Result<()> {
+    // A peer learns of the end only if the kernel receives its packets again.
+    for socket in sockets {
+        packets::receive(socket)?;
+    }
     if end == Order::Reset {
         return client.set_zero_linger();
     }

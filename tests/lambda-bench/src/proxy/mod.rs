@@ -18,6 +18,7 @@
 mod counts;
 mod faults;
 mod flow;
+mod packets;
 mod pump;
 mod switchboard;
 
@@ -39,8 +40,15 @@ use crate::host::free_port;
 pub struct Proxy {
     port: u16,
     switchboard: Arc<Switchboard>,
-    /// The task that accepts connections, or `None` while they are refused.
-    listener: Mutex<Option<JoinHandle<()>>>,
+    /// `None` while connections are refused.
+    listener: Mutex<Option<Listener>>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    /// The task that accepts connections.
+    task: JoinHandle<()>,
+    socket: Arc<TcpListener>,
 }
 
 impl Proxy {
@@ -91,21 +99,25 @@ impl Proxy {
         if self.listener().is_some() {
             return;
         }
-        let listener = TcpListener::bind(self.addr())
+        let socket = TcpListener::bind(self.addr())
             .await
             .expect("the port is still free");
+        let socket = Arc::new(socket);
         let switchboard = self.switchboard.clone();
-        let task = tokio::spawn(async move {
-            loop {
-                if let Ok((client, _)) = listener.accept().await {
-                    switchboard.connect(client);
+        let task = tokio::spawn({
+            let socket = socket.clone();
+            async move {
+                loop {
+                    if let Ok((client, _)) = socket.accept().await {
+                        switchboard.connect(client);
+                    }
                 }
             }
         });
-        *self.listener() = Some(task);
+        *self.listener() = Some(Listener { task, socket });
     }
 
-    fn listener(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+    fn listener(&self) -> MutexGuard<'_, Option<Listener>> {
         self.listener
             .lock()
             .expect("no thread panics while it holds the listener")
@@ -115,7 +127,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         if let Some(listener) = self.listener.get_mut().ok().and_then(Option::take) {
-            listener.abort();
+            listener.task.abort();
         }
         self.switchboard.order(Order::Close, |_| true);
     }

@@ -5,12 +5,14 @@
 mod counts;
 mod endings;
 mod silence;
+mod vanishing;
 
 use std::time::Duration;
 
 use lambda_bench::proxy::Proxy;
 use lambda_bench::servers::Postgres;
 use lambda_bench::wait::within;
+use socket2::{SockRef, TcpKeepalive};
 use sqlx::{Connection as _, PgConnection};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -56,6 +58,18 @@ async fn receive(stream: &mut TcpStream, expected: &[u8]) {
         .await
         .expect("the bytes");
     assert_eq!(bytes, expected);
+}
+
+/// Lets the kernel give `stream` up after about 2 s without an ACK.
+fn give_up_soon(stream: &TcpStream) {
+    let second = Duration::from_secs(1);
+    let keepalive = TcpKeepalive::new()
+        .with_time(second)
+        .with_interval(second)
+        .with_retries(2);
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&keepalive).expect("set");
+    socket.set_tcp_user_timeout(Some(second * 2)).expect("set");
 }
 
 async fn is_silent(stream: &mut TcpStream) -> bool {
