@@ -11,6 +11,7 @@ use super::sandbox::Sandbox;
 #[must_use]
 pub struct Builder {
     pub(super) binary: PathBuf,
+    pub(super) arguments: Vec<OsString>,
     pub(super) env: BTreeMap<OsString, OsString>,
     pub(super) settings: Settings,
 }
@@ -46,9 +47,16 @@ impl Builder {
             .collect();
         Self {
             binary,
+            arguments: Vec::new(),
             env,
             settings,
         }
+    }
+
+    /// Adds an argument of the binary, such as the function behind a launcher.
+    pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
+        self.arguments.push(argument.into());
+        self
     }
 
     /// Sets a variable of the function's environment.

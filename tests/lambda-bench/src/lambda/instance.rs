@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -24,7 +23,7 @@ pub(super) struct Instance {
 
 impl Instance {
     pub(super) async fn start(
-        binary: &Path,
+        command: &[OsString],
         mut env: BTreeMap<OsString, OsString>,
         settings: Settings,
         freezes: Arc<AtomicUsize>,
@@ -37,7 +36,7 @@ impl Instance {
             .local_addr()
             .expect("a bound listener has an address");
         env.insert("AWS_LAMBDA_RUNTIME_API".into(), address.to_string().into());
-        let process = Process::start(binary, &env, log.clone());
+        let process = Process::start(command, &env, log.clone());
         let init_timeout = settings.init_timeout;
         let control = Control::new(process, settings, freezes, log);
 

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -24,21 +23,21 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `binary` with the environment `env` and no other variable.
+    /// Starts a binary with its arguments, the environment `env` and no other variable.
     ///
     /// `setpriv` sets the parent-death signal and then executes the function. The kernel therefore
     /// kills the function even if the tests are killed. The signal is tied to the *thread* that
     /// started the process, so that thread must outlive it. A test's own thread or a worker of a
     /// runtime does, a thread of `spawn_blocking` does not.
-    pub(super) fn start(binary: &Path, env: &BTreeMap<OsString, OsString>, log: Log) -> Self {
+    pub(super) fn start(
+        command: &[OsString],
+        env: &BTreeMap<OsString, OsString>,
+        log: Log,
+    ) -> Self {
         let (output, input) = std::io::pipe().expect("a pipe for the function's output");
         let mut child = Command::new(host::program("setpriv", "util-linux", &[]))
-            .args([
-                OsStr::new("--pdeathsig"),
-                OsStr::new("KILL"),
-                OsStr::new("--"),
-                binary.as_os_str(),
-            ])
+            .args(["--pdeathsig", "KILL", "--"])
+            .args(command)
             .env_clear()
             .envs(env)
             .stdin(Stdio::null())

@@ -70,6 +70,17 @@ async fn the_function_has_lambdas_environment_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_function_can_be_started_by_a_launcher() {
+    let sandbox = Sandbox::builder("/usr/bin/env")
+        .argument("LAUNCHED=yes")
+        .argument(env!("CARGO_BIN_EXE_test_function"))
+        .start()
+        .await;
+    let env = sandbox.invoke(Event::get("/env")).await.json();
+    assert_eq!(env["LAUNCHED"], "yes", "{env}");
+}
+
+#[tokio::test]
 async fn an_event_has_its_deadline() {
     let sandbox = function().timeout(Duration::from_secs(7)).start().await;
     let answer = sandbox.invoke(Event::get("/deadline")).await.json();

@@ -124,8 +124,10 @@ impl Sandbox {
 }
 
 async fn new_instance(builder: &Builder, freezes: &Arc<AtomicUsize>, log: &Log) -> Arc<Instance> {
+    let mut command = vec![builder.binary.clone().into_os_string()];
+    command.extend_from_slice(&builder.arguments);
     let (settings, freezes, log) = (builder.settings.clone(), freezes.clone(), log.clone());
-    Arc::new(Instance::start(&builder.binary, builder.env.clone(), settings, freezes, log).await)
+    Arc::new(Instance::start(&command, builder.env.clone(), settings, freezes, log).await)
 }
 
 /// An event that a sandbox is waiting for, displayed with the sandbox's state and output.
