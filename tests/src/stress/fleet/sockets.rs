@@ -1,12 +1,13 @@
 //! The number of connections of each process, by the kernel's count.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use crate::descriptors;
 
 /// The shortest time between two readings.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -71,35 +72,10 @@ pub(super) fn most_in_both<K: Eq + Hash, V: Ord>(
 
 /// Returns the sockets of each process that are connected to `port`.
 fn by_process(pids: &[i32], port: u16) -> HashMap<i32, BTreeSet<String>> {
-    let connected = connected(port);
-    pids.iter()
-        .map(|pid| {
-            let links = fs::read_dir(format!("/proc/{pid}/fd"))
-                .into_iter()
-                .flatten()
-                .flatten();
-            let sockets = links.filter_map(|link| {
-                let target = fs::read_link(link.path()).ok()?;
-                let inode = target
-                    .to_str()?
-                    .strip_prefix("socket:[")?
-                    .strip_suffix(']')?
-                    .to_owned();
-                connected.contains(&inode).then_some(inode)
-            });
-            (*pid, sockets.collect())
-        })
-        .collect()
-}
-
-/// Returns the inodes of established connections to a port.
-fn connected(port: u16) -> BTreeSet<String> {
-    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let remote = format!(":{port:04X}");
-    let inode = |line: &str| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let (other, state, inode) = (words.get(2)?, words.get(3)?, words.get(9)?);
-        (other.ends_with(&remote) && *state == "01").then(|| (*inode).to_owned())
+    let connected = descriptors::established_to(port);
+    let of_process = |pid: &i32| {
+        let sockets = descriptors::sockets(*pid);
+        (*pid, sockets.intersection(&connected).cloned().collect())
     };
-    table.lines().filter_map(inode).collect()
+    pids.iter().map(of_process).collect()
 }

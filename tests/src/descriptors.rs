@@ -1,0 +1,53 @@
+//! The file descriptors and sockets of a process, by the kernel's count.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+/// The kernel's number of the state ESTABLISHED.
+const ESTABLISHED: &str = "01";
+
+/// Returns the number of open descriptors of a process.
+pub fn count(pid: i32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("the process runs")
+        .count()
+}
+
+/// Returns the number of sockets of a process that lead to `port` of this machine.
+///
+/// A socket counts as long as a descriptor refers to it, whatever its state. Two descriptors of one
+/// socket count once.
+pub fn sockets_to(pid: i32, port: u16) -> usize {
+    sockets(pid)
+        .intersection(&leading_to(port, |_| true))
+        .count()
+}
+
+/// Returns the inodes of the sockets of a process. There are none if the process has ended.
+pub(crate) fn sockets(pid: i32) -> BTreeSet<String> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten();
+    let inode = |link: fs::DirEntry| {
+        let target = fs::read_link(link.path()).ok()?;
+        let inode = target.to_str()?.strip_prefix("socket:[")?;
+        Some(inode.strip_suffix(']')?.to_owned())
+    };
+    links.flatten().filter_map(inode).collect()
+}
+
+/// Returns the inodes of established connections to `port`.
+pub(crate) fn established_to(port: u16) -> BTreeSet<String> {
+    leading_to(port, |state| state == ESTABLISHED)
+}
+
+fn leading_to(port: u16, in_state: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let remote = format!(":{port:04X}");
+    let inode = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (other, state, inode) = (words.get(2)?, words.get(3)?, words.get(9)?);
+        (other.ends_with(&remote) && in_state(state)).then(|| (*inode).to_owned())
+    };
+    table.lines().filter_map(inode).collect()
+}
