@@ -1,11 +1,22 @@
 //! A function that runs the statements in the body of its request, for the reports from the field.
 //!
 //! The path selects the form of the parameter: `/conn`, `/tx`, `/pool`, `/any`, `/lease` or
-//! `/lease-tx`. Each line of the body is a statement, or `sleep` or `block` and milliseconds. A
-//! line that begins with `raw ` is not prepared, and one with `cut ` is abandoned after 100 ms.
-//! `nested ` runs in a transaction of its own within, and `int 7 ` or `text 7 ` binds a value.
-//! `/pool-begun` holds a transaction of the pool meanwhile, and `/pool-tx` runs the script in one.
-//! `/conn-twice` and `/pool-twice` call a handler two times.
+//! `/lease-tx`. `/lease` opens its lease twice and runs the statements each time, `/lease-once`
+//! opens it once. `/pool-begun` holds a transaction of the pool meanwhile, and `/pool-tx` runs the
+//! script in one. `/conn-twice` and `/pool-twice` call a handler two times.
+//!
+//! Each line of the body is a statement, which is prepared, or one of these words and its rest:
+//!
+//! | word | rest |
+//! |---|---|
+//! | `raw` | a statement that is not prepared |
+//! | `cut` | such a statement, abandoned after 100 ms |
+//! | `cut-prepared` | a prepared statement, abandoned after 100 ms |
+//! | `cut-preparing` | the same, abandoned after 10 ms |
+//! | `cut-begin` | the milliseconds after which a BEGIN is abandoned |
+//! | `nested` | a statement in a transaction of its own within |
+//! | `int`, `text` | a value, and a statement to which the value is bound |
+//! | `sleep`, `block` | milliseconds |
 //!
 //! | parameter | selects |
 //! |---|---|
@@ -117,6 +128,16 @@ macro_rules! forms {
                     }
 
                     #[reuse_db(source = SOURCE)]
+                    async fn lease_once(
+                        request: Request,
+                        mut db: Lease<$connection>,
+                    ) -> Result<Response<Body>, Error> {
+                        let script = Script::of(&request);
+                        let result = run!(script, &mut *Lease::open(&mut db).await?);
+                        script.conclude(result)
+                    }
+
+                    #[reuse_db(source = SOURCE)]
                     async fn lease_tx(
                         request: Request,
                         mut db: Lease<Transaction<'_, $database>>,
@@ -155,6 +176,7 @@ macro_rules! forms {
                                 pool(request).await
                             }
                             "/lease" => lease(request).await,
+                            "/lease-once" => lease_once(request).await,
                             "/lease-tx" => lease_tx(request).await,
                             path => Err(format!("no route {path}").into()),
                         }
@@ -209,6 +231,7 @@ sources! {
     off = Source::env("DATABASE_URL").load_shedding(reuse_db::LoadShedding::off());
     idle_100 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(100));
     idle_2 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(2));
+    short_lived = Source::env("DATABASE_URL").max_lifetime(std::time::Duration::ZERO);
     idle_zero = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::ZERO);
 }
 

@@ -160,6 +160,22 @@ macro_rules! run {
                             .await
                             .unwrap_or(Ok(Vec::new()))
                     }
+                    "cut-prepared" | "cut-preparing" => {
+                        let limit = if kind == "cut-prepared" { 100 } else { 10 };
+                        let limit = std::time::Duration::from_millis(limit);
+                        let query = sqlx::query(sql(rest)).fetch_all($db);
+                        tokio::time::timeout(limit, query)
+                            .await
+                            .unwrap_or(Ok(Vec::new()))
+                    }
+                    "cut-begin" => {
+                        let limit = std::time::Duration::from_millis(rest.parse().unwrap_or(0));
+                        match tokio::time::timeout(limit, $db.begin()).await {
+                            Ok(Ok(begun)) => begun.rollback().await.map(|()| Vec::new()),
+                            Ok(Err(error)) => Err(error),
+                            Err(_) => Ok(Vec::new()),
+                        }
+                    }
                     "int" => {
                         let (query, value) = bound(rest);
                         let value: i32 = value.parse().unwrap_or_default();
