@@ -6,7 +6,8 @@
 //! `crowd:mariadb:pool`.
 //!
 //! The part `deaths` takes 15 min and no load. Run it without `--release`, because the release
-//! build of its function takes minutes.
+//! build of its function takes minutes. The part `sockets` uses the same function, so run that part
+//! without `--release`, too. It takes 15 min.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
 
@@ -14,7 +15,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use reuse_db_tests::stress::{Length, Programs, deaths, faults, fleet, growth, jitter, soak};
+use reuse_db_tests::stress::{
+    Length, Programs, deaths, faults, fleet, growth, jitter, soak, sockets,
+};
 
 #[tokio::main]
 async fn main() {
@@ -39,10 +42,11 @@ async fn main() {
             "growth" => growth::run(length),
             "jitter" => jitter::run(&programs, length).await,
             "soak" => soak::run(&programs, length).await,
+            "sockets" => sockets::run(&programs, length).await,
             other if fleet::is_selection(other) => fleet::run(&programs, length, other).await,
             other => {
                 format!(
-                    "no part `{other}`: there are fleet and its parts, growth, faults, deaths, jitter, soak"
+                    "no part `{other}`: there are fleet and its parts, growth, faults, deaths, jitter, soak, sockets"
                 )
             }
         };
@@ -56,7 +60,7 @@ async fn main() {
 /// Returns the function that a part invokes.
 fn function_of(part: &str) -> &'static str {
     match part {
-        "deaths" => "field_function",
+        "deaths" | "sockets" => "field_function",
         "faults" => "faults_function",
         "soak" => "function",
         _ => "fleet_function",

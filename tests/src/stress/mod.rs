@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod growth;
 pub mod jitter;
 pub mod soak;
+pub mod sockets;
 
 /// The length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

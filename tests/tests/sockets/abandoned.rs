@@ -1,0 +1,34 @@
+//! The answer of an abandoned statement reaches nobody, whenever it arrives. The stress test
+//! `sockets` has many more rounds.
+
+use reuse_db_tests::function::server::Server;
+use reuse_db_tests::on_each;
+use reuse_db_tests::stress::sockets::abandoned::{Arrival, begins, rounds};
+
+use super::programs;
+
+/// A handler abandons its statement in three ways, which take turns.
+const ROUNDS: usize = 6;
+
+on_each! {
+    {
+        on_postgres Postgres "", on_mariadb Mariadb "",
+        on_postgres_over_tls Postgres "tls", on_mariadb_over_tls Mariadb "tls"
+    }
+    async fn an_answer_that_its_handler_leaves_unread_reaches_nobody(server: &impl Server) {
+        rounds(server, &programs(), Arrival::Unread, ROUNDS).await.assert_sound();
+    }
+
+    async fn an_answer_after_the_response_reaches_nobody(server: &impl Server) {
+        rounds(server, &programs(), Arrival::BeforeFreeze, ROUNDS).await.assert_sound();
+    }
+
+    async fn an_answer_during_the_freeze_reaches_nobody(server: &impl Server) {
+        rounds(server, &programs(), Arrival::DuringFreeze, ROUNDS).await.assert_sound();
+    }
+
+    /// The transaction that the server has begun must not contain the next invocation's write.
+    async fn a_write_after_an_abandoned_begin_persists(server: &impl Server) {
+        begins(server, &programs(), ROUNDS).await.assert_sound();
+    }
+}
