@@ -1,6 +1,6 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -70,6 +70,7 @@ impl Control {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
         state.phase = Phase::Ready;
+        state.first_poll.get_or_insert_with(SystemTime::now);
         state.workers.push_back(sender);
         self.advance(&mut state);
         receiver

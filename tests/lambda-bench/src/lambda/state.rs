@@ -30,6 +30,8 @@ pub(super) struct Delivery {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// The time of the first poll of `/next`.
+    pub(super) first_poll: Option<SystemTime>,
     /// The open polls of `/next`.
     pub(super) workers: VecDeque<oneshot::Sender<Delivery>>,
     /// The open poll of `/restore/next`.

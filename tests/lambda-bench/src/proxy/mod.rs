@@ -21,6 +21,7 @@ mod flow;
 mod packets;
 mod pump;
 mod switchboard;
+mod turns;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -31,6 +32,7 @@ use tokio::task::JoinHandle;
 pub use self::counts::Counts;
 use self::flow::Order;
 use self::switchboard::Switchboard;
+pub use self::turns::{Side, Turn};
 use crate::host::free_port;
 
 /// A running proxy.
@@ -87,6 +89,18 @@ impl Proxy {
     /// Returns the number of [round trips](Counts::round_trips) since the start.
     pub fn round_trips(&self) -> u64 {
         self.counts().round_trips
+    }
+
+    /// Records the turns of all connections together from now on.
+    pub fn record_turns(&self) {
+        self.switchboard
+            .settings(|settings| settings.turns = Some(Vec::new()));
+    }
+
+    /// Returns the turns since [`record_turns`](Self::record_turns).
+    pub fn turns(&self) -> Vec<Turn> {
+        self.switchboard
+            .settings(|settings| settings.turns.clone().unwrap_or_default())
     }
 
     /// Returns the number of open connections, silenced ones included.

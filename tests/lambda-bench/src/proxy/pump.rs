@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::flow::{Flow, Order};
 use super::switchboard::Switchboard;
+use super::turns::Side;
 
 /// The number of pieces under way from which on the sender has to wait.
 const UNDER_WAY: usize = 64;
@@ -83,6 +84,10 @@ impl Pump<'_> {
 
     fn received(&self, bytes: &[u8], tail: &mut Vec<u8>) -> Piece {
         let length = bytes.len() as u64;
+        self.switchboard.turn(match self.direction {
+            Direction::Up => Side::Client,
+            Direction::Down => Side::Server,
+        });
         match self.direction {
             Direction::Up => {
                 self.flow.client_sent();

@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use super::counts::Counts;
 use super::flow::{Flow, Order};
+use super::turns::{self, Side, Turn};
 
 /// The state that all connections of a proxy share.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Settings {
     pub(super) swallow: bool,
     /// The bytes from the server after which a connection stalls.
     pub(super) marker: Option<Vec<u8>>,
+    /// The turns so far, if they are recorded.
+    pub(super) turns: Option<Vec<Turn>>,
 }
 
 impl Switchboard {
@@ -33,6 +36,7 @@ impl Switchboard {
             silent: false,
             swallow: false,
             marker: None,
+            turns: None,
         };
         Self {
             settings: Mutex::new(settings),
@@ -43,6 +47,7 @@ impl Switchboard {
 
     pub(super) fn connect(self: &Arc<Self>, client: TcpStream) {
         self.count(|counts| counts.connections += 1);
+        self.turn(Side::Connecting);
         let first = if self.settings(|settings| settings.silent) {
             Order::BlackHole
         } else {
@@ -75,6 +80,15 @@ impl Switchboard {
 
     pub(super) fn count(&self, count: impl FnOnce(&mut Counts)) {
         count(&mut self.counts.lock().expect("no thread panics while counting"));
+    }
+
+    /// Records that a side acts, if turns are recorded.
+    pub(super) fn turn(&self, by: Side) {
+        self.settings(|settings| {
+            if let Some(turns) = &mut settings.turns {
+                turns::record(turns, by);
+            }
+        });
     }
 
     /// Reads or changes the settings.

@@ -1,10 +1,11 @@
 //! Round trips, connections and bytes are counted.
 
-use lambda_bench::proxy::Proxy;
+use lambda_bench::proxy::{Proxy, Side};
 use lambda_bench::servers::Mariadb;
 use lambda_bench::wait::until;
 use sqlx::{Connection as _, MySqlConnection};
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::{ask, connect, pair, receive, to_postgres};
 
@@ -64,6 +65,27 @@ async fn mariadb_round_trips_are_counted() {
     // The greeting is not a round trip. Signing in is one, sqlx's `SET` of the session's modes is
     // another.
     assert_eq!(connecting, 2);
+}
+
+#[tokio::test]
+async fn turns_are_recorded_on_request() {
+    let (mut client, mut server, proxy) = pair().await;
+    client.write_all(b"unrecorded").await.expect("sent");
+    receive(&mut server, b"unrecorded").await;
+    assert_eq!(proxy.turns(), []);
+    proxy.record_turns();
+    for piece in [b"one", b"two"] {
+        client.write_all(piece).await.expect("sent");
+        receive(&mut server, piece).await;
+    }
+    server.write_all(b"uno").await.expect("sent");
+    receive(&mut client, b"uno").await;
+    let _other = TcpStream::connect(proxy.addr()).await.expect("connected");
+    until("the other connection", async || proxy.turns().len() == 3).await;
+    let turns = proxy.turns();
+    let sides: Vec<Side> = turns.iter().map(|turn| turn.by).collect();
+    assert_eq!(sides, [Side::Client, Side::Server, Side::Connecting]);
+    assert!(turns.is_sorted_by_key(|turn| turn.at), "{turns:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
 
@@ -67,6 +67,11 @@ impl Sandbox {
     /// Returns `None` if the process has ended.
     pub fn process_state(&self) -> Option<char> {
         self.instance().control.process.state()
+    }
+
+    /// Returns the time at which the current process asked for its first event, if it has.
+    pub fn first_poll(&self) -> Option<SystemTime> {
+        self.instance().control.state().first_poll
     }
 
     /// Returns the number of freezes, over all cold starts.
