@@ -2,7 +2,10 @@
 //!
 //! The scheme of `DATABASE_URL` selects PostgreSQL or MySQL.
 
+use std::time::SystemTime;
+
 use lambda_http::{Body, Error, Request, Response, service_fn};
+use reuse_db_tests::start::response;
 use sqlx::{MySqlPool, PgPool};
 use tokio::sync::OnceCell;
 
@@ -10,6 +13,7 @@ static POSTGRES: OnceCell<PgPool> = OnceCell::const_new();
 static MYSQL: OnceCell<MySqlPool> = OnceCell::const_new();
 
 async fn handler(_request: Request) -> Result<Response<Body>, Error> {
+    let began = SystemTime::now();
     let url = std::env::var("DATABASE_URL")?;
     let sum: i64 = if url.starts_with("mysql") {
         let pool = MYSQL.get_or_try_init(|| MySqlPool::connect(&url)).await?;
@@ -24,7 +28,7 @@ async fn handler(_request: Request) -> Result<Response<Body>, Error> {
             .fetch_one(pool)
             .await?
     };
-    Ok(Response::new(sum.to_string().into()))
+    response(began, sum)
 }
 
 #[tokio::main]

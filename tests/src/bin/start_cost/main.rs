@@ -2,84 +2,159 @@
 //! `reuse_db::run` and the attribute, beside `lambda_http::run` and a pool in a static.
 //!
 //! `cargo run --release -p reuse-db-tests --bin start_cost [-- STARTS]` starts each function 30
-//! times by default, in turns, on PostgreSQL over loopback. Both functions are built for release.
+//! times by default, in turns, on PostgreSQL and MariaDB over loopback, plain and over TLS. Without
+//! `--release`, the functions are debug builds, too.
+//!
+//! A second table shows the phases of a start. Its starts lead through a proxy, which sees the
+//! round trips, and so they take a little longer.
 
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
+
+mod phases;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Sandbox};
-use lambda_bench::servers::Postgres;
+use lambda_bench::servers::{Mariadb, Postgres};
 use tokio::time::Instant;
 
-const PROGRAMS: [&str; 2] = ["with_static_pool", "with_reuse_db"];
+use self::phases::{PHASES, Phases};
+use self::place::Place;
+
+/// A program and the parameter of its handler.
+#[derive(Clone, Debug)]
+struct Way {
+    name: &'static str,
+    program: PathBuf,
+    form: &'static str,
+}
+
+impl Way {
+    /// Starts the function for a URL.
+    async fn start(&self, url: &str) -> Sandbox {
+        Sandbox::builder(&self.program)
+            .env("DATABASE_URL", url)
+            .env("FORM", self.form)
+            .start()
+            .await
+    }
+}
 
 #[tokio::main]
 async fn main() {
     let starts = std::env::args().nth(1);
     let starts = starts.map_or(30, |starts| starts.parse().expect("a number of starts"));
-    let programs = PROGRAMS.map(built);
-    let server = Postgres::start().await;
-    let mut times = PROGRAMS.map(|_| Vec::new());
+    let [static_pool, reuse_db] = ["with_static_pool", "with_reuse_db"].map(built);
+    let ways = [
+        ("static pool", static_pool, "pool"),
+        ("&mut", reuse_db.clone(), "connection"),
+        ("&Pool", reuse_db, "pool"),
+    ];
+    let ways = ways.map(|(name, program, form)| Way {
+        name,
+        program,
+        form,
+    });
+    let places = [
+        Place::start::<Postgres>("PostgreSQL", "").await,
+        Place::start::<Postgres>("PostgreSQL", "tls").await,
+        Place::start::<Mariadb>("MariaDB", "").await,
+        Place::start::<Mariadb>("MariaDB", "tls").await,
+    ];
+
+    let mut times = places
+        .each_ref()
+        .map(|_| ways.each_ref().map(|_| Vec::new()));
     for _ in 0..starts {
-        for (program, times) in programs.iter().zip(&mut times) {
-            times.push(first_response(program, &server.url()).await);
+        for (place, times) in places.iter().zip(&mut times) {
+            for (way, times) in ways.iter().zip(times) {
+                times.push(first_response(way, &place.url).await);
+            }
         }
     }
-    println!("{:>20} {:>9} {:>9} {:>9}", "", "least", "median", "mean");
-    let [static_pool, reuse_db] = times.map(figures);
-    for (name, figures) in PROGRAMS.iter().zip([static_pool, reuse_db]) {
-        let [least, median, mean] = figures.map(|time| format!("{:.1}ms", time * 1000.0));
-        println!("{name:>20} {least:>9} {median:>9} {mean:>9}");
+    println!("\nFrom the start of the process to its first response, median of {starts} starts:\n");
+    println!("| server | static pool | `&mut` | ratio | `&Pool` | ratio | wanted |");
+    println!("|---|--:|--:|--:|--:|--:|--:|");
+    for (place, times) in places.iter().zip(times) {
+        let [by_hand, connection, pool] = times.map(median);
+        println!(
+            "| {} | {by_hand:.1} ms | {connection:.1} ms | {:.2} | {pool:.1} ms | {:.2} | {:.2} |",
+            place.name,
+            connection / by_hand,
+            pool / by_hand,
+            if place.is_over_tls { 0.40 } else { 1.02 }
+        );
     }
-    let ratio = |n: usize| format!("{:.3}", reuse_db[n] / static_pool[n]);
-    println!(
-        "{:>20} {:>9} {:>9} {:>9}",
-        "ratio",
-        ratio(0),
-        ratio(1),
-        ratio(2)
-    );
-    println!("wanted: 1.05 or less");
+
+    println!("\nThe phases of such a start in milliseconds, medians:\n");
+    println!("| server | way | {} | sum |", PHASES.join(" | "));
+    println!("|---|---|{}--:|", "--:|".repeat(PHASES.len()));
+    let mut set_up = ways.each_ref().map(|_| 0);
+    for place in &places {
+        for (way, set_up) in ways.iter().zip(&mut set_up) {
+            let mut all = Vec::new();
+            for _ in 0..starts {
+                let phases = Phases::of(way, place, *set_up).await;
+                // A plain server shows the round trips of the set-up, which TLS hides.
+                if !place.is_over_tls {
+                    *set_up = phases.set_up;
+                }
+                all.push(phases.times);
+            }
+            let times: Vec<f64> = (0..PHASES.len())
+                .map(|phase| median(all.iter().map(|times| times[phase]).collect()))
+                .collect();
+            let sum = times.iter().sum::<f64>();
+            let cells: Vec<String> = times.iter().map(|time| format!("{time:.1}")).collect();
+            println!(
+                "| {} | {} | {} | {sum:.1} |",
+                place.name,
+                way.name,
+                cells.join(" | ")
+            );
+        }
+    }
 }
 
-/// Builds a function of this package for release.
+/// Builds a function of this package with the profile of this program.
 fn built(program: &str) -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = std::env::current_exe().expect("a path");
-    let target = target
-        .ancestors()
-        .nth(2)
-        .expect("target/PROFILE/start_cost");
+    let this = std::env::current_exe().expect("a path");
+    let folder = this.parent().expect("target/PROFILE");
+    let target = folder.parent().expect("target");
+    let profile = if cfg!(debug_assertions) {
+        "dev"
+    } else {
+        "release"
+    };
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--bin", program])
+        .args(["build", "--profile", profile, "--quiet", "--bin", program])
         .arg("--target-dir")
         .arg(target)
         .current_dir(package)
         .status()
         .expect("cargo starts");
     assert!(status.success(), "{program} is not built");
-    target.join("release").join(program)
+    folder.join(program)
 }
 
-async fn first_response(program: &Path, url: &str) -> Duration {
+async fn first_response(way: &Way, url: &str) -> f64 {
     let begun = Instant::now();
-    let sandbox = Sandbox::builder(program)
-        .env("DATABASE_URL", url)
-        .start()
-        .await;
+    let sandbox = way.start(url).await;
     sandbox.invoke(Event::get("/")).await.ok();
     let took = begun.elapsed();
     sandbox.kill().await;
-    took
+    millis(took)
 }
 
-/// Returns the least, the median and the mean, in seconds.
-fn figures(mut times: Vec<Duration>) -> [f64; 3] {
-    times.sort();
-    let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
-    let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
-    [seconds[0], seconds[seconds.len() / 2], mean]
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
 }
