@@ -75,6 +75,15 @@ impl Hooks {
         }
     }
 
+    /// Shuts the socket down if the pool has only one connection.
+    pub(super) fn shut_down_only(&self) {
+        if let Some(sockets) = &mut *self.sockets.lock()
+            && sockets.is_only_one()
+        {
+            sockets.shut_down();
+        }
+    }
+
     /// Returns the sessions of the pool if one was abandoned since this was called last.
     pub(super) fn take_abandoned(&self) -> Option<Vec<SessionId>> {
         let is_abandoned = self.abandoned.swap(false, Ordering::Relaxed);

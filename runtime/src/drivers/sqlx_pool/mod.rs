@@ -254,7 +254,8 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         .min_connections(0)
         .acquire_timeout(source.connect_timeout.min(deadline::MAX_WAIT))
         .idle_timeout(None)
-        .max_lifetime(source.lifetime())
+        // The hooks look at the age. sqlx would look in a task, which spins if the limit is zero.
+        .max_lifetime(None)
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             let hooks = Arc::clone(&on_connect);
@@ -278,11 +279,15 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             let mut sockets = hooks.sockets.lock();
             let has_hung_up = sockets.as_mut().map(Sockets::state) == Some(State::HungUp);
             drop(sockets);
-            // sqlx compares the age on release only.
-            let grew = invocation::time_out_grew();
-            let is_too_old = source.lifetime().is_some_and(|most| meta.age >= most)
-                || grew.is_some_and(|grew| Timestamp::now().since(grew) < meta.age);
+            let is_too_old = is_too_old(meta.age, &source);
+            if is_too_old {
+                // sqlx closes it, but over TLS it waits for an answer first.
+                hooks.shut_down_only();
+            }
             Box::pin(async move {
+                if is_too_old {
+                    return Ok(false);
+                }
                 if let Some(needed) = needed {
                     let cured = cure::<DB>(connection, &source, needed);
                     counters.add(Count::Checked);
@@ -290,16 +295,15 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                         counters.add(Count::Stale);
                         *connection =
                             replacement_for_acquire::<DB>(&source, address_index, counters).await?;
-                        return Ok(true);
                     }
-                    return Ok(!is_too_old);
+                    return Ok(true);
                 }
                 if idle < source.verify_after && !has_hung_up {
-                    return Ok(!is_too_old);
+                    return Ok(true);
                 }
                 let end = deadline::after(source.check_timeout);
                 match health::check(connection, &source, idle, end, counters).await {
-                    Health::Sound => return Ok(!is_too_old),
+                    Health::Sound => {}
                     Health::Stale | Health::Silent => {
                         *connection =
                             replacement_for_acquire::<DB>(&source, address_index, counters).await?;
@@ -308,8 +312,9 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                 Ok(true)
             })
         })
-        .after_release(move |connection, _| {
+        .after_release(move |connection, meta| {
             on_release.release();
+            let is_too_old = is_too_old(meta.age, &source);
             let abandoning = Arc::clone(&abandoning);
             Box::pin(async move {
                 // sqlx's ping would read the rest of a query that was cut off, perhaps a million
@@ -341,7 +346,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                     source.check_timeout / 4
                 };
                 match timeout(limit, quiesce).await {
-                    Ok(result) => Ok(result.unwrap_or(false)),
+                    Ok(result) => Ok(result.unwrap_or(false) && !is_too_old),
                     Err(_) if has_ended => {
                         abandoning.abandoned();
                         // sqlx closes the connection, but over TLS it waits for an answer first,
@@ -363,6 +368,15 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             })
         })
         .connect_lazy_with(options)
+}
+
+/// Returns `true` if a connection of this age is past its
+/// [`max_lifetime`](Source::max_lifetime), or has limits for a shorter time-out than that of the
+/// function.
+fn is_too_old(age: Duration, source: &Source) -> bool {
+    let grew = invocation::time_out_grew();
+    source.lifetime().is_some_and(|most| age >= most)
+        || grew.is_some_and(|grew| Timestamp::now().since(grew) < age)
 }
 
 /// Opens a connection in place of one that is dropped, at the address that the pool was opened at.

@@ -55,6 +55,12 @@ impl Sockets {
         worst
     }
 
+    /// Returns `true` if the pool has a single connection.
+    pub(super) fn is_only_one(&mut self) -> bool {
+        self.found.retain(|id| id.socket().is_some());
+        self.missing == 0 && self.found.len() == 1
+    }
+
     /// Shuts all sockets down.
     pub(super) fn shut_down(&mut self) {
         for socket in self.found.drain(..).filter_map(SocketId::socket) {
