@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::State;
 #[cfg(feature = "_sqlx")]
-use super::{Found, Options};
+use super::{Found, Missing, Options};
 
 /// A socket that cannot be found.
 #[derive(Debug)]
@@ -50,11 +50,6 @@ pub(crate) async fn connecting<T, E>(
 
 /// Finds nothing.
 #[cfg(feature = "_sqlx")]
-pub(crate) fn claim_new(
-    _port: u16,
-    _count: usize,
-    _others: &[u64],
-    _options: Options,
-) -> Option<Vec<SocketId>> {
-    None
+pub(crate) fn claim_new(_port: u16, _missing: &mut Missing, _options: Options) -> Vec<SocketId> {
+    Vec::new()
 }

@@ -1,5 +1,6 @@
 //! A duplicate of a socket's descriptor.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,14 +37,27 @@ pub(crate) struct SocketId {
 
 impl Socket {
     /// Duplicates a descriptor of this process. Returns `None` if it is no socket.
+    ///
+    /// A file must not be duplicated: closing any of its descriptors releases the process's locks
+    /// of it, on which SQLite relies.
     pub(super) fn duplicate(number: RawFd, process: &OwnedFd) -> Option<Self> {
+        let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
+        if !target.to_str()?.starts_with("socket:") {
+            return None;
+        }
         let duplicate = pidfd_getfd(process, number, PidfdGetfdFlags::empty());
         let duplicate = duplicate.inspect_err(|error| remember(*error)).ok()?;
-        let cookie = sockopt::socket_cookie(&duplicate).ok()?;
-        Some(Self {
-            duplicate,
-            id: SocketId { number, cookie },
-        })
+        match sockopt::socket_cookie(&duplicate) {
+            Ok(cookie) => Some(Self {
+                duplicate,
+                id: SocketId { number, cookie },
+            }),
+            Err(_) => {
+                // The number has become that of a file meanwhile. It stays open.
+                std::mem::forget(duplicate);
+                None
+            }
+        }
     }
 
     /// Returns `true` if the socket is connected to this port.
@@ -54,10 +68,14 @@ impl Socket {
         SocketAddr::try_from(peer).is_ok_and(|peer| peer.port() == port)
     }
 
+    pub(super) fn set_nodelay(&self) {
+        let _ = sockopt::set_tcp_nodelay(&self.duplicate, true);
+    }
+
     /// Sets the options of the socket. An option that the system does not know is left out.
     pub(super) fn set(&self, options: Options) {
         let socket = self.duplicate.as_fd();
-        let _ = sockopt::set_tcp_nodelay(socket, true);
+        self.set_nodelay();
         if !options.keepalive.is_zero() {
             // The kernel counts whole seconds.
             let idle = options.keepalive.max(KEEPALIVE_INTERVAL);

@@ -53,5 +53,17 @@ pub(crate) struct Found {
     pub(crate) others: Vec<u64>,
 }
 
+/// The connections of a pool whose sockets are not found yet.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    pub(crate) count: usize,
+    /// The cookies of sockets to the same port that are not the pool's.
+    pub(crate) others: Vec<u64>,
+    /// The cookies of the sockets among which theirs are.
+    pub(crate) candidates: Vec<u64>,
+    /// `true` if the sockets of the pool's connections cannot be told from others any more.
+    pub(crate) is_lost: bool,
+}
+
 #[cfg(all(test, feature = "_sqlx", target_os = "linux"))]
 mod tests;

@@ -1,19 +1,21 @@
 //! Finding the socket that a driver opens.
 //!
-//! A socket is ours for certain if it is the only new one to the database's port when the
-//! connection is open. Several may be new, because connections to the same port are opened side by
-//! side. Then it is ours if each of them appeared during a poll of another connect future.
+//! A socket is ours for certain if it appeared during a poll of our connect future, and if it is the
+//! only new one to the database's port when the connection is open. Several may be new, because
+//! connections to the same port are opened side by side. Then it is ours if each of the others
+//! appeared during a poll of another connect future.
 
 use std::fs;
 use std::future::poll_fn;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::pin::pin;
+use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::dup;
 
 use super::linux::{Socket, SocketId, process};
-use super::{Found, Options};
+use super::{Found, Missing, Options};
 use crate::sync::Mutex;
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
@@ -52,9 +54,6 @@ impl Registry {
             guesses.map(|guess| guess.0)
         };
         let has_one = |socket: &Socket| guesses(socket).count() == 1;
-        if new.len() == 1 {
-            return Some(0);
-        }
         let is_certain = new.iter().all(has_one);
         let is_own = |socket: &Socket| guesses(socket).any(|guess| guess == search);
         is_certain.then(|| new.iter().position(is_own)).flatten()
@@ -77,28 +76,32 @@ pub(crate) async fn connecting<T, E>(
     (result, found.unwrap_or_default())
 }
 
-/// Claims the new sockets to a port, except the `others`, if their number is `count`: that of the
-/// connections of ours whose sockets are not found yet.
-pub(crate) fn claim_new(
-    port: u16,
-    count: usize,
-    others: &[u64],
-    options: Options,
-) -> Option<Vec<SocketId>> {
-    let open = sockets(port, &process()?);
+/// Claims the new sockets to a port if their number is that of connections of ours whose sockets
+/// are not found yet. The last of these connections has just been opened.
+pub(crate) fn claim_new(port: u16, missing: &mut Missing, options: Options) -> Vec<SocketId> {
+    let Some(open) = process().map(|process| sockets(port, &process)) else {
+        return Vec::new();
+    };
+    let cookies: Vec<_> = open.iter().map(|socket| socket.id.cookie).collect();
     let mut registry = REGISTRY.lock();
-    let new = registry.unclaimed(port, open);
-    let is_new = |socket: &Socket| !others.contains(&socket.id.cookie);
-    let new: Vec<_> = new.into_iter().filter(is_new).collect();
-    if new.len() != count {
-        return None;
+    let mut new = registry.unclaimed(port, open);
+    new.retain(|socket| !missing.others.contains(&socket.id.cookie));
+    // A user's own connection to the same port gains by this, too.
+    new.iter().for_each(Socket::set_nodelay);
+    missing.count += 1;
+    // One that was closed may have been ours, and then the numbers are not comparable.
+    missing.is_lost |= missing.candidates.iter().any(|one| !cookies.contains(one));
+    missing.candidates = new.iter().map(|socket| socket.id.cookie).collect();
+    if missing.is_lost || new.len() != missing.count {
+        return Vec::new();
     }
+    (missing.count, missing.candidates) = (0, Vec::new());
     let claim = |socket: Socket| {
         socket.set(options);
         registry.claimed.push((port, socket.id.cookie));
         socket.id
     };
-    Some(new.into_iter().map(claim).collect())
+    new.into_iter().map(claim).collect()
 }
 
 /// The search for the socket of one connection.
@@ -136,12 +139,20 @@ impl Search {
 
     /// Polls, and looks for a socket that was opened during a poll.
     ///
-    /// The kernel gives a new socket the lowest free number. A look at one number takes half a
-    /// microsecond.
+    /// The kernel gives a new socket the lowest free number. A look at one number takes about 2 µs.
+    /// Two searches that look at the same time would see each other's descriptors, so the second
+    /// one only polls.
     fn watch<R>(&mut self, poll: impl FnOnce() -> R) -> R {
+        static WATCHING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
         if self.has_guessed {
             return poll();
         }
+        let _watching = match WATCHING.try_lock() {
+            Ok(watching) => watching,
+            Err(TryLockError::Poisoned(watching)) => watching.into_inner(),
+            Err(TryLockError::WouldBlock) => return poll(),
+        };
         let lowest = dup(&self.process).map(|lowest| lowest.as_raw_fd());
         let result = poll();
         if let Ok(lowest) = lowest

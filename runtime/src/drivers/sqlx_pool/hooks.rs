@@ -70,7 +70,7 @@ impl Hooks {
 
     /// Shuts the sockets of the pool down.
     pub(super) fn shut_down(&self) {
-        if let Some(sockets) = &mut *self.sockets.lock() {
+        if let Some(sockets) = &*self.sockets.lock() {
             sockets.shut_down();
         }
     }
@@ -78,7 +78,7 @@ impl Hooks {
     /// Shuts the socket down if the pool has only one connection.
     pub(super) fn shut_down_only(&self) {
         if let Some(sockets) = &mut *self.sockets.lock()
-            && sockets.is_only_one()
+            && sockets.is_only()
         {
             sockets.shut_down();
         }

@@ -16,8 +16,8 @@ use sqlx::Pool;
 use sqlx::pool::PoolOptions;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use self::failures::cure;
 pub(super) use self::failures::recover;
+use self::failures::{Taken, cure};
 use self::hooks::Hooks;
 use self::idle_time::IdleTime;
 use self::sockets::Sockets;
@@ -185,6 +185,10 @@ pub(super) fn has_abandoned(source: &Source) -> bool {
 pub(super) fn shut_down<DB: Driver>(pool: &Pool<DB>, source: &Source) {
     if serves_one_at_a_time() && has_connection_out(pool) {
         Hooks::of(source).shut_down();
+        // They are shut down as well.
+        while let Some(idle) = pool.try_acquire() {
+            drop(Taken(Some(idle)));
+        }
     }
 }
 
@@ -281,7 +285,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             drop(sockets);
             let is_too_old = is_too_old(meta.age, &source);
             if is_too_old {
-                // sqlx closes it, but over TLS it waits for an answer first.
+                // sqlx closes it, and over TLS waits for an answer first.
                 hooks.shut_down_only();
             }
             Box::pin(async move {
@@ -319,11 +323,11 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             Box::pin(async move {
                 // sqlx's ping would read the rest of a query that was cut off, perhaps a million
                 // rows. A quarter leaves time for a replacement before the freeze.
+                // Perhaps the answer to a BEGIN that was abandoned, see `CheckedOut::quiesce`.
                 let is_quiet = {
                     let mut sockets = abandoning.sockets.lock();
-                    sockets
-                        .as_mut()
-                        .is_none_or(|all| all.state() == State::Quiet)
+                    let state = sockets.as_mut().map(Sockets::state_of_only);
+                    state.is_none_or(|state| state == State::Quiet)
                 };
                 let quiesce = async {
                     DB::quiesce(connection, &source).await?;

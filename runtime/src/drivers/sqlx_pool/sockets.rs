@@ -3,7 +3,7 @@
 //! sqlx does not tell which connection a hook is called for. So a pool's sockets are looked at, and
 //! shut down, together.
 
-use crate::socket::{self, Found, Options, SocketId, State};
+use crate::socket::{self, Found, Missing, Options, SocketId, State};
 
 /// The sockets of a pool's connections, as far as they were found.
 ///
@@ -11,19 +11,19 @@ use crate::socket::{self, Found, Options, SocketId, State};
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     found: Vec<SocketId>,
-    /// The cookies of sockets to the same port that are not the pool's.
-    others: Vec<u64>,
-    /// The number of connections whose sockets are not found yet.
-    missing: usize,
+    missing: Missing,
 }
 
 impl Sockets {
     /// Makes those of a new pool, after its first connection was opened.
     pub(super) fn of_first(found: Found) -> Self {
         Self {
-            missing: usize::from(found.socket.is_none()),
+            missing: Missing {
+                others: found.others,
+                is_lost: found.socket.is_none(),
+                ..Missing::default()
+            },
             found: found.socket.iter().map(socket::Socket::id).collect(),
-            others: found.others,
         }
     }
 
@@ -36,11 +36,8 @@ impl Sockets {
     ///
     /// If the pool opens several at once, they are found with the last one.
     pub(super) fn opened(&mut self, port: u16, options: Options) {
-        self.missing += 1;
-        if let Some(new) = socket::claim_new(port, self.missing, &self.others, options) {
-            self.found.extend(new);
-            self.missing = 0;
-        }
+        let new = socket::claim_new(port, &mut self.missing, options);
+        self.found.extend(new);
     }
 
     /// Returns the worst state of a socket, and forgets those that were closed.
@@ -56,14 +53,23 @@ impl Sockets {
     }
 
     /// Returns `true` if the pool has a single connection.
-    pub(super) fn is_only_one(&mut self) -> bool {
+    pub(super) fn is_only(&mut self) -> bool {
         self.found.retain(|id| id.socket().is_some());
-        self.missing == 0 && self.found.len() == 1
+        self.missing.count == 0 && !self.missing.is_lost && self.found.len() == 1
     }
 
-    /// Shuts all sockets down.
-    pub(super) fn shut_down(&mut self) {
-        for socket in self.found.drain(..).filter_map(SocketId::socket) {
+    /// Returns the state of the socket if the pool has a single connection.
+    pub(super) fn state_of_only(&mut self) -> State {
+        if self.is_only() {
+            self.state()
+        } else {
+            State::Quiet
+        }
+    }
+
+    /// Shuts all sockets down. They are looked at until they are closed.
+    pub(super) fn shut_down(&self) {
+        for socket in self.found.iter().filter_map(|id| id.socket()) {
             socket.shut_down();
         }
     }
