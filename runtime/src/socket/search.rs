@@ -184,6 +184,8 @@ impl Search {
         let unclaimed = registry.unclaimed(self.port, open);
         let is_old = |socket: &Socket| self.before.contains(&socket.id.cookie);
         let (old, mut new): (Vec<_>, Vec<_>) = unclaimed.into_iter().partition(is_old);
+        // The delay of a stranger's packets is of use to nobody.
+        new.iter().for_each(Socket::set_nodelay);
         let chosen = registry.choose(self.number, &new);
         let socket = chosen.map(|at| new.swap_remove(at));
         if let Some(socket) = &socket {
