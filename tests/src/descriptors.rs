@@ -1,10 +1,36 @@
 //! The file descriptors and sockets of a process, by the kernel's count.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::{fs, io};
+
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 /// The kernel's number of the state ESTABLISHED.
 const ESTABLISHED: &str = "01";
+
+/// Duplicates stdin of this process by `pidfd_getfd`, as reuse-db duplicates the sockets of sqlx.
+///
+/// # Errors
+///
+/// If the call is forbidden, or the kernel does not have it.
+pub fn duplicate_stdin() -> io::Result<()> {
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+    pidfd_getfd(this, 0, PidfdGetfdFlags::empty())?;
+    Ok(())
+}
+
+/// Returns `false` in a process that the binary `without_pidfd_getfd` has started.
+///
+/// There, reuse-db finds no socket. A test that needs the socket has nothing to show.
+pub fn can_be_duplicated() -> bool {
+    match duplicate_stdin() {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            println!("pidfd_getfd is forbidden: {error}");
+            false
+        }
+        _ => true,
+    }
+}
 
 /// Returns the number of open descriptors of a process.
 pub fn count(pid: i32) -> usize {

@@ -17,7 +17,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::libc::{EPERM, SYS_pidfd_getfd};
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use reuse_db_tests::descriptors::duplicate_stdin;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 fn main() {
@@ -27,7 +27,7 @@ fn main() {
         .expect("usage: without_pidfd_getfd COMMAND [ARGUMENT…]");
     apply_filter(&filter()).expect("the kernel accepts the filter");
     assert_eq!(
-        try_call().expect_err("the call is forbidden").kind(),
+        duplicate_stdin().expect_err("the call is forbidden").kind(),
         io::ErrorKind::PermissionDenied,
         "the call fails in another way"
     );
@@ -45,11 +45,4 @@ fn filter() -> BpfProgram {
         .expect("one rule")
         .try_into()
         .expect("a filter of a few instructions")
-}
-
-/// Duplicates stdin of this process by the call.
-fn try_call() -> io::Result<()> {
-    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
-    pidfd_getfd(this, 0, PidfdGetfdFlags::empty())?;
-    Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use lambda_bench::lambda::{Event, Outcome};
 use lambda_bench::wait::until;
+use reuse_db_tests::descriptors::can_be_duplicated;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::on_each;
 
@@ -13,6 +14,9 @@ use super::scripted;
 const LIMIT: Duration = Duration::from_secs(15);
 
 async fn is_an_error(server: &impl Server, form: &str) {
+    if !can_be_duplicated() {
+        return;
+    }
     let function = scripted(server, "plain").await;
     let answer = function.script(form, "raw select 'warm'").await;
     assert_eq!(
