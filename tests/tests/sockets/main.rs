@@ -8,6 +8,7 @@
 )]
 
 mod abandoned;
+mod beside;
 mod descriptors;
 mod ended;
 mod given_up;
