@@ -7,6 +7,7 @@ use lambda_bench::wait::until;
 use reuse_db_tests::descriptors::{can_be_duplicated, sockets_to};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::on_each;
+use reuse_db_tests::stress::sockets::aging;
 use tokio::time::sleep;
 
 use super::scripted;
@@ -32,13 +33,13 @@ async fn leaves_no_socket(server: &impl Server, source: &str, form: &str, kept: 
     let open = || sockets_to(function.sandbox.pid(), function.proxy.port());
     for n in 0..4 {
         let what = format!("{source} {form}, warm invocation {n}");
-        let answer = function.script(form, "raw select 'warm'").await;
+        let answer = function.script(form, &aging(server, "warm")).await;
         assert_eq!(answer.status(), 200, "{what}: {answer:?}");
     }
     for n in 1..=ROUNDS {
         let what = format!("{source} {form}, round {n}");
         function.proxy.delay(DELAY);
-        let event = Event::post(form, "raw select 'last words'");
+        let event = Event::post(form, aging(server, "last words"));
         let answer = function.sandbox.invoke(event).await;
         function.proxy.stall();
         function.proxy.delay(Duration::ZERO);
@@ -51,7 +52,7 @@ async fn leaves_no_socket(server: &impl Server, source: &str, form: &str, kept: 
         );
         function.sandbox.frozen().await;
         let answer = function
-            .script(form, &format!("raw select 'own {n}'"))
+            .script(form, &aging(server, &format!("own {n}")))
             .await;
         assert_eq!(
             answer.status(),

@@ -231,7 +231,7 @@ sources! {
     off = Source::env("DATABASE_URL").load_shedding(reuse_db::LoadShedding::off());
     idle_100 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(100));
     idle_2 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(2));
-    short_lived = Source::env("DATABASE_URL").max_lifetime(std::time::Duration::ZERO);
+    short_lived = Source::env("DATABASE_URL").max_lifetime(std::time::Duration::from_millis(10));
     idle_zero = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::ZERO);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use super::{Fleet, Found};
+use super::{Fleet, Found, sleeps};
 use crate::function::server::Server;
 use crate::stress::Programs;
 
@@ -62,11 +62,7 @@ pub async fn rounds(
 ) -> Found {
     let mut found = Found::default();
     let fleet = Fleet::start(server, programs, &FORMS, &mut found).await;
-    let sleeps = if server.url().starts_with("postgres") {
-        "pg_sleep"
-    } else {
-        "sleep"
-    };
+    let sleeps = sleeps(server);
     for n in 0..rounds {
         let way = WAYS[n % WAYS.len()];
         let (script, delay) = arrival.script(way, n, sleeps);

@@ -6,7 +6,7 @@ use lambda_bench::lambda::Event;
 use lambda_bench::wait::LIMIT;
 use tokio::time::{Instant, sleep};
 
-use super::{Found, TIME_OUT};
+use super::{Found, TIME_OUT, aging};
 use crate::descriptors::count;
 use crate::function::Function;
 use crate::function::server::Server;
@@ -29,9 +29,9 @@ pub async fn rounds(server: &impl Server, programs: &Programs, connections: u64)
         sandbox.timeout(TIME_OUT).freezing(false)
     })
     .await;
-    open(&function, WARM, &mut found).await;
+    open(server, &function, WARM, &mut found).await;
     let before = at_rest(&function, usize::MAX).await;
-    open(&function, WARM + connections, &mut found).await;
+    open(server, &function, WARM + connections, &mut found).await;
     let after = at_rest(&function, before).await;
     if after != before {
         found.broken.push(format!(
@@ -43,14 +43,15 @@ pub async fn rounds(server: &impl Server, programs: &Programs, connections: u64)
 }
 
 /// Invokes all forms in turn until `connections` connections were opened.
-async fn open(function: &Function, connections: u64, found: &mut Found) {
+async fn open(server: &impl Server, function: &Function, connections: u64, found: &mut Found) {
     let mut n = 0;
     while function.proxy.connections() < connections && n < 2 * connections {
         for form in FORMS {
-            let event = Event::post(form, format!("raw select 'own {n}'"));
+            let value = format!("own {n}");
+            let event = Event::post(form, aging(server, &value));
             let answer = function.sandbox.invoke(event).await;
             let what = format!("invocation {n}, {form}");
-            found.record(&answer, Some(&format!("own {n}")), &what);
+            found.record(&answer, Some(&value), &what);
             n += 1;
         }
     }

@@ -123,6 +123,23 @@ async fn on<S: Server>(
     report + "\n"
 }
 
+/// Returns the name of the server's function that sleeps for some seconds.
+fn sleeps(server: &impl Server) -> &'static str {
+    if server.url().starts_with("postgres") {
+        "pg_sleep"
+    } else {
+        "sleep"
+    }
+}
+
+/// Returns a statement that selects `value` and takes 20 ms.
+///
+/// After it, a connection is older than the source `short_lived` allows, 10 ms. An age of zero
+/// would make the maintenance task of sqlx's pool run without a pause.
+pub fn aging(server: &impl Server, value: &str) -> String {
+    format!("raw select '{value}', {}(0.02)", sleeps(server))
+}
+
 /// The number of invocations of some rounds, and what was wrong with some of them.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -157,7 +174,7 @@ impl Found {
             Outcome::Failed(error) => {
                 return self.broken.push(format!("{what}: {}", error.message));
             }
-            other => return self.broken.push(format!("{what}: no success: {other:?}")),
+            _ => return self.broken.push(format!("{what}: no success: {answer:?}")),
         }
         let rows = &answer.json()["rows"];
         if let Some(expected) = expected
