@@ -51,6 +51,8 @@ pub(crate) struct Found {
     pub(crate) socket: Option<Socket>,
     /// The cookies of those that belong to no connection of ours.
     pub(crate) others: Vec<u64>,
+    /// `true` if the connection's socket may be one of the others.
+    pub(crate) is_ambiguous: bool,
 }
 
 /// The connections of a pool whose sockets are not found yet.

@@ -1,7 +1,7 @@
 //! Finding the socket that a driver opens.
 //!
-//! A socket is ours for certain if it appeared during a poll of our connect future, and if it is the
-//! only new one to the database's port when the connection is open. Several may be new, because
+//! A socket is ours for certain if it appeared during a poll of our connect future, and if it is
+//! the only new one to the database's port when the connection is open. Several may be new, because
 //! connections to the same port are opened side by side. Then it is ours if each of the others
 //! appeared during a poll of another connect future.
 
@@ -194,6 +194,7 @@ impl Search {
         }
         let others = old.iter().chain(&new).map(|socket| socket.id.cookie);
         Found {
+            is_ambiguous: socket.is_none() && !new.is_empty(),
             socket,
             others: others.collect(),
         }

@@ -20,7 +20,7 @@ impl Sockets {
         Self {
             missing: Missing {
                 others: found.others,
-                is_lost: found.socket.is_none(),
+                is_lost: found.is_ambiguous,
                 ..Missing::default()
             },
             found: found.socket.iter().map(socket::Socket::id).collect(),
