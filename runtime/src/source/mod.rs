@@ -342,9 +342,9 @@ impl Source {
     /// Default: 10 s. [`Duration::ZERO`] leaves the system's setting, which is about 15 min for
     /// data.
     ///
-    /// A server that computes for longer acknowledges the questions, and is waited for. But a server
-    /// that reads nothing for so long is given up, even if it is alive: a COPY whose rows wait for a
-    /// lock. Where [the socket is seen](crate::docs::sockets).
+    /// A server that computes for longer acknowledges the questions, and is waited for. But a
+    /// server that reads nothing for so long is given up, even if it is alive: a COPY whose rows
+    /// wait for a lock. Where [the socket is seen](crate::docs::sockets).
     #[must_use]
     pub const fn tcp_user_timeout(mut self, limit: Duration) -> Self {
         self.socket_options.user_timeout = limit;

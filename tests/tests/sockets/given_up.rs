@@ -18,7 +18,7 @@ const ROUNDS: usize = 3;
 /// arrives. Signing in over TLS takes six round trips, and has 2 s.
 const DELAY: Duration = Duration::from_millis(60);
 
-/// One second more than the limit of the work after a response.
+/// A second more than the limit of the work after a response.
 const AFTER_THE_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// Nothing passes from the response on, so that the message of the release gets no answer.

@@ -12,7 +12,7 @@ use crate::descriptors;
 /// The time in which a process notices that a connection has ended.
 const REST: Duration = Duration::from_millis(200);
 
-/// One second more than the time after which a ping in a black hole is given up.
+/// A second more than the time after which a ping in a black hole is given up.
 const GIVEN_UP: Duration = Duration::from_millis(1_500);
 
 /// The memory and file descriptors of an idle process.
