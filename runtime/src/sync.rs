@@ -1,5 +1,7 @@
 //! A mutex that survives a panic of its holder.
 
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+use std::sync::TryLockError;
 use std::sync::{MutexGuard, PoisonError};
 
 /// A [`std::sync::Mutex`] that ignores poisoning.
@@ -16,6 +18,16 @@ impl<T> Mutex<T> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks without waiting.
+    #[cfg(all(feature = "_sqlx", target_os = "linux"))]
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {

@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 
-use super::State;
 #[cfg(feature = "_sqlx")]
-use super::{Found, Missing, Options};
+use super::{Found, Missing, Options, State};
 
 /// A socket that cannot be found.
 #[derive(Debug)]
@@ -19,6 +18,7 @@ impl Socket {
         match self.0 {}
     }
 
+    #[cfg(feature = "_sqlx")]
     pub(crate) fn state(&self) -> State {
         match self.0 {}
     }

@@ -26,6 +26,7 @@ pub(crate) use search::{claim_new, connecting};
 use std::time::Duration;
 
 /// The state of a socket, the best first.
+#[cfg(feature = "_sqlx")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
     Quiet,
@@ -45,6 +46,7 @@ pub(crate) struct Options {
 }
 
 /// The sockets to the database's port once a connection is open.
+#[cfg(feature = "_sqlx")]
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The socket of the connection.
@@ -56,6 +58,7 @@ pub(crate) struct Found {
 }
 
 /// The connections of a pool whose sockets are not found yet.
+#[cfg(feature = "_sqlx")]
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     pub(crate) count: usize,

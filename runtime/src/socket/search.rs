@@ -9,7 +9,6 @@ use std::fs;
 use std::future::poll_fn;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::pin::pin;
-use std::sync::TryLockError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::dup;
@@ -143,15 +142,13 @@ impl Search {
     /// Two searches that look at the same time would see each other's descriptors, so the second
     /// one only polls.
     fn watch<R>(&mut self, poll: impl FnOnce() -> R) -> R {
-        static WATCHING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        static WATCHING: Mutex<()> = Mutex::new(());
 
         if self.has_guessed {
             return poll();
         }
-        let _watching = match WATCHING.try_lock() {
-            Ok(watching) => watching,
-            Err(TryLockError::Poisoned(watching)) => watching.into_inner(),
-            Err(TryLockError::WouldBlock) => return poll(),
+        let Some(_watching) = WATCHING.try_lock() else {
+            return poll();
         };
         let lowest = dup(&self.process).map(|lowest| lowest.as_raw_fd());
         let result = poll();
