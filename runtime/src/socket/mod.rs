@@ -27,6 +27,7 @@ use std::time::Duration;
 
 /// The state of a socket, the best first.
 #[cfg(feature = "_sqlx")]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for Linux"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
     Quiet,
@@ -59,6 +60,7 @@ pub(crate) struct Found {
 
 /// The connections of a pool whose sockets are not found yet.
 #[cfg(feature = "_sqlx")]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for Linux"))]
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     pub(crate) count: usize,
