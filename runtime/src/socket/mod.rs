@@ -72,5 +72,6 @@ pub(crate) struct Missing {
     pub(crate) is_lost: bool,
 }
 
-#[cfg(all(test, feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(test)]
 mod tests;
