@@ -53,7 +53,8 @@ fn a_user_gets_no_second_version_of_anything() {
     );
     let ours: Vec<_> = duplicates.difference(&without).collect();
     assert!(ours.is_empty(), "{ours:?}");
-    // reuse-db, its macros, and the packages that tokio needs for SIGTERM.
+    // reuse-db and its macros; the packages that tokio needs for SIGTERM; rustix, with its constants
+    // of Linux, for the sockets.
     let more = with
         .difference(&without)
         .filter_map(|package| package.split(' ').next());
@@ -61,8 +62,10 @@ fn a_user_gets_no_second_version_of_anything() {
         more.collect::<Vec<_>>(),
         [
             "errno",
+            "linux-raw-sys",
             "reuse-db",
             "reuse-db-macros",
+            "rustix",
             "signal-hook-registry",
             "with"
         ]
