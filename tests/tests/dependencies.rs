@@ -53,8 +53,8 @@ fn a_user_gets_no_second_version_of_anything() {
     );
     let ours: Vec<_> = duplicates.difference(&without).collect();
     assert!(ours.is_empty(), "{ours:?}");
-    // reuse-db and its macros; the packages that tokio needs for SIGTERM; rustix, with its constants
-    // of Linux, for the sockets.
+    // reuse-db and its macros; the packages that tokio needs for SIGTERM; rustix, with its
+    // constants of Linux, for the sockets.
     let more = with
         .difference(&without)
         .filter_map(|package| package.split(' ').next());
