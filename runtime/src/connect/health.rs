@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::Connect;
-use crate::invocation::deadline;
+use crate::clock::Timestamp;
+use crate::invocation::{self, deadline};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
@@ -18,6 +19,14 @@ pub(crate) enum Health {
     Stale,
     /// The connection did not answer within the full [`check_timeout`](Source::check_timeout).
     Silent,
+}
+
+/// Returns `true` if a connection of this age is past its
+/// [`max_lifetime`](Source::max_lifetime), or if its session has limits for a shorter time-out than
+/// that of the function.
+pub(crate) fn is_too_old(age: Duration, source: &Source) -> bool {
+    source.lifetime().is_some_and(|most| age >= most)
+        || invocation::time_out_grew().is_some_and(|grew| Timestamp::now().since(grew) < age)
 }
 
 /// Checks a connection that was idle for `idle`, within

@@ -93,8 +93,8 @@ pub(crate) fn none_since(begun: Instant) -> bool {
 }
 
 /// Waits until no lease of this runtime is out that began after `begun`. Returns `false` if some
-/// are out at `end`. They are overdue from then on, and their connections are shut down: the server
-/// ends what they have begun, and a task that goes on in a later invocation can do nothing.
+/// are out at `end`. They are overdue from then on. Before a freeze their connections are shut
+/// down: the server ends what they have begun, and in a later invocation they can do nothing.
 pub(crate) async fn wait(begun: Instant, end: Instant) -> bool {
     loop {
         let mut ended = std::pin::pin!(ENDED.notified());
@@ -110,7 +110,8 @@ pub(crate) async fn wait(begun: Instant, end: Instant) -> bool {
     let overdue = out.iter_mut().filter(|entry| entry.is_since(begun));
     for entry in overdue {
         entry.is_overdue = true;
-        if let Some(socket) = entry.socket.and_then(SocketId::socket) {
+        let socket = entry.socket.filter(|_| super::is_frozen_after());
+        if let Some(socket) = socket.and_then(SocketId::socket) {
             socket.shut_down();
         }
     }

@@ -20,6 +20,7 @@ use self::failed_leases::FailedLeases;
 use self::on_stream_end::CurrentStream;
 use self::step::CurrentStep;
 use crate::clock::Timestamp;
+use crate::environment;
 use crate::sync::Mutex;
 
 tokio::task_local! {
@@ -138,6 +139,12 @@ pub(crate) fn time_out() -> Option<Duration> {
     let remembered = TIME_OUT.load(Ordering::Relaxed);
     let remembered = (remembered > 0).then(|| Duration::from_millis(remembered));
     current.ok().flatten().max(remembered)
+}
+
+/// Returns `true` if Lambda freezes the sandbox after each invocation. `false` if no deadline was
+/// told: `cargo lambda watch` tells none, and goes on with a stream while the next one runs.
+pub(crate) fn is_frozen_after() -> bool {
+    time_out().is_some() && environment::concurrency() == 1
 }
 
 /// Waits until the response of the current invocation is out. Returns at once if the task serves

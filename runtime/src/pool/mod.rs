@@ -28,8 +28,7 @@ use self::inspect::InspectionSchedule;
 use self::load_shedding::{Policy, Standing};
 use self::registry::ErasedPool;
 use crate::clock::Timestamp;
-use crate::connect::{Connect, Link};
-use crate::invocation;
+use crate::connect::{Connect, Link, health};
 use crate::source::Source;
 use crate::sync::Mutex;
 use crate::telemetry::{Count, Counters, events};
@@ -120,13 +119,9 @@ impl<C> Idle<C> {
     }
 }
 
-/// Returns `true` if a connection is past its [`max_lifetime`](Source::max_lifetime), or if its
-/// session has limits for a shorter time-out than that of the function.
+/// Returns `true` if a connection must not be used any more because of its age.
 fn is_too_old(opened: Timestamp, source: &Source) -> bool {
-    let now = Timestamp::now();
-    let age = now.since(opened);
-    source.lifetime().is_some_and(|most| age >= most)
-        || invocation::time_out_grew().is_some_and(|grew| now.since(grew) < age)
+    health::is_too_old(Timestamp::now().since(opened), source)
 }
 
 /// Logs and counts a connection that is dropped.

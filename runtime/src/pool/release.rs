@@ -64,7 +64,7 @@ impl<C: Connect> CheckedOut<C> {
             .count(outcome, C::DRIVER.as_ref(), &self.pool.source)
         {
             Some((Cure::Replace, reason)) => {
-                let patience = self.pool.source.check_timeout / 2;
+                let patience = self.step_limit();
                 return self.abandon_after(patience, reason);
             }
             cure => cure.map(|(cure, _)| cure),

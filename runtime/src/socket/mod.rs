@@ -3,8 +3,8 @@
 //! sqlx 0.9 does not expose its sockets. So the crate finds them in `/proc/self/fd`, and duplicates
 //! their descriptors. Once sqlx exposes them (its issue 4281), this module can be removed.
 //!
-//! Where a socket cannot be found, the crate does without: on other systems than Linux, in a
-//! sandbox that forbids `pidfd_getfd`, for a Unix socket, and for one of several connections that a
+//! The crate does without a socket that it cannot find: on other systems than Linux, in a sandbox
+//! that forbids `pidfd_getfd`, for a Unix socket, and for one of several connections that a
 //! pool opens at once.
 
 #[cfg(not(all(feature = "_sqlx", target_os = "linux")))]

@@ -138,7 +138,7 @@ impl Search {
 
     /// Polls, and looks for a socket that was opened during a poll.
     ///
-    /// The kernel gives a new socket the lowest free number. A look at one number takes about 2 µs.
+    /// The kernel gives a new socket the lowest free number.
     /// Two searches that look at the same time would see each other's descriptors, so the second
     /// one only polls.
     fn watch<R>(&mut self, poll: impl FnOnce() -> R) -> R {
@@ -205,8 +205,7 @@ impl Drop for Search {
     }
 }
 
-/// Returns the sockets of this process that are connected to a port. A look takes about 1 µs for
-/// each descriptor.
+/// Returns the sockets of this process that are connected to a port.
 pub(super) fn sockets(port: u16, process: &OwnedFd) -> Vec<Socket> {
     let Ok(entries) = fs::read_dir("/proc/self/fd") else {
         return Vec::new();

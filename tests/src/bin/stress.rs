@@ -9,10 +9,6 @@
 //! build of its function takes minutes. The part `sockets` uses the same function, so run that part
 //! without `--release`, too. It takes 15 min.
 
-#![expect(clippy::expect_used, reason = "a tool fails with a message")]
-
-use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use reuse_db_tests::stress::{
@@ -33,7 +29,8 @@ async fn main() {
             .map(String::from)
             .to_vec();
     }
-    let programs = built(&parts);
+    let functions: Vec<_> = parts.iter().map(|part| function_of(part)).collect();
+    let programs = Programs::built(&functions);
     for part in parts {
         let begun = Instant::now();
         let report = match part.as_str() {
@@ -65,25 +62,4 @@ fn function_of(part: &str) -> &'static str {
         "soak" => "function",
         _ => "fleet_function",
     }
-}
-
-/// Builds the functions of the parts, with the profile of this program.
-fn built(parts: &[String]) -> Programs {
-    let this = std::env::current_exe().expect("a path");
-    let folder = this.parent().expect("target/PROFILE");
-    let target = folder.parent().expect("target");
-    let profile = if cfg!(debug_assertions) {
-        "dev"
-    } else {
-        "release"
-    };
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--profile", profile, "--quiet", "--target-dir"])
-        .arg(target)
-        .args(parts.iter().flat_map(|part| ["--bin", function_of(part)]))
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")))
-        .status()
-        .expect("cargo starts");
-    assert!(status.success(), "the functions are not built");
-    Programs::in_folder(folder)
 }

@@ -17,7 +17,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::libc::{EPERM, SYS_pidfd_getfd};
-use reuse_db_tests::descriptors::duplicate_stdin;
+use reuse_db_tests::descriptors::{WITHOUT_THE_CALL, duplicate_stdin};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 fn main() {
@@ -31,7 +31,10 @@ fn main() {
         io::ErrorKind::PermissionDenied,
         "the call fails in another way"
     );
-    let error = Command::new(&command).args(arguments).exec();
+    let error = Command::new(&command)
+        .args(arguments)
+        .env(WITHOUT_THE_CALL, "1")
+        .exec();
     panic!("{}: {error}", command.display());
 }
 

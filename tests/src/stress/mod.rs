@@ -5,6 +5,7 @@
 //! figures as text.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 pub mod deaths;
 pub mod faults;
@@ -30,6 +31,27 @@ pub struct Programs {
 }
 
 impl Programs {
+    /// Builds binaries with the profile of this program, and returns them.
+    pub fn built(names: &[&str]) -> Self {
+        let this = std::env::current_exe().expect("a path");
+        let folder = this.parent().expect("target/PROFILE");
+        let target = folder.parent().expect("target");
+        let profile = if cfg!(debug_assertions) {
+            "dev"
+        } else {
+            "release"
+        };
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--profile", profile, "--quiet", "--target-dir"])
+            .arg(target)
+            .args(names.iter().flat_map(|name| ["--bin", name]))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .expect("cargo starts");
+        assert!(status.success(), "{names:?} are not built");
+        Self::in_folder(folder)
+    }
+
     /// Returns the binaries in `folder`, a target folder of cargo.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self {

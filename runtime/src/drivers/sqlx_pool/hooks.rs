@@ -78,7 +78,7 @@ impl Hooks {
     /// Shuts the socket down if the pool has only one connection.
     pub(super) fn shut_down_only(&self) {
         if let Some(sockets) = &mut *self.sockets.lock()
-            && sockets.is_only()
+            && sockets.state_of_only().is_some()
         {
             sockets.shut_down();
         }

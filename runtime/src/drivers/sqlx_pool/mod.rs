@@ -23,10 +23,8 @@ use self::idle_time::IdleTime;
 use self::sockets::Sockets;
 pub(super) use self::tend::{close_idle, take_opened, tend};
 use super::{Driver, Options, endpoint::Endpoint, error, error_kind::error_kind, session, target};
-use crate::clock::Timestamp;
 use crate::connect::health::{self, Health};
 use crate::connect::{Attempt, Connect as _, Reset, Unused, catch_panic, retry};
-use crate::environment;
 use crate::error::Error;
 use crate::invocation::{self, deadline, failed_leases};
 use crate::socket::{self, State};
@@ -183,18 +181,13 @@ pub(super) fn has_abandoned(source: &Source) -> bool {
 /// for an answer to sqlx's ping, or outlives its invocation, and the freeze comes next. Does
 /// nothing if other invocations may use the pool.
 pub(super) fn shut_down<DB: Driver>(pool: &Pool<DB>, source: &Source) {
-    if serves_one_at_a_time() && has_connection_out(pool) {
+    if invocation::is_frozen_after() && has_connection_out(pool) {
         Hooks::of(source).shut_down();
         // They are shut down as well.
         while let Some(idle) = pool.try_acquire() {
             drop(Taken(Some(idle)));
         }
     }
-}
-
-/// Returns `true` on Lambda, where no invocation uses a pool after the only one has ended.
-fn serves_one_at_a_time() -> bool {
-    environment::is_lambda() && environment::concurrency() == 1
 }
 
 /// Ends the sessions of the pool that still run a statement that its handler has abandoned. Does
@@ -283,7 +276,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             let mut sockets = hooks.sockets.lock();
             let has_hung_up = sockets.as_mut().map(Sockets::state) == Some(State::HungUp);
             drop(sockets);
-            let is_too_old = is_too_old(meta.age, &source);
+            let is_too_old = health::is_too_old(meta.age, &source);
             if is_too_old {
                 // sqlx closes it, and over TLS waits for an answer first.
                 hooks.shut_down_only();
@@ -318,7 +311,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         })
         .after_release(move |connection, meta| {
             on_release.release();
-            let is_too_old = is_too_old(meta.age, &source);
+            let is_too_old = health::is_too_old(meta.age, &source);
             let abandoning = Arc::clone(&abandoning);
             Box::pin(async move {
                 // sqlx's ping would read the rest of a query that was cut off, perhaps a million
@@ -326,7 +319,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                 // Perhaps the answer to a BEGIN that was abandoned, see `CheckedOut::quiesce`.
                 let is_quiet = {
                     let mut sockets = abandoning.sockets.lock();
-                    let state = sockets.as_mut().map(Sockets::state_of_only);
+                    let state = sockets.as_mut().and_then(Sockets::state_of_only);
                     state.is_none_or(|state| state == State::Quiet)
                 };
                 let quiesce = async {
@@ -355,7 +348,7 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
                         abandoning.abandoned();
                         // sqlx closes the connection, but over TLS it waits for an answer first,
                         // and the freeze comes before that ends.
-                        if serves_one_at_a_time() {
+                        if invocation::is_frozen_after() {
                             abandoning.shut_down();
                         }
                         let cause = "the deadline has cut off its statement";
@@ -372,15 +365,6 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
             })
         })
         .connect_lazy_with(options)
-}
-
-/// Returns `true` if a connection of this age is past its
-/// [`max_lifetime`](Source::max_lifetime), or has limits for a shorter time-out than that of the
-/// function.
-fn is_too_old(age: Duration, source: &Source) -> bool {
-    let grew = invocation::time_out_grew();
-    source.lifetime().is_some_and(|most| age >= most)
-        || grew.is_some_and(|grew| Timestamp::now().since(grew) < age)
 }
 
 /// Opens a connection in place of one that is dropped, at the address that the pool was opened at.

@@ -52,19 +52,11 @@ impl Sockets {
         worst
     }
 
-    /// Returns `true` if the pool has a single connection.
-    pub(super) fn is_only(&mut self) -> bool {
-        self.found.retain(|id| id.socket().is_some());
-        self.missing.count == 0 && !self.missing.is_lost && self.found.len() == 1
-    }
-
-    /// Returns the state of the socket if the pool has a single connection.
-    pub(super) fn state_of_only(&mut self) -> State {
-        if self.is_only() {
-            self.state()
-        } else {
-            State::Quiet
-        }
+    /// Returns the state of the socket if the pool has a single connection, otherwise `None`.
+    pub(super) fn state_of_only(&mut self) -> Option<State> {
+        let state = self.state();
+        let is_only = self.missing.count == 0 && !self.missing.is_lost && self.found.len() == 1;
+        is_only.then_some(state)
     }
 
     /// Shuts all sockets down. They are looked at until they are closed.

@@ -13,12 +13,12 @@
 mod phases;
 mod place;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Sandbox};
 use lambda_bench::servers::{Mariadb, Postgres};
+use reuse_db_tests::stress::Programs;
 use tokio::time::Instant;
 
 use self::phases::{PHASES, Phases};
@@ -47,7 +47,9 @@ impl Way {
 async fn main() {
     let starts = std::env::args().nth(1);
     let starts = starts.map_or(30, |starts| starts.parse().expect("a number of starts"));
-    let [static_pool, reuse_db] = ["with_static_pool", "with_reuse_db"].map(built);
+    let names = ["with_static_pool", "with_reuse_db"];
+    let programs = Programs::built(&names);
+    let [static_pool, reuse_db] = names.map(|name| programs.path(name));
     let ways = [
         ("static pool", static_pool, "pool"),
         ("&mut", reuse_db.clone(), "connection"),
@@ -117,28 +119,6 @@ async fn main() {
             );
         }
     }
-}
-
-/// Builds a function of this package with the profile of this program.
-fn built(program: &str) -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let this = std::env::current_exe().expect("a path");
-    let folder = this.parent().expect("target/PROFILE");
-    let target = folder.parent().expect("target");
-    let profile = if cfg!(debug_assertions) {
-        "dev"
-    } else {
-        "release"
-    };
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--profile", profile, "--quiet", "--bin", program])
-        .arg("--target-dir")
-        .arg(target)
-        .current_dir(package)
-        .status()
-        .expect("cargo starts");
-    assert!(status.success(), "{program} is not built");
-    folder.join(program)
 }
 
 async fn first_response(way: &Way, url: &str) -> f64 {
