@@ -5,6 +5,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::close::close;
@@ -115,7 +116,8 @@ impl<C: Connect> CheckedOut<C> {
             // A driver may panic on what a statement that was cut off has left behind.
             let quiesce = catch_panic(self.connection.quiesce(&source));
             let quiesced = timeout(patience, quiesce).await;
-            drop(self);
+            // The session's end needs a connection, which takes the place of this one.
+            let _permit = self.into_permit();
             // After an error of the network, the server may still run it.
             if matches!(quiesced, Ok(Ok(()))) {
                 return;
@@ -125,6 +127,11 @@ impl<C: Connect> CheckedOut<C> {
                 events::discarded("its session could not be ended");
             }
         });
+    }
+
+    /// Drops the connection, and returns its permit.
+    fn into_permit(self) -> OwnedSemaphorePermit {
+        self.permit
     }
 
     /// Returns the limit of a step after the response. If the session must be ended after it, half

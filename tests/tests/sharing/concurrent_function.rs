@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Outcome, Sandbox};
+use lambda_bench::proxy::Proxy;
 use lambda_bench::wait::until;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{RUN, program};
@@ -60,9 +61,8 @@ fn most_at_once(pid: i32, port: u16, is_over: &AtomicBool) -> usize {
     most
 }
 
-/// Invokes the function in the way of invocation `n`, and checks the answer.
-async fn invoke(sandbox: &Sandbox, n: i64) {
-    let how = how(n);
+/// Invokes the function in the way `how`, and checks the answer.
+async fn invoke(sandbox: &Sandbox, how: &str, n: i64) {
     let event = Event::get(&format!("/?how={how}&n={n}"));
     let answer = sandbox.invoke(event).await;
     match (how, &answer.outcome) {
@@ -80,44 +80,59 @@ async fn invoke(sandbox: &Sandbox, n: i64) {
     }
 }
 
+/// Starts the function, which connects to a port of this machine.
+async fn start(server: &impl Server, port: u16) -> Arc<Sandbox> {
+    let sandbox = Sandbox::builder(program("concurrent_function"))
+        .env("DATABASE_URL", server.url_at(port))
+        .env("RUN", RUN.get())
+        .timeout(Duration::from_secs(60))
+        .concurrency(AT_ONCE)
+        .freezing(false)
+        .start()
+        .await;
+    sandbox.invoke(Event::get("/?how=plain&n=1")).await.ok();
+    Arc::new(sandbox)
+}
+
+/// Invokes the function `invocations` times, [`AT_ONCE`] at once. Returns the largest number of its
+/// connections to `port` at once.
+async fn most_during(
+    sandbox: &Arc<Sandbox>,
+    port: u16,
+    invocations: i64,
+    how: fn(i64) -> &'static str,
+) -> usize {
+    let pid = sandbox.pid();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let watch = std::thread::spawn({
+        let is_over = is_over.clone();
+        move || most_at_once(pid, port, &is_over)
+    });
+    let next = Arc::new(AtomicI64::new(0));
+    let clients = (0..AT_ONCE).map(|_| {
+        let (sandbox, next) = (sandbox.clone(), next.clone());
+        tokio::spawn(async move {
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= invocations {
+                    return;
+                }
+                invoke(&sandbox, how(n), n).await;
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.expect("every answer is right");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    watch.join().expect("the thread that counts connections")
+}
+
 on_each_server_and_runtime! {
     async fn no_connection_serves_two_of_32_invocations_at_once(server: &impl Server) {
-        let sandbox = Sandbox::builder(program("concurrent_function"))
-            .env("DATABASE_URL", server.url())
-            .env("RUN", RUN.get())
-            .timeout(Duration::from_secs(60))
-            .concurrency(AT_ONCE)
-            .freezing(false)
-            .start()
-            .await;
-        let sandbox = Arc::new(sandbox);
-        sandbox.invoke(Event::get("/?how=plain&n=1")).await.ok();
-
-        let (pid, port) = (sandbox.pid(), server.addr().port());
-        let is_over = Arc::new(AtomicBool::new(false));
-        let watch = std::thread::spawn({
-            let is_over = is_over.clone();
-            move || most_at_once(pid, port, &is_over)
-        });
-
-        let next = Arc::new(AtomicI64::new(0));
-        let clients = (0..AT_ONCE).map(|_| {
-            let (sandbox, next) = (sandbox.clone(), next.clone());
-            tokio::spawn(async move {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= INVOCATIONS {
-                        return;
-                    }
-                    invoke(&sandbox, n).await;
-                }
-            })
-        });
-        for client in clients.collect::<Vec<_>>() {
-            client.await.expect("every answer is right");
-        }
-        is_over.store(true, Ordering::Relaxed);
-        let most = watch.join().expect("the thread that counts connections");
+        let port = server.addr().port();
+        let sandbox = start(server, port).await;
+        let most = most_during(&sandbox, port, INVOCATIONS, how).await;
         assert!((AT_ONCE..=MAX_CONNECTIONS).contains(&most), "{most} connections at once");
         let closed = async || server.sessions().await.len() <= KEEP;
         until("the end of excess connections", closed).await;
@@ -126,5 +141,14 @@ on_each_server_and_runtime! {
         println!("most at once: {most}; {json}");
         assert_eq!(sandbox.starts(), 1);
         assert_eq!(json["unavailable"], 0, "{json}");
+    }
+
+    async fn the_end_of_a_statement_stays_within_max_connections(server: &impl Server) {
+        let proxy = Proxy::start(server.addr()).await;
+        proxy.delay(Duration::from_millis(3));
+        let sandbox = start(server, proxy.port()).await;
+        let cancel_or_nest = |n| if n % 2 == 0 { "cancel" } else { "nested" };
+        let most = most_during(&sandbox, proxy.port(), 320, cancel_or_nest).await;
+        assert!(most <= MAX_CONNECTIONS, "{most} connections at once");
     }
 }
