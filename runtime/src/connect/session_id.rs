@@ -7,14 +7,6 @@ pub(crate) struct SessionId {
     pub(crate) number: u32,
     /// A number of the server, by its name and its settings.
     pub(crate) server: u32,
-    /// The start of the server, in seconds since the Unix epoch by its own clock. Two readings may
-    /// differ by a second.
-    pub(crate) server_started: u64,
-}
-
-impl SessionId {
-    /// Returns `true` if both sessions are of the same server, between two of its restarts.
-    pub(crate) fn has_server_of(&self, other: &Self) -> bool {
-        self.server == other.server && self.server_started.abs_diff(other.server_started) <= 2
-    }
+    /// A time at which the session existed, in seconds since the Unix epoch by the server's clock.
+    pub(crate) seen: u64,
 }

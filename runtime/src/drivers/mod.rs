@@ -26,6 +26,8 @@ mod any;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "mysql")]
+mod mysql_changes;
+#[cfg(feature = "mysql")]
 mod mysql_limits;
 #[cfg(feature = "mysql")]
 mod mysql_sessions;

@@ -11,13 +11,13 @@ use sqlx::{
 };
 
 use super::idle_limits::{IdleLimits, load_sql};
+use super::mysql_changes::{self, Changes};
 use super::mysql_sessions::SESSION;
 use super::session::{self, outside_transaction};
 use super::{Driver, driver, endpoint, error, mysql_limits, mysql_sessions};
 use crate::connect::{Reset, SessionId, Unused};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
-use crate::sync::Mutex;
 
 driver!(MySql, MySqlConnection);
 
@@ -36,16 +36,6 @@ const CHECK_WRITER: &str = "rollback; \
 /// Releases the locks of a session: of tables, and named ones. After a success, a handler may have
 /// left some. After a failure, it is all that SQL can reset: variables and temporary tables stay.
 const RELEASE_LOCKS: &str = "unlock tables; do release_all_locks()";
-
-/// Returns the number of the session's statements that change what SQL cannot reset, less those of
-/// load queries. A variable that is set by SELECT is not counted.
-const CHANGES: &str = "show session status where variable_name in ( \
-        'Com_set_option', 'Com_change_db', 'Com_prepare_sql', \
-        'Com_create_table', 'Com_create_temporary_table'); \
-    select 'Com_reuse_db', cast(-coalesce(@reuse_db_sets, 0) as char)";
-
-/// The changes that sqlx makes to a new session.
-const CHANGES_OF_SQLX: i64 = 1;
 
 /// Fails with 1242, "subquery returns more than 1 row", if a handler has turned autocommit off.
 /// Otherwise the writes of later invocations would be rolled back.
@@ -274,59 +264,50 @@ where
     Ok(if is_user_nearer { user } else { server })
 }
 
-/// The changes that the set-up of a source makes to a new session. `None` if the server does not
-/// count.
-static CHANGES_OF_SET_UP: Mutex<Vec<(Source, Option<i64>)>> = Mutex::new(Vec::new());
-
-/// Sets up a new connection, for this driver and for `AnyConnection`. The first one of a source
-/// counts the changes to its session in the same round trip.
+/// Sets up a new connection, for this driver and for `AnyConnection`.
+///
+/// The first one of a source with SQL of its own counts the changes to its session in the same
+/// round trip.
 pub(super) async fn set_up<DB>(
     connection: &mut DB::Connection,
     source: &Source,
     sql: String,
 ) -> Result<Option<SessionId>, sqlx::Error>
 where
-    DB: Database,
+    DB: Driver,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let known = {
-        let all = CHANGES_OF_SET_UP.lock();
-        let known = all.iter().find(|(known, _)| known == source);
-        known.map(|(_, changes)| *changes)
-    };
+    let changes = Changes::of_set_up::<DB>(source);
+    let counts = changes == Changes::Unknown;
     // Without limits the source may be behind RDS Proxy, whose sessions clients share.
-    let identifies = known != Some(None) && mysql_limits::sql(source).is_some();
-    let counts = known.is_none();
+    let identifies = changes != Changes::Uncounted && mysql_limits::sql(source).is_some();
     // A line break, because the SQL may end with a comment.
     let mut asking = format!("{sql}\n");
     if identifies {
         asking += &format!("; {SESSION}");
     }
     if counts {
-        asking += &format!("; {CHANGES}");
+        asking += &format!("; {}", mysql_changes::COUNT);
     }
     let asked = sqlx::raw_sql(AssertSqlSafe(asking));
-    let (session, changes) = match asked.fetch_all(&mut *connection).await {
-        Ok(answer) => (
-            mysql_sessions::id::<DB>(&answer, source),
-            Some(changes::<DB>(&answer)),
-        ),
-        // Some compatible servers do not count.
-        Err(error) if counts && error::is_rejection(&error) => {
-            let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-            sql.execute(connection).await?;
-            (None, None)
+    match asked.fetch_all(&mut *connection).await {
+        Ok(answer) => {
+            if counts {
+                let counted = mysql_changes::counted::<DB>(&answer);
+                mysql_changes::remember(source, Some(counted));
+            }
+            Ok(mysql_sessions::id::<DB>(&answer, source))
         }
-        Err(error) => return Err(error),
-    };
-    if counts {
-        let mut all = CHANGES_OF_SET_UP.lock();
-        all.retain(|(known, _)| known != source);
-        all.push((*source, changes));
+        // Some compatible servers answer neither.
+        Err(error) if (counts || identifies) && error::is_rejection(&error) => {
+            DB::execute(connection, sql).await?;
+            mysql_changes::remember(source, None);
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
-    Ok(session)
 }
 
 /// Resets a session as far as SQL can, and finds out whether the rest has changed. For this driver
@@ -336,46 +317,34 @@ pub(super) async fn reset<DB>(
     source: &Source,
 ) -> Result<Reset, sqlx::Error>
 where
-    DB: Database,
+    DB: Driver,
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     for<'r> i64: Decode<'r, DB> + Type<DB>,
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let expected = {
-        let all = CHANGES_OF_SET_UP.lock();
-        let known = all.iter().find(|(known, _)| known == source);
-        known.map_or(Some(CHANGES_OF_SQLX), |(_, changes)| *changes)
-    };
+    let expected = Changes::of_set_up::<DB>(source);
     let reset = and(RELEASE_LOCKS, mysql_limits::restore_idle_limit());
     let reset = and(&reset, mysql_limits::late_sql(source));
-    let Some(expected) = expected else {
-        probe_session::<DB>(connection, source, Some(reset)).await?;
-        return Ok(Reset::Partial);
-    };
-    let reset = format!("{reset}; {CHANGES}");
-    let answer = probe_session::<DB>(connection, source, Some(reset)).await?;
-    if changes::<DB>(&answer) == expected {
-        Ok(Reset::Partial)
-    } else {
-        Ok(Reset::Changed)
+    if expected != Changes::Uncounted {
+        let counting = format!("{reset}; {}", mysql_changes::COUNT);
+        match probe_session::<DB>(connection, source, Some(counting)).await {
+            Ok(answer) => {
+                let counted = Changes::Known(mysql_changes::counted::<DB>(&answer));
+                let is_same = counted == expected;
+                return Ok(if is_same {
+                    Reset::Partial
+                } else {
+                    Reset::Changed
+                });
+            }
+            Err(error) if error::is_rejection(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
-}
-
-/// Returns the sum of the counters among the rows of an answer.
-fn changes<DB>(answer: &[DB::Row]) -> i64
-where
-    DB: Database,
-    for<'r> String: Decode<'r, DB> + Type<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    let counter = |row: &DB::Row| -> Option<i64> {
-        let name: String = row.try_get(0).ok()?;
-        let value: String = row.try_get(1).ok()?;
-        let is_counter = name.starts_with("Com_");
-        is_counter.then(|| value.parse().ok()).flatten()
-    };
-    answer.iter().filter_map(counter).sum()
+    probe_session::<DB>(connection, source, Some(reset)).await?;
+    mysql_changes::remember(source, None);
+    Ok(Reset::Partial)
 }
 
 /// Sends what is queued and reads what is unread, for this driver and for `AnyConnection`. A queued

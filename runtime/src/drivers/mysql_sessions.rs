@@ -9,22 +9,22 @@ use crate::error::Error;
 use crate::source::Source;
 
 /// Returns the number of the session, a number of the server, and the server's time. MySQL adds its
-/// name. A second row is the time since the server's start, in seconds.
+/// name.
 pub(super) const SESSION: &str = "select 'session', \
     cast(concat_ws(' ', connection_id(), \
         crc32(concat_ws(' ', @@hostname, @@port, @@server_id)), unix_timestamp() \
-        /*!50708 , 'mysql' */) as char); \
-    show session status like 'Uptime'";
+        /*!50708 , 'mysql' */) as char)";
 
 /// Returns the sessions of the account that run a statement, among those with the numbers `:ids`.
 const BUSY: &str = "select 'busy', cast(id as char) from information_schema.processlist \
     where id in (:ids) and command <> 'Sleep' and id <> connection_id()";
 
-/// Ends the session of a number if the server is the one that gave the number. MariaDB reads only
-/// the first of the two special comments, and MySQL 5.7 and later only the second.
+/// Ends the session of a number if the server is the one that gave the number, and has not started
+/// after it. MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only
+/// the second.
 const END: &str = "select if(crc32(concat_ws(' ', @@hostname, @@port, @@server_id)) = :server \
-        and abs(cast(unix_timestamp() as signed) - cast(variable_value as signed) \
-            - :server_started) <= 2, :number, 0) into @reuse_db_kill \
+        and cast(unix_timestamp() as signed) - cast(variable_value as signed) <= :seen, \
+        :number, 0) into @reuse_db_kill \
     from /*M! information_schema. *//*!50700 performance_schema. */ global_status \
     where variable_name = 'Uptime'; \
     kill @reuse_db_kill";
@@ -39,19 +39,15 @@ where
 {
     let all = values::<DB>(answer, "session");
     let mut parts = all.first()?.split(' ');
-    let number = parts.next()?.parse().ok()?;
-    let server = parts.next()?.parse().ok()?;
-    let time: u64 = parts.next()?.parse().ok()?;
+    let id = SessionId {
+        number: parts.next()?.parse().ok()?,
+        server: parts.next()?.parse().ok()?,
+        seen: parts.next()?.parse().ok()?,
+    };
     if parts.next().is_some() {
         mysql_limits::has_no_transaction_limit(source);
     }
-    let uptime = values::<DB>(answer, "Uptime");
-    let uptime: u64 = uptime.first()?.parse().ok()?;
-    Some(SessionId {
-        number,
-        server,
-        server_started: time.saturating_sub(uptime),
-    })
+    Some(id)
 }
 
 /// Returns the second column of the rows whose first is `name`.
@@ -83,7 +79,7 @@ async fn end_on<DB: Driver>(
     session: SessionId,
 ) -> Result<(), sqlx::Error> {
     let sql = END
-        .replace(":server_started", &session.server_started.to_string())
+        .replace(":seen", &session.seen.to_string())
         .replace(":server", &session.server.to_string())
         .replace(":number", &session.number.to_string());
     ended(DB::execute(connection, sql).await)
@@ -103,14 +99,13 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     let mut connection = session::open_bare::<DB>(source).await?;
-    let result = end_busy_on::<DB>(&mut connection, source, sessions, unused).await;
+    let result = end_busy_on::<DB>(&mut connection, sessions, unused).await;
     let _ = connection.close().await;
     result.map_err(Error::broken)
 }
 
 async fn end_busy_on<DB>(
     connection: &mut DB::Connection,
-    source: &Source,
     sessions: &[SessionId],
     unused: Unused,
 ) -> Result<(), sqlx::Error>
@@ -125,17 +120,12 @@ where
     }
     let numbers: Vec<_> = sessions.iter().map(|id| id.number.to_string()).collect();
     let busy = BUSY.replace(":ids", &numbers.join(", "));
-    let asking = format!("{SESSION}; {busy}");
-    let answer = sqlx::raw_sql(AssertSqlSafe(asking))
+    let answer = sqlx::raw_sql(AssertSqlSafe(busy))
         .fetch_all(&mut *connection)
         .await?;
-    let Some(here) = id::<DB>(&answer, source) else {
-        return Ok(());
-    };
     let numbers = values::<DB>(&answer, "busy");
     let numbers: Vec<u32> = numbers.iter().filter_map(|id| id.parse().ok()).collect();
-    let is_busy = |id: &&SessionId| numbers.contains(&id.number) && here.has_server_of(id);
-    for session in sessions.iter().filter(is_busy) {
+    for session in sessions.iter().filter(|id| numbers.contains(&id.number)) {
         if !unused() {
             return Ok(());
         }

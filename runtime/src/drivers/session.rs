@@ -149,7 +149,8 @@ pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
         .filter(|sql| !sql.is_empty())
 }
 
-fn limits_sql<DB: Driver>(source: &Source) -> Option<String> {
+/// Returns the SQL that sets the limits of a session, unless the server rejects it.
+pub(super) fn limits_sql<DB: Driver>(source: &Source) -> Option<String> {
     DB::limits_sql(source).filter(|_| !target::rejects_limits(source))
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn identify(connection: &mut SqliteConnection) -> Result<Sessio
     Ok(SessionId {
         number,
         server: 0,
-        server_started: 0,
+        seen: 0,
     })
 }
 

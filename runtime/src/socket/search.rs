@@ -78,11 +78,12 @@ pub(crate) async fn connecting<T, E>(
 /// Claims the new sockets to a port if their number is that of connections of ours whose sockets
 /// are not found yet. The last of these connections has just been opened.
 pub(crate) fn claim_new(port: u16, missing: &mut Missing, options: Options) -> Vec<SocketId> {
-    let Some(open) = process().map(|process| sockets(port, &process)) else {
+    let Some(process) = process() else {
         return Vec::new();
     };
-    let cookies: Vec<_> = open.iter().map(|socket| socket.id.cookie).collect();
     let mut registry = REGISTRY.lock();
+    let open = sockets(port, &process);
+    let cookies: Vec<_> = open.iter().map(|socket| socket.id.cookie).collect();
     let mut new = registry.unclaimed(port, open);
     new.retain(|socket| !missing.others.contains(&socket.id.cookie));
     // A user's own connection to the same port gains by this, too.
@@ -176,8 +177,9 @@ impl Search {
 
     /// Claims the socket of the connection, which is open.
     fn end(self) -> Found {
-        let open = sockets(self.port, &self.process);
+        // Locked first, so that a socket that another search claims meanwhile stays claimed.
         let mut registry = REGISTRY.lock();
+        let open = sockets(self.port, &self.process);
         let unclaimed = registry.unclaimed(self.port, open);
         let is_old = |socket: &Socket| self.before.contains(&socket.id.cookie);
         let (old, mut new): (Vec<_>, Vec<_>) = unclaimed.into_iter().partition(is_old);

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::answer::{FunctionError, Http, Outcome};
 
@@ -50,7 +50,7 @@ fn gateway(payload: Value) -> Option<Outcome> {
 
 /// Parses a response posted piece by piece: a prelude in JSON, eight NUL bytes, the body.
 ///
-/// `since` is the time of the invocation. Reading stops after `leaves_after` bytes of the body.
+/// `since` is the time of the invocation. The client leaves after `leaves_after` bytes of the body.
 /// Returns `None` if the stream ended before the body, or if it is malformed.
 pub(super) async fn streamed(
     mut body: Body,
@@ -88,6 +88,9 @@ pub(super) async fn streamed(
             first_byte.get_or_insert_with(|| since.elapsed());
         }
         if leaves_after.is_some_and(|bytes| received >= bytes) {
+            // Unread bytes reset the function's connection, perhaps before it has the answer.
+            let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
+            tokio::spawn(timeout(Duration::from_millis(200), rest));
             break;
         }
     }
