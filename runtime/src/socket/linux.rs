@@ -1,8 +1,9 @@
 //! A duplicate of a socket's descriptor.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -31,35 +32,11 @@ pub(crate) struct Socket {
 pub(crate) struct SocketId {
     /// The number of the connection's own descriptor.
     pub(super) number: RawFd,
-    /// A number that the kernel gives to one socket only.
-    pub(super) cookie: u64,
+    /// The kernel gives each socket the next number, and begins again after four billion.
+    pub(super) inode: u64,
 }
 
 impl Socket {
-    /// Duplicates a descriptor of this process. Returns `None` if it is no socket.
-    ///
-    /// A file must not be duplicated: closing any of its descriptors releases the process's locks
-    /// of it, on which SQLite relies.
-    pub(super) fn duplicate(number: RawFd, process: &OwnedFd) -> Option<Self> {
-        let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
-        if !target.to_str()?.starts_with("socket:") {
-            return None;
-        }
-        let duplicate = pidfd_getfd(process, number, PidfdGetfdFlags::empty());
-        let duplicate = duplicate.inspect_err(|error| remember(*error)).ok()?;
-        match sockopt::socket_cookie(&duplicate) {
-            Ok(cookie) => Some(Self {
-                duplicate,
-                id: SocketId { number, cookie },
-            }),
-            Err(_) => {
-                // The number has become that of a file meanwhile. It stays open.
-                std::mem::forget(duplicate);
-                None
-            }
-        }
-    }
-
     /// Returns `true` if the socket is connected to this port.
     pub(super) fn is_connected_to(&self, port: u16) -> bool {
         let Ok(Some(peer)) = getpeername(&self.duplicate) else {
@@ -128,10 +105,42 @@ impl Socket {
 }
 
 impl SocketId {
+    /// Returns the identity of a descriptor of this process. Returns `None` if it is no socket.
+    pub(super) fn at(number: RawFd) -> Option<Self> {
+        let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
+        let inode = target.to_str()?.strip_prefix("socket:[")?;
+        let inode = inode.strip_suffix(']')?.parse().ok()?;
+        Some(Self { number, inode })
+    }
+
     /// Duplicates the socket if it is still open.
     pub(crate) fn socket(self) -> Option<Socket> {
-        let socket = Socket::duplicate(self.number, &process()?)?;
-        (socket.id == self).then_some(socket)
+        self.duplicate(&process()?)
+    }
+
+    /// Duplicates the socket if it is still open.
+    ///
+    /// A file must not be duplicated: closing any of its descriptors releases the process's locks
+    /// of it, on which SQLite relies.
+    pub(super) fn duplicate(self, process: &OwnedFd) -> Option<Socket> {
+        if Self::at(self.number) != Some(self) {
+            return None;
+        }
+        let duplicate = pidfd_getfd(process, self.number, PidfdGetfdFlags::empty());
+        let duplicate = File::from(duplicate.inspect_err(|error| remember(*error)).ok()?);
+        match duplicate.metadata() {
+            Ok(found) if found.file_type().is_socket() => {
+                (found.ino() == self.inode).then(|| Socket {
+                    duplicate: duplicate.into(),
+                    id: self,
+                })
+            }
+            _ => {
+                // The number has become that of a file meanwhile. It stays open.
+                std::mem::forget(duplicate);
+                None
+            }
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Options {
 pub(crate) struct Found {
     /// The socket of the connection.
     pub(crate) socket: Option<Socket>,
-    /// The cookies of those that belong to no connection of ours.
+    /// The inodes of those that belong to no connection of ours.
     pub(crate) others: Vec<u64>,
     /// `true` if the connection's socket may be one of the others.
     pub(crate) is_ambiguous: bool,
@@ -64,9 +64,9 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     pub(crate) count: usize,
-    /// The cookies of sockets to the same port that are not the pool's.
+    /// The inodes of sockets that are not the pool's.
     pub(crate) others: Vec<u64>,
-    /// The cookies of the sockets among which theirs are.
+    /// The inodes of the sockets among which theirs are.
     pub(crate) candidates: Vec<u64>,
     /// `true` if the sockets of the pool's connections cannot be told from others any more.
     pub(crate) is_lost: bool,

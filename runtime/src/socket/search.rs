@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::future::poll_fn;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,32 +24,39 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
 
 #[derive(Debug)]
 struct Registry {
-    /// The cookies of the sockets that belong to connections of ours, with their ports.
-    claimed: Vec<(u16, u64)>,
-    /// The running searches, each with the cookie of the socket that it saw first.
+    /// The inodes of the sockets that belong to connections of ours.
+    claimed: Vec<u64>,
+    /// The running searches, each with the inode of the socket that it saw first.
     guesses: Vec<(u64, Option<u64>)>,
 }
 
 impl Registry {
-    fn has_claimed(&self, socket: &Socket) -> bool {
-        let cookie = socket.id.cookie;
-        self.claimed.iter().any(|(_, claimed)| *claimed == cookie)
-    }
-
-    /// Returns the open sockets to a port that belong to no connection of ours.
-    fn unclaimed(&mut self, port: u16, open: Vec<Socket>) -> Vec<Socket> {
-        let is_open = |cookie| open.iter().any(|socket| socket.id.cookie == cookie);
-        self.claimed
-            .retain(|(other, cookie)| *other != port || is_open(*cookie));
-        let unclaimed = open.into_iter().filter(|socket| !self.has_claimed(socket));
-        unclaimed.collect()
+    /// Returns the open sockets to a port that neither belong to a connection of ours nor are among
+    /// the inodes in `others`.
+    fn new_to(&mut self, port: u16, others: &[u64], process: &OwnedFd) -> Vec<Socket> {
+        let open = sockets();
+        let is_open = |inode: &u64| open.iter().any(|id| id.inode == *inode);
+        self.claimed.retain(is_open);
+        let mut new: Vec<Socket> = Vec::new();
+        for id in open {
+            let is_known = new.iter().any(|socket| socket.id.inode == id.inode);
+            if !is_known
+                && !others.contains(&id.inode)
+                && !self.claimed.contains(&id.inode)
+                && let Some(socket) = id.duplicate(process)
+                && socket.is_connected_to(port)
+            {
+                new.push(socket);
+            }
+        }
+        new
     }
 
     /// Chooses the socket of a search among new ones.
     fn choose(&self, search: u64, new: &[Socket]) -> Option<usize> {
         let guesses = |socket: &Socket| {
-            let cookie = Some(socket.id.cookie);
-            let guesses = self.guesses.iter().filter(move |guess| guess.1 == cookie);
+            let inode = Some(socket.id.inode);
+            let guesses = self.guesses.iter().filter(move |guess| guess.1 == inode);
             guesses.map(|guess| guess.0)
         };
         let has_one = |socket: &Socket| guesses(socket).count() == 1;
@@ -82,23 +89,21 @@ pub(crate) fn claim_new(port: u16, missing: &mut Missing, options: Options) -> V
         return Vec::new();
     };
     let mut registry = REGISTRY.lock();
-    let open = sockets(port, &process);
-    let cookies: Vec<_> = open.iter().map(|socket| socket.id.cookie).collect();
-    let mut new = registry.unclaimed(port, open);
-    new.retain(|socket| !missing.others.contains(&socket.id.cookie));
+    let new = registry.new_to(port, &missing.others, &process);
     // A user's own connection to the same port gains by this, too.
     new.iter().for_each(Socket::set_nodelay);
+    let inodes: Vec<_> = new.iter().map(|socket| socket.id.inode).collect();
     missing.count += 1;
     // One that was closed may have been ours, and then the numbers are not comparable.
-    missing.is_lost |= missing.candidates.iter().any(|one| !cookies.contains(one));
-    missing.candidates = new.iter().map(|socket| socket.id.cookie).collect();
+    missing.is_lost |= missing.candidates.iter().any(|one| !inodes.contains(one));
+    missing.candidates = inodes;
     if missing.is_lost || new.len() != missing.count {
         return Vec::new();
     }
     (missing.count, missing.candidates) = (0, Vec::new());
     let claim = |socket: Socket| {
         socket.set(options);
-        registry.claimed.push((port, socket.id.cookie));
+        registry.claimed.push(socket.id.inode);
         socket.id
     };
     new.into_iter().map(claim).collect()
@@ -110,7 +115,7 @@ struct Search {
     process: OwnedFd,
     port: u16,
     options: Options,
-    /// The cookies of the sockets that were open before.
+    /// The inodes of the sockets that were open before.
     before: Vec<u64>,
     /// The sockets that appeared during a poll, connected or not.
     appeared: Vec<SocketId>,
@@ -123,14 +128,13 @@ impl Search {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
 
         let process = process()?;
-        let open = sockets(port, &process);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         REGISTRY.lock().guesses.push((number, None));
         Some(Self {
             number,
             port,
             options,
-            before: open.iter().map(|socket| socket.id.cookie).collect(),
+            before: sockets().into_iter().map(|id| id.inode).collect(),
             process,
             appeared: Vec::new(),
             has_guessed: false,
@@ -154,14 +158,14 @@ impl Search {
         let lowest = dup(&self.process).map(|lowest| lowest.as_raw_fd());
         let result = poll();
         if let Ok(lowest) = lowest
-            && let Some(socket) = Socket::duplicate(lowest, &self.process)
+            && let Some(id) = SocketId::at(lowest)
         {
-            self.appeared.push(socket.id);
+            self.appeared.push(id);
         }
         // It may have appeared during an earlier poll, and be connected by now.
         let connected = self.appeared.iter().find_map(|id| {
-            let socket = Socket::duplicate(id.number, &self.process)?;
-            (socket.id == *id && socket.is_connected_to(self.port)).then_some(socket)
+            let socket = id.duplicate(&self.process)?;
+            socket.is_connected_to(self.port).then_some(socket)
         });
         if let Some(socket) = connected {
             socket.set(self.options);
@@ -169,7 +173,7 @@ impl Search {
             let mut registry = REGISTRY.lock();
             let mut guesses = registry.guesses.iter_mut();
             if let Some(guess) = guesses.find(|guess| guess.0 == self.number) {
-                guess.1 = Some(socket.id.cookie);
+                guess.1 = Some(socket.id.inode);
             }
         }
         result
@@ -179,23 +183,21 @@ impl Search {
     fn end(self) -> Found {
         // Locked first, so that a socket that another search claims meanwhile stays claimed.
         let mut registry = REGISTRY.lock();
-        let open = sockets(self.port, &self.process);
-        let unclaimed = registry.unclaimed(self.port, open);
-        let is_old = |socket: &Socket| self.before.contains(&socket.id.cookie);
-        let (old, mut new): (Vec<_>, Vec<_>) = unclaimed.into_iter().partition(is_old);
+        let mut new = registry.new_to(self.port, &self.before, &self.process);
         // The delay of a stranger's packets is of use to nobody.
         new.iter().for_each(Socket::set_nodelay);
         let chosen = registry.choose(self.number, &new);
         let socket = chosen.map(|at| new.swap_remove(at));
         if let Some(socket) = &socket {
-            registry.claimed.push((self.port, socket.id.cookie));
+            registry.claimed.push(socket.id.inode);
             socket.set(self.options);
         }
-        let others = old.iter().chain(&new).map(|socket| socket.id.cookie);
+        let mut others = self.before.clone();
+        others.extend(new.iter().map(|socket| socket.id.inode));
         Found {
             is_ambiguous: socket.is_none() && !new.is_empty(),
             socket,
-            others: others.collect(),
+            others,
         }
     }
 }
@@ -207,24 +209,12 @@ impl Drop for Search {
     }
 }
 
-/// Returns the sockets of this process that are connected to a port.
-pub(super) fn sockets(port: u16, process: &OwnedFd) -> Vec<Socket> {
+/// Returns the sockets of this process.
+pub(super) fn sockets() -> Vec<SocketId> {
     let Ok(entries) = fs::read_dir("/proc/self/fd") else {
         return Vec::new();
     };
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok();
-    // All are listed before one is duplicated.
-    let numbers: Vec<RawFd> = entries.flatten().filter_map(number).collect();
-    let mut found: Vec<Socket> = Vec::new();
-    for number in numbers {
-        if let Some(socket) = Socket::duplicate(number, process)
-            && socket.is_connected_to(port)
-            && found
-                .iter()
-                .all(|known| known.id.cookie != socket.id.cookie)
-        {
-            found.push(socket);
-        }
-    }
-    found
+    let numbers = entries.flatten().filter_map(number);
+    numbers.filter_map(SocketId::at).collect()
 }

@@ -45,8 +45,8 @@ async fn connect_after(pause: Duration, at: SocketAddr) -> (TcpStream, Found) {
     (stream.expect("a connection"), found)
 }
 
-fn cookie(stream: &TcpStream) -> u64 {
-    rustix::net::sockopt::socket_cookie(stream).expect("a cookie")
+fn inode(stream: &TcpStream) -> u64 {
+    rustix::fs::fstat(stream).expect("a status").st_ino
 }
 
 async fn state_of(socket: &Socket, expected: State) {
@@ -63,7 +63,7 @@ async fn state_of(socket: &Socket, expected: State) {
 async fn the_socket_of_a_connection_is_found_and_shows_its_state() {
     let (server, _) = listen().await;
     let (mut client, mut peer, socket) = connected(&server).await;
-    assert_eq!(socket.id.cookie, cookie(&client));
+    assert_eq!(socket.id.inode, inode(&client));
     assert!(client.nodelay().expect("an option"));
     assert!(socket.is_quiet());
     peer.write_all(b"answer").await.expect("sent");
@@ -156,7 +156,7 @@ async fn concurrent_connections_get_their_own_sockets_or_none() {
         for one in all {
             let ((stream, of_stream), other) = one.await.expect("no panic");
             if let Some(socket) = &of_stream.socket {
-                assert_eq!(socket.id.cookie, cookie(&stream));
+                assert_eq!(socket.id.inode, inode(&stream));
                 found += 1;
             }
             kept.push((stream, of_stream, other));
@@ -173,8 +173,8 @@ async fn connections_that_were_opened_side_by_side_are_found() {
     loop {
         let (one, two) = tokio::join!(connect_after(pause, at), connect_after(pause * 2, at));
         if let (Some(first), Some(second)) = (&one.1.socket, &two.1.socket) {
-            assert_eq!(first.id.cookie, cookie(&one.0));
-            assert_eq!(second.id.cookie, cookie(&two.0));
+            assert_eq!(first.id.inode, inode(&one.0));
+            assert_eq!(second.id.inode, inode(&two.0));
             return;
         }
     }
@@ -189,10 +189,10 @@ async fn new_sockets_are_claimed_if_their_number_is_known() {
     let mut missing = Missing::default();
     assert!(claim_new(port, &mut missing, OPTIONS).is_empty());
     let claimed = claim_new(port, &mut missing, OPTIONS);
-    let cookies: Vec<_> = claimed.iter().map(|id| id.cookie).collect();
-    assert!(cookies.contains(&cookie(&one)) && cookies.contains(&cookie(&two)));
+    let inodes: Vec<_> = claimed.iter().map(|id| id.inode).collect();
+    assert!(inodes.contains(&inode(&one)) && inodes.contains(&inode(&two)));
     assert!(one.nodelay().expect("an option"));
-    let id = claimed.into_iter().find(|id| id.cookie == cookie(&one));
+    let id = claimed.into_iter().find(|id| id.inode == inode(&one));
     let id = id.expect("an identity");
     assert!(id.socket().is_some());
     drop(one);
@@ -202,7 +202,13 @@ async fn new_sockets_are_claimed_if_their_number_is_known() {
 #[tokio::test]
 async fn nothing_is_left_behind() {
     let (server, at) = listen().await;
-    let ours = |process| search::sockets(at.port(), &process).len();
+    let ours = |process| {
+        let sockets = search::sockets().into_iter();
+        let sockets = sockets.filter_map(|id| id.duplicate(&process));
+        sockets
+            .filter(|socket| socket.is_connected_to(at.port()))
+            .count()
+    };
     for _ in 0..100 {
         drop(connected(&server).await);
     }
@@ -250,7 +256,7 @@ async fn sockets_are_not_swapped() {
         let (one, two) = tokio::join!(connect(), connect());
         for (stream, of_stream) in [one.expect("no panic"), two.expect("no panic")] {
             if let Some(socket) = &of_stream.socket {
-                assert_eq!(socket.id.cookie, cookie(&stream));
+                assert_eq!(socket.id.inode, inode(&stream));
                 found += 1;
             }
         }
@@ -273,8 +279,8 @@ async fn a_stranger_is_not_taken_for_a_connection_that_was_reset() {
     };
     let (result, found) = connecting(Some(at.port()), OPTIONS, connect).await;
     let (stranger, _stream) = result.expect("two connections");
-    let socket = found.socket.map(|socket| socket.id.cookie);
-    assert_ne!(socket, Some(cookie(&stranger)));
+    let socket = found.socket.map(|socket| socket.id.inode);
+    assert_ne!(socket, Some(inode(&stranger)));
 }
 
 /// SQLite relies on such locks. They end when the process closes any descriptor of the file.
@@ -287,10 +293,10 @@ async fn the_locks_of_files_are_kept() {
     let file = std::fs::File::create(&path).expect("a file");
     let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
     rustix::fs::fcntl_lock(&file, exclusive).expect("a lock");
-    let inode = format!(":{} ", file.metadata().expect("its metadata").ino());
+    let number = format!(":{} ", file.metadata().expect("its metadata").ino());
     let is_locked = || {
         let locks = std::fs::read_to_string("/proc/locks").expect("the locks");
-        locks.lines().any(|line| line.contains(&inode))
+        locks.lines().any(|line| line.contains(&number))
     };
     assert!(is_locked());
     let _connection = connected(&server).await;
