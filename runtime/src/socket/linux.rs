@@ -37,12 +37,15 @@ pub(crate) struct SocketId {
 }
 
 impl Socket {
-    /// Returns `true` if the socket is connected to this port.
-    pub(super) fn is_connected_to(&self, port: u16) -> bool {
-        let Ok(Some(peer)) = getpeername(&self.duplicate) else {
-            return false;
-        };
-        SocketAddr::try_from(peer).is_ok_and(|peer| peer.port() == port)
+    /// Returns the port of the other side, or `None` if that has none.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is not connected.
+    pub(super) fn peer_port(&self) -> Result<Option<u16>, Errno> {
+        let peer = getpeername(&self.duplicate)?;
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+        Ok(peer.map(|peer| peer.port()))
     }
 
     pub(super) fn set_nodelay(&self) {

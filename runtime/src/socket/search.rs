@@ -1,9 +1,11 @@
 //! Finding the socket that a driver opens.
 //!
-//! A socket is ours for certain if it appeared during a poll of our connect future, and if it is
-//! the only new one to the database's port when the connection is open. Several may be new, because
-//! connections to the same port are opened side by side. Then it is ours if each of the others
-//! appeared during a poll of another connect future.
+//! A socket is ours for certain if it is the only new one to the database's port when the
+//! connection is open. Several may be new, because connections to the same port are opened side by
+//! side. Then it is ours if it appeared during a poll of our connect future, and each of the others
+//! during a poll of another one.
+//!
+//! A new socket without a peer may be ours, too, if the server has reset the connection by then.
 
 use std::fs;
 use std::future::poll_fn;
@@ -31,25 +33,26 @@ struct Registry {
 }
 
 impl Registry {
-    /// Returns the open sockets to a port that neither belong to a connection of ours nor are among
-    /// the inodes in `others`.
-    fn new_to(&mut self, port: u16, others: &[u64], process: &OwnedFd) -> Vec<Socket> {
+    /// Returns the sockets to a port that neither belong to a connection of ours nor are among the
+    /// inodes in `others`. The second value is `true` if there is such a socket without a peer.
+    fn new_to(&mut self, port: u16, others: &[u64], process: &OwnedFd) -> (Vec<Socket>, bool) {
         let open = sockets();
         let is_open = |inode: &u64| open.iter().any(|id| id.inode == *inode);
         self.claimed.retain(is_open);
-        let mut new: Vec<Socket> = Vec::new();
+        let (mut new, mut has_unconnected) = (Vec::<Socket>::new(), false);
         for id in open {
-            let is_known = new.iter().any(|socket| socket.id.inode == id.inode);
-            if !is_known
-                && !others.contains(&id.inode)
-                && !self.claimed.contains(&id.inode)
-                && let Some(socket) = id.duplicate(process)
-                && socket.is_connected_to(port)
-            {
-                new.push(socket);
+            let is_known = new.iter().any(|socket| socket.id.inode == id.inode)
+                || others.contains(&id.inode)
+                || self.claimed.contains(&id.inode);
+            if !is_known && let Some(socket) = id.duplicate(process) {
+                match socket.peer_port() {
+                    Ok(peer) if peer == Some(port) => new.push(socket),
+                    Ok(_) => {}
+                    Err(_) => has_unconnected = true,
+                }
             }
         }
-        new
+        (new, has_unconnected)
     }
 
     /// Chooses the socket of a search among new ones.
@@ -89,7 +92,7 @@ pub(crate) fn claim_new(port: u16, missing: &mut Missing, options: Options) -> V
         return Vec::new();
     };
     let mut registry = REGISTRY.lock();
-    let new = registry.new_to(port, &missing.others, &process);
+    let (new, _) = registry.new_to(port, &missing.others, &process);
     // A user's own connection to the same port gains by this, too.
     new.iter().for_each(Socket::set_nodelay);
     let inodes: Vec<_> = new.iter().map(|socket| socket.id.inode).collect();
@@ -165,7 +168,7 @@ impl Search {
         // It may have appeared during an earlier poll, and be connected by now.
         let connected = self.appeared.iter().find_map(|id| {
             let socket = id.duplicate(&self.process)?;
-            socket.is_connected_to(self.port).then_some(socket)
+            (socket.peer_port() == Ok(Some(self.port))).then_some(socket)
         });
         if let Some(socket) = connected {
             socket.set(self.options);
@@ -183,10 +186,14 @@ impl Search {
     fn end(self) -> Found {
         // Locked first, so that a socket that another search claims meanwhile stays claimed.
         let mut registry = REGISTRY.lock();
-        let mut new = registry.new_to(self.port, &self.before, &self.process);
+        let (mut new, has_unconnected) = registry.new_to(self.port, &self.before, &self.process);
         // The delay of a stranger's packets is of use to nobody.
         new.iter().for_each(Socket::set_nodelay);
-        let chosen = registry.choose(self.number, &new);
+        let chosen = if new.len() == 1 && !has_unconnected {
+            Some(0)
+        } else {
+            registry.choose(self.number, &new)
+        };
         let socket = chosen.map(|at| new.swap_remove(at));
         if let Some(socket) = &socket {
             registry.claimed.push(socket.id.inode);
