@@ -132,11 +132,17 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
         let response = invocation::responded();
         background::spawn(async move {
             if needs_quiesce {
+                let mut end = ShutDown {
+                    value: Weak::clone(&value),
+                    usage: Arc::clone(&usage),
+                    leases,
+                    source,
+                    is_needed: true,
+                };
                 let quiesced = quiesced(Weak::clone(&value));
                 let is_quiet = timeout(source.check_timeout, quiesced).await.is_ok();
-                if !is_quiet {
-                    shut_down(&value, &usage, leases, &source);
-                }
+                end.is_needed = !is_quiet;
+                drop(end);
                 let mut usage = usage.lock();
                 // A later release replaces this result.
                 if usage.last == last {
@@ -158,17 +164,25 @@ impl<S: Connect + Sync> Drop for SharedLease<S> {
 }
 
 /// Shuts the sockets down of a value whose connections do not return, unless another invocation
-/// uses it.
-fn shut_down<S: Connect + Sync>(
-    value: &Weak<S>,
-    usage: &Arc<Mutex<Usage>>,
+/// uses it. That happens when it is dropped, because the wait for the connections may be aborted.
+struct ShutDown<S: Connect + Sync> {
+    value: Weak<S>,
+    usage: Arc<Mutex<Usage>>,
+    /// The number of leases when the wait began.
     leases: u64,
-    source: &Source,
-) {
-    if let (Some(driver), Some(value)) = (&S::DRIVER, value.upgrade())
-        && usage.lock().leases == leases
-    {
-        (driver.shut_down)(&value, source);
+    source: Source,
+    /// `false` if the connections have returned.
+    is_needed: bool,
+}
+
+impl<S: Connect + Sync> Drop for ShutDown<S> {
+    fn drop(&mut self) {
+        if self.is_needed
+            && let (Some(driver), Some(value)) = (&S::DRIVER, self.value.upgrade())
+            && self.usage.lock().leases == self.leases
+        {
+            (driver.shut_down)(&value, &self.source);
+        }
     }
 }
 
