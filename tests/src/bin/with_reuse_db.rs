@@ -1,11 +1,12 @@
 //! The handler of `with_static_pool`, with the attribute.
 //!
-//! The variable `FORM` selects the parameter: `pool`, or a connection by default.
+//! The variable `FORM` selects the parameter: `pool`, or a connection by default. With
+//! `without extension` the parameter is a connection, and no extension is registered.
 
 use std::time::SystemTime;
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
-use reuse_db::reuse_db;
+use reuse_db::{Runner, reuse_db};
 use reuse_db_tests::start::response;
 use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool};
 
@@ -47,5 +48,9 @@ async fn handler(_request: Request) -> Result<Response<Body>, Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    reuse_db::run(service_fn(handler)).await
+    let handler = service_fn(handler);
+    if std::env::var("FORM").is_ok_and(|form| form == "without extension") {
+        return Runner::new().without_shutdown().run(handler).await;
+    }
+    reuse_db::run(handler).await
 }
