@@ -47,6 +47,27 @@ fn lease_open_settle(bencher: divan::Bencher<'_, '_>) {
     bencher.bench_local(once);
 }
 
+/// The look at a quiet socket, which a lease of a sqlx connection adds on Linux: a call of `poll`.
+#[cfg(target_os = "linux")]
+#[divan::bench]
+fn look_at_a_socket(bencher: divan::Bencher<'_, '_>) {
+    use std::net::{TcpListener, TcpStream};
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let socket = TcpStream::connect(server.local_addr().expect("an address"));
+    let socket = socket.expect("a connection");
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    bencher.bench_local(|| {
+        let mut polled = [PollFd::new(&socket, PollFlags::IN | PollFlags::RDHUP)];
+        poll(&mut polled, Some(&at_once)).expect("a look")
+    });
+}
+
 /// Runs a future that is ready at its first poll, as everything here is for a kept connection.
 fn ready(future: impl Future<Output = ()>) {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
