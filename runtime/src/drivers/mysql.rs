@@ -279,10 +279,10 @@ where
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let changes = Changes::of_set_up::<DB>(source);
+    let changes = Changes::of_set_up(source);
     let counts = changes == Changes::Unknown;
     // Without limits the source may be behind RDS Proxy, whose sessions clients share.
-    let identifies = changes != Changes::Uncounted && mysql_limits::sql(source).is_some();
+    let identifies = changes != Changes::Uncounted && mysql_limits::has_any(source);
     // A line break, because the SQL may end with a comment.
     let mut asking = format!("{sql}\n");
     if identifies {
@@ -323,7 +323,7 @@ where
     for<'r> String: Decode<'r, DB> + Type<DB>,
     usize: ColumnIndex<DB::Row>,
 {
-    let expected = Changes::of_set_up::<DB>(source);
+    let expected = Changes::of_set_up(source);
     let reset = and(RELEASE_LOCKS, mysql_limits::restore_idle_limit());
     let reset = and(&reset, mysql_limits::late_sql(source));
     if expected != Changes::Uncounted {

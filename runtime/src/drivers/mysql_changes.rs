@@ -2,8 +2,7 @@
 
 use sqlx::{ColumnIndex, Database, Decode, Row as _, Type};
 
-use super::Driver;
-use super::session::limits_sql;
+use super::{mysql_limits, target};
 use crate::source::Source;
 use crate::sync::Mutex;
 
@@ -35,13 +34,16 @@ pub(super) enum Changes {
 
 impl Changes {
     /// Returns the changes that the set-up of a source makes.
-    pub(super) fn of_set_up<DB: Driver>(source: &Source) -> Self {
+    pub(super) fn of_set_up(source: &Source) -> Self {
         let all = COUNTED.lock();
         match all.iter().find(|(known, _)| known == source) {
             Some((_, Some(changes))) => Self::Known(*changes),
             Some((_, None)) => Self::Uncounted,
             None if source.on_connect.is_some() => Self::Unknown,
-            None => Self::Known(BY_SQLX + i64::from(limits_sql::<DB>(source).is_some())),
+            None => {
+                let has_limits = mysql_limits::has_any(source) && !target::rejects_limits(source);
+                Self::Known(BY_SQLX + i64::from(has_limits))
+            }
         }
     }
 }

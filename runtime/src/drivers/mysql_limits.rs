@@ -97,17 +97,21 @@ impl Variable {
     }
 }
 
+/// Returns `true` if a session of the source has limits. Behind RDS Proxy, where each variable pins
+/// the session, it has none.
+pub(super) fn has_any(source: &Source) -> bool {
+    source.idle_limit().is_some() || !source.follows_function()
+}
+
 /// Returns SQL that sets the limits of the session. A stricter setting stays.
 ///
 /// The server accepts whole seconds of idle time, up to a year.
 pub(super) fn sql(source: &Source) -> Option<String> {
-    let idle = source.idle_limit();
-    if idle.is_none() && source.follows_function() {
-        // Behind RDS Proxy each variable pins the session.
+    if !has_any(source) {
         return None;
     }
     late_limits::opening(source);
-    let mut sql = match idle {
+    let mut sql = match source.idle_limit() {
         Some(idle) => {
             let seconds = idle.as_secs().clamp(1, MOST_IDLE_SECONDS);
             format!("cast(least(@@wait_timeout, {seconds}) as signed)")

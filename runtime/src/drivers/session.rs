@@ -149,8 +149,7 @@ pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
         .filter(|sql| !sql.is_empty())
 }
 
-/// Returns the SQL that sets the limits of a session, unless the server rejects it.
-pub(super) fn limits_sql<DB: Driver>(source: &Source) -> Option<String> {
+fn limits_sql<DB: Driver>(source: &Source) -> Option<String> {
     DB::limits_sql(source).filter(|_| !target::rejects_limits(source))
 }
 
