@@ -12,6 +12,7 @@ mod beside;
 mod descriptors;
 mod ended;
 mod given_up;
+mod quiet;
 mod vanished;
 mod without_the_call;
 
