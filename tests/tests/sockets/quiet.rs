@@ -1,5 +1,5 @@
-//! What a server sends during the handshake makes no connection doubtful, such as the session
-//! tickets of TLS 1.3.
+//! Messages that a server sends during the handshake make no connection doubtful, such as the
+//! session tickets of TLS 1.3.
 
 use std::time::Duration;
 
