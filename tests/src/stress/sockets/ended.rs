@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use lambda_bench::wait::until;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Fleet, Found};
+use crate::descriptors;
 use crate::function::Function;
 use crate::function::server::Server;
 use crate::stress::{Programs, random};
@@ -51,11 +53,21 @@ pub async fn rounds(
             Fault::Close => all(&fleet, async |function| function.proxy.close().await).await,
             Fault::Reset => all(&fleet, async |function| function.proxy.reset().await).await,
         }
+        // Before it has arrived, nobody can know it.
+        let has_arrived = async || !fleet.functions.iter().any(|(_, one)| is_connected(one));
+        until("the end of each connection", has_arrived).await;
         sleep_until(used + pause).await;
         let what = format!("{fault:?}, {:?} after the last use", used.elapsed());
         fleet.ask(n, &what, &mut found).await;
     }
     found
+}
+
+/// Returns `true` while no end of the function's connections has arrived at its kernel.
+fn is_connected(function: &Function) -> bool {
+    let sockets = descriptors::sockets(function.sandbox.pid());
+    let established = descriptors::established_to(function.proxy.port());
+    !sockets.is_disjoint(&established)
 }
 
 async fn all(fleet: &Fleet, act: impl AsyncFn(&Function)) {
