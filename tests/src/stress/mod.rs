@@ -41,7 +41,15 @@ impl Programs {
         } else {
             "release"
         };
-        let status = Command::new(env!("CARGO"))
+        let mut build = Command::new(env!("CARGO"));
+        // Of `cargo run`. The build script of ring runs again when they change.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+                build.env_remove(name);
+            }
+        }
+        let status = build
             .args(["build", "--profile", profile, "--quiet", "--target-dir"])
             .arg(target)
             .args(names.iter().flat_map(|name| ["--bin", name]))
