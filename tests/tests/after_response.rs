@@ -43,7 +43,7 @@ async fn answers_over_a_stalled_wire(server: &impl Server, path: &str) {
 
 /// Makes a round trip take longer than a response.
 fn slow_wire(function: &Function) {
-    function.proxy.delay(Duration::from_millis(30));
+    function.proxy.delay(Duration::from_millis(15));
 }
 
 /// Every statement that the function sent before the freeze has been answered by then.

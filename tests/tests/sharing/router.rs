@@ -3,6 +3,7 @@
 
 use lambda_bench::lambda::Event;
 use lambda_bench::servers::Postgres;
+use lambda_bench::wait::until;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, program};
 
@@ -121,8 +122,11 @@ async fn a_transaction_is_not_part_of_the_transaction_around_it() {
         assert_ne!(outer, inner);
         let notes = server.number("select count(*) from notes").await;
         assert_eq!(notes, written, "only the inner transaction is committed");
+        until("the end of the session that counted", async || {
+            server.sessions().await.len() == 2
+        })
+        .await;
         let left = server.sessions().await;
-        let is_open = left.iter().any(|session| session.in_transaction);
-        assert!(left.len() == 2 && !is_open, "{left:?}");
+        assert!(!left.iter().any(|one| one.in_transaction), "{left:?}");
     }
 }
