@@ -32,7 +32,7 @@ pub(crate) struct Socket {
 pub(crate) struct SocketId {
     /// The number of the connection's own descriptor.
     pub(super) number: RawFd,
-    /// The kernel gives each socket the next number, and begins again after four billion.
+    /// A number that the kernel gives to a single open socket.
     pub(super) inode: u64,
 }
 

@@ -42,7 +42,7 @@ impl Programs {
             "release"
         };
         let mut build = Command::new(env!("CARGO"));
-        // Of `cargo run`. The build script of ring runs again when they change.
+        // `cargo run` sets these variables. The build script of ring runs again if they change.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

@@ -61,7 +61,7 @@ async fn leaves_no_socket(server: &impl Server, source: &str, form: &str, kept: 
         );
         let rows = &answer.json()["rows"];
         assert_eq!(rows[0], format!("own {n}"), "{what}, the next invocation");
-        // MariaDB's KILL has a connection of its own after the response.
+        // Work after the response may have a connection of its own until then.
         function.sandbox.frozen().await;
         let left = open();
         assert!(
