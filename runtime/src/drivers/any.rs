@@ -124,12 +124,14 @@ impl Driver for Any {
     fn limits_sql(source: &Source) -> Option<String> {
         let url = source.url().ok()?;
         let is_mysql = url.starts_with("mysql:") || url.starts_with("mariadb:");
-        is_mysql.then(|| super::mysql_limits::sql(source)).flatten()
+        is_mysql
+            .then(|| super::mysql::limits::sql(source))
+            .flatten()
     }
 
     #[cfg(feature = "mysql")]
     async fn end_session(source: &Source, session: SessionId) -> Result<(), Error> {
-        super::mysql_sessions::end::<Self>(source, session).await
+        super::mysql::sessions::end::<Self>(source, session).await
     }
 
     #[cfg(feature = "mysql")]
@@ -138,7 +140,7 @@ impl Driver for Any {
         sessions: &[SessionId],
         unused: Unused,
     ) -> Result<(), Error> {
-        super::mysql_sessions::end_busy::<Self>(source, sessions, unused).await
+        super::mysql::sessions::end_busy::<Self>(source, sessions, unused).await
     }
 
     async fn execute(connection: &mut AnyConnection, sql: String) -> Result<(), sqlx::Error> {

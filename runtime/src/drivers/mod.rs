@@ -25,16 +25,8 @@ mod transaction;
 mod any;
 #[cfg(feature = "mysql")]
 mod mysql;
-#[cfg(feature = "mysql")]
-mod mysql_changes;
-#[cfg(feature = "mysql")]
-mod mysql_limits;
-#[cfg(feature = "mysql")]
-mod mysql_sessions;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(feature = "postgres")]
-mod postgres_limits;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlite")]

@@ -1,5 +1,12 @@
 //! PostgreSQL.
 
+mod health;
+mod limits;
+mod load;
+
+pub(super) use self::health::{check, inspect, reset};
+pub(super) use self::load::server_load;
+
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,11 +17,7 @@ use sqlx::{
     IntoArguments, PgConnection, Postgres, Row as _, Transaction, Type,
 };
 
-use super::error::has_code;
-use super::idle_limits::{IdleLimits, load_sql};
-use super::session::{self, end_transaction, outside_transaction};
-use super::start_up::{self, Parameter};
-use super::{Driver, driver, endpoint, error, postgres_limits, statement_cache, target};
+use super::{Driver, driver, endpoint, error, session, start_up, statement_cache, target};
 use crate::connect::Reset;
 use crate::environment;
 use crate::error::Error;
@@ -22,45 +25,9 @@ use crate::source::{Credentials, ServerLoad, Source};
 
 driver!(Postgres, PgConnection);
 
-/// A health check. A session whose role was dropped fails it: such a session has no rights, even if
-/// the role is created again.
-///
-/// The check names nothing that a `search_path` can replace.
-const CHECK: &str = "select current_user";
-
-/// A health check for a session that other clients share.
-const CHECK_SHARED: &str = "select 1";
-
-/// Fails with 22012, "division by zero", on a read-only server or in a read-only transaction.
-const EXPECT_WRITES: &str = include_str!("sql/postgres_expect_writes.sql");
-
-/// Does what DISCARD ALL does, but as statements beside others, and without deallocating the
-/// statements that sqlx has prepared.
-const RESET: &str = include_str!("sql/postgres_reset.sql");
-
-/// Fails with 22012, "division by zero", if a handler has prepared a statement in SQL.
-const EXPECT_NOTHING_PREPARED: &str = "select pg_catalog.int4div(1, case \
-    when exists (select from pg_catalog.pg_prepared_statements where from_sql) then 0 else 1 end)";
-
-/// Returns SQL that deallocates the statements that handlers have prepared in SQL.
-const DEALLOCATE: &str = "select pg_catalog.string_agg( \
-        pg_catalog.format('deallocate %I', name), '; ') \
-    from pg_catalog.pg_prepared_statements where from_sql";
-
-/// Releases the advisory locks of a session. A handler that succeeded may have left some.
-const RELEASE_LOCKS: &str = "select pg_catalog.pg_advisory_unlock_all()";
-
 /// Fails in an aborted transaction, where a COMMIT alone reports a success. The empty transaction
 /// that follows ends with the queued ROLLBACK.
 const COMMIT_AND_CHAIN: &str = "select 1; commit and chain";
-
-/// Returns the number of this user's newer sessions, and three pairs of sessions and their limit:
-/// of the server less the reserved slots, of the role, and of the database.
-///
-/// Of other users' sessions only user and database are visible. The server's own processes have no
-/// user or no database. `pg_stat_activity` would take three times as long on a server with 2,000
-/// sessions. The SQL names nothing that a `search_path` can replace.
-const LOAD: &str = include_str!("sql/postgres_load.sql");
 
 impl Driver for Postgres {
     fn resets_all(source: &Source) -> bool {
@@ -194,150 +161,6 @@ where
     texts.filter_map(Result::transpose).collect()
 }
 
-/// Runs the load query, for this driver and for `AnyConnection`. It leaves an idle limit of zero,
-/// because the handler or a pooler has turned it off.
-pub(super) async fn server_load<DB>(
-    connection: &mut DB::Connection,
-    source: &Source,
-    least_idle: Duration,
-) -> Result<ServerLoad, sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> Option<i64>: Decode<'r, DB> + Type<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    let parameter = Parameter::IdleSession;
-    let is_ours =
-        !start_up::url_sets(source, parameter) && !source.sets_on_connect(parameter.name());
-    let most = source.idle_limit().filter(|_| is_ours);
-    let idle = IdleLimits::new(least_idle, most, Duration::from_millis(1));
-    let query = sqlx::raw_sql(AssertSqlSafe(load_sql(LOAD, source, idle)));
-    // Reads the answer to its end, which fetching one row would not.
-    let answer = query.fetch_all(connection).await?;
-    let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
-    let number = |n: usize| row.try_get::<Option<i64>, _>(n);
-    let of = |n: usize| Ok::<_, sqlx::Error>((number(n)?, number(n + 1)?));
-    let newer = number(0)?.unwrap_or(0);
-    Ok(narrowest([of(1)?, of(3)?, of(5)?], newer))
-}
-
-/// Returns the load by the limit with the smallest share of free connections, of the server, the
-/// role and the database. A negative limit is none.
-fn narrowest(limits: [(Option<i64>, Option<i64>); 3], newer: i64) -> ServerLoad {
-    let known = limits.into_iter().filter_map(|(connections, limit)| {
-        let (connections, limit) = (connections?.try_into().ok()?, limit?.try_into().ok()?);
-        Some(ServerLoad {
-            connections,
-            limit,
-            newer: newer.try_into().unwrap_or(0),
-        })
-    });
-    let share = |load: &ServerLoad| load.connections as f64 / load.limit.max(1) as f64;
-    let narrowest = known.max_by(|one, other| share(one).total_cmp(&share(other)));
-    narrowest.unwrap_or(ServerLoad {
-        connections: 0,
-        limit: 0,
-        newer: 0,
-    })
-}
-
-/// Performs a health check, for this driver and for `AnyConnection`.
-pub(super) async fn check<DB: Driver>(
-    connection: &mut DB::Connection,
-    source: &Source,
-) -> Result<(), sqlx::Error> {
-    let sql = if target::is_proxy(source) {
-        CHECK_SHARED
-    } else {
-        CHECK
-    };
-    check_and::<DB>(connection, source, sql).await.map(drop)
-}
-
-/// Performs a health check, and resets the session unless other clients share it.
-pub(super) async fn reset<DB>(
-    connection: &mut DB::Connection,
-    source: &Source,
-) -> Result<Reset, sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
-    DB::Arguments: IntoArguments<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    postgres_limits::inspect::<DB>(connection, source).await?;
-    if target::is_proxy(source) {
-        check::<DB>(connection, source).await?;
-        forget_passed_names::<DB>(connection, source).await?;
-        // A proxy that shares no sessions pins this one if a handler changes it.
-        return Ok(if target::shares_sessions(source) {
-            Reset::Complete
-        } else {
-            Reset::Partial
-        });
-    }
-    let on_connect = source.on_connect.unwrap_or_default();
-    // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
-    let again = postgres_limits::again_sql(source);
-    let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {again}; {on_connect}");
-    check_and::<DB>(connection, source, &sql).await?;
-    Ok(Reset::Complete)
-}
-
-/// Ends what a handler left behind that succeeded, unless other clients share the session.
-pub(super) async fn inspect<DB>(
-    connection: &mut DB::Connection,
-    source: &Source,
-) -> Result<bool, sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
-    DB::Arguments: IntoArguments<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    let was_open = postgres_limits::inspect::<DB>(connection, source).await?;
-    if target::is_proxy(source) {
-        return Ok(was_open);
-    }
-    let is_open = match check_and::<DB>(connection, source, RELEASE_LOCKS).await {
-        // A server without advisory locks, such as CockroachDB.
-        Err(error) if error::is_rejection(&error) => {
-            check_and::<DB>(connection, source, CHECK_SHARED).await?
-        }
-        result => result?,
-    };
-    Ok(was_open || is_open)
-}
-
-/// Runs the SQL of a health check, of which some statements fail with 22012: if the server is
-/// read-only and must not be, and if statements must be deallocated. Returns `true` if a
-/// transaction was open.
-async fn check_and<DB: Driver>(
-    connection: &mut DB::Connection,
-    source: &Source,
-    sql: &str,
-) -> Result<bool, sqlx::Error> {
-    let expect_writes = if source.read_write { EXPECT_WRITES } else { "" };
-    let sql = format!("{expect_writes} {sql}");
-    let is_unexpected = |error: &sqlx::Error| has_code(error, "22012");
-    let mut result = outside_transaction::<DB>(connection, &sql).await;
-    if result.as_ref().is_err_and(is_unexpected) {
-        // A read-only transaction may be open.
-        end_transaction::<DB>(connection).await?;
-        for deallocate in DB::texts(connection, DEALLOCATE.to_owned()).await? {
-            DB::execute(connection, deallocate).await?;
-        }
-        result = outside_transaction::<DB>(connection, &sql).await;
-    }
-    match result {
-        Err(error) if is_unexpected(&error) => error::expect_writes(true).map(|()| false),
-        result => result,
-    }
-}
-
 /// Begins a transaction. If sessions are shared and know the names of statements, they may know
 /// those of another client: BEGIN removes them in its own round trip, and sqlx prepares anew.
 pub(super) async fn begin<'c, DB: Driver>(
@@ -404,7 +227,7 @@ where
     let passed = match count.fetch_one(&mut *transaction).await {
         Ok(count) => count > 0,
         // Another client has prepared a statement with this name.
-        Err(error) if has_code(&error, "42P05") => true,
+        Err(error) if error::has_code(&error, "42P05") => true,
         Err(error) => return Err(error),
     };
     transaction.rollback().await?;

@@ -1,5 +1,9 @@
 //! MySQL and MariaDB.
 
+mod changes;
+pub(super) mod limits;
+pub(super) mod sessions;
+
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,11 +14,11 @@ use sqlx::{
     MySqlConnection, Row as _, Transaction, Type,
 };
 
+use self::changes::Changes;
+use self::sessions::SESSION;
 use super::idle_limits::{IdleLimits, load_sql};
-use super::mysql_changes::{self, Changes};
-use super::mysql_sessions::SESSION;
 use super::session::{self, outside_transaction};
-use super::{Driver, driver, endpoint, error, mysql_limits, mysql_sessions};
+use super::{Driver, driver, endpoint, error};
 use crate::connect::{Reset, SessionId, Unused};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
@@ -50,7 +54,7 @@ const EXPECT_AUTOCOMMIT: &str =
 /// The ROLLBACK ends what an earlier handler left behind: a transaction, which BEGIN would commit,
 /// and the effect of SET TRANSACTION.
 pub(super) fn begin_sql(source: &Source) -> String {
-    let limit = mysql_limits::shorten_idle_limit(source);
+    let limit = limits::shorten_idle_limit(source);
     let statements = [Some("rollback".into()), limit, Some("begin".into())];
     let statements: Vec<_> = statements.into_iter().flatten().collect();
     format!("{}; savepoint reuse_db", statements.join("; "))
@@ -61,7 +65,7 @@ const COMMIT: &str = "release savepoint reuse_db; commit";
 
 /// Returns SQL that commits a transaction, and undoes what its begin has set.
 pub(super) fn commit_sql() -> String {
-    and(COMMIT, mysql_limits::restore_idle_limit())
+    and(COMMIT, limits::restore_idle_limit())
 }
 
 /// Returns SQL, followed by `more` if there is more.
@@ -74,14 +78,14 @@ fn and(sql: &str, more: Option<String>) -> String {
 
 /// Returns two rows for the server's connections, and one for its limit, the user's limit, the
 /// user's connections, and the number of this connection. A user's limit of 0 is no limit.
-const LOAD: &str = include_str!("sql/mysql_load.sql");
+const LOAD: &str = include_str!("../sql/mysql_load.sql");
 
 /// Sets the idle limit of the session by the server's load, and counts that, because it changes the
 /// session.
 ///
 /// MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only the
 /// second.
-const IDLE_LIMIT: &str = include_str!("sql/mysql_idle_limit.sql");
+const IDLE_LIMIT: &str = include_str!("../sql/mysql_idle_limit.sql");
 
 impl Driver for MySql {
     const COUNTS_ABORTED_HANDSHAKES: bool = true;
@@ -133,7 +137,7 @@ impl Driver for MySql {
     }
 
     fn limits_sql(source: &Source) -> Option<String> {
-        mysql_limits::sql(source)
+        limits::sql(source)
     }
 
     async fn execute(connection: &mut MySqlConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -155,7 +159,7 @@ impl Driver for MySql {
     }
 
     async fn end_session(source: &Source, session: SessionId) -> Result<(), Error> {
-        mysql_sessions::end::<Self>(source, session).await
+        sessions::end::<Self>(source, session).await
     }
 
     async fn end_busy(
@@ -163,7 +167,7 @@ impl Driver for MySql {
         sessions: &[SessionId],
         unused: Unused,
     ) -> Result<(), Error> {
-        mysql_sessions::end_busy::<Self>(source, sessions, unused).await
+        sessions::end_busy::<Self>(source, sessions, unused).await
     }
 
     async fn reset(
@@ -282,28 +286,28 @@ where
     let changes = Changes::of_set_up(source);
     let counts = changes == Changes::Unknown;
     // Without limits the source may be behind RDS Proxy, whose sessions clients share.
-    let identifies = changes != Changes::Uncounted && mysql_limits::has_any(source);
+    let identifies = changes != Changes::Uncounted && limits::has_any(source);
     // A line break, because the SQL may end with a comment.
     let mut asking = format!("{sql}\n");
     if identifies {
         asking += &format!("; {SESSION}");
     }
     if counts {
-        asking += &format!("; {}", mysql_changes::COUNT);
+        asking += &format!("; {}", changes::COUNT);
     }
     let asked = sqlx::raw_sql(AssertSqlSafe(asking));
     match asked.fetch_all(&mut *connection).await {
         Ok(answer) => {
             if counts {
-                let counted = mysql_changes::counted::<DB>(&answer);
-                mysql_changes::remember(source, Some(counted));
+                let counted = changes::counted::<DB>(&answer);
+                changes::remember(source, Some(counted));
             }
-            Ok(mysql_sessions::id::<DB>(&answer, source))
+            Ok(sessions::id::<DB>(&answer, source))
         }
         // Some compatible servers answer neither.
         Err(error) if (counts || identifies) && error::is_rejection(&error) => {
             DB::execute(connection, sql).await?;
-            mysql_changes::remember(source, None);
+            changes::remember(source, None);
             Ok(None)
         }
         Err(error) => Err(error),
@@ -324,13 +328,13 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     let expected = Changes::of_set_up(source);
-    let reset = and(RELEASE_LOCKS, mysql_limits::restore_idle_limit());
-    let reset = and(&reset, mysql_limits::late_sql(source));
+    let reset = and(RELEASE_LOCKS, limits::restore_idle_limit());
+    let reset = and(&reset, limits::late_sql(source));
     if expected != Changes::Uncounted {
-        let counting = format!("{reset}; {}", mysql_changes::COUNT);
+        let counting = format!("{reset}; {}", changes::COUNT);
         match probe_session::<DB>(connection, source, Some(counting)).await {
             Ok(answer) => {
-                let counted = Changes::Known(mysql_changes::counted::<DB>(&answer));
+                let counted = Changes::Known(changes::counted::<DB>(&answer));
                 let is_same = counted == expected;
                 return Ok(if is_same {
                     Reset::Partial
@@ -343,7 +347,7 @@ where
         }
     }
     probe_session::<DB>(connection, source, Some(reset)).await?;
-    mysql_changes::remember(source, None);
+    changes::remember(source, None);
     Ok(Reset::Partial)
 }
 
@@ -355,7 +359,7 @@ pub(super) async fn quiesce<DB: Driver>(
 ) -> Result<(), sqlx::Error> {
     let is_queued = connection.should_flush();
     session::quiesce::<DB>(connection, source).await?;
-    match mysql_limits::restore_idle_limit() {
+    match limits::restore_idle_limit() {
         Some(restore) if is_queued => DB::execute(connection, restore).await,
         _ => Ok(()),
     }
@@ -372,8 +376,8 @@ pub(super) async fn inspect<DB: Driver>(
     } else {
         EXPECT_AUTOCOMMIT
     };
-    let expect = and(expect, mysql_limits::restore_idle_limit());
-    let expect = and(&expect, mysql_limits::late_sql(source));
+    let expect = and(expect, limits::restore_idle_limit());
+    let expect = and(&expect, limits::late_sql(source));
     let sql = format!("{expect}; {RELEASE_LOCKS}");
     match outside_transaction::<DB>(connection, &sql).await {
         // MariaDB before 10.5 does not know the function.

@@ -3,10 +3,10 @@
 
 use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
 
-use super::postgres::detect_passed_names;
-use super::session::outside_transaction;
-use super::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_sets};
-use super::{Driver, error, late_limits, target};
+use super::detect_passed_names;
+use crate::drivers::session::outside_transaction;
+use crate::drivers::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_sets};
+use crate::drivers::{Driver, error, late_limits, target};
 use crate::source::Source;
 
 /// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
@@ -15,7 +15,7 @@ const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings 
     where name operator(pg_catalog.=) 'idle_session_timeout'";
 
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
-const STRICTER: &str = include_str!("sql/postgres_stricter.sql");
+const STRICTER: &str = include_str!("../sql/postgres_stricter.sql");
 
 /// Returns the name of the limit for transactions if the server has it.
 const KNOWS_TRANSACTION_TIMEOUT: &str = "select name from pg_catalog.pg_settings \
@@ -23,7 +23,7 @@ const KNOWS_TRANSACTION_TIMEOUT: &str = "select name from pg_catalog.pg_settings
 
 /// Sets a limit of a session that was opened with another one, unless the session or the server has
 /// changed it.
-const LATE: &str = include_str!("sql/postgres_late.sql");
+const LATE: &str = include_str!("../sql/postgres_late.sql");
 
 /// Finds out, once and in two round trips, whether a pooler has dropped the start-up parameters of
 /// the connection without a word, and whether role or database have stricter limits. Sets the

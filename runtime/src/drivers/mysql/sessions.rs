@@ -3,8 +3,9 @@
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Database, Decode, Executor, Type};
 
-use super::{Driver, error, mysql_limits, session};
+use super::limits;
 use crate::connect::{SessionId, Unused};
+use crate::drivers::{Driver, error, session};
 use crate::error::Error;
 use crate::source::Source;
 
@@ -45,7 +46,7 @@ where
         seen: parts.next()?.parse().ok()?,
     };
     if parts.next().is_some() {
-        mysql_limits::has_no_transaction_limit(source);
+        limits::has_no_transaction_limit(source);
     }
     Some(id)
 }
@@ -67,7 +68,10 @@ where
 
 /// Ends a session and its statement, in one round trip. Does nothing if the connection leads to
 /// another server, as behind a name with several addresses, or if the server has restarted since.
-pub(super) async fn end<DB: Driver>(source: &Source, session: SessionId) -> Result<(), Error> {
+pub(in crate::drivers) async fn end<DB: Driver>(
+    source: &Source,
+    session: SessionId,
+) -> Result<(), Error> {
     let mut connection = session::open_bare::<DB>(source).await?;
     let result = end_on::<DB>(&mut connection, session).await;
     let _ = connection.close().await;
@@ -87,7 +91,7 @@ async fn end_on<DB: Driver>(
 
 /// Ends those of the `sessions` that run a statement, if `unused` returns `true` before and after
 /// they are found: then nobody waits for their statements, and nobody will use the sessions.
-pub(super) async fn end_busy<DB>(
+pub(in crate::drivers) async fn end_busy<DB>(
     source: &Source,
     sessions: &[SessionId],
     unused: Unused,

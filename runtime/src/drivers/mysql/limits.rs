@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::late_limits::{self, Limits};
-use super::mysql::MOST_IDLE_SECONDS;
+use super::MOST_IDLE_SECONDS;
+use crate::drivers::late_limits::{self, Limits};
 use crate::source::Source;
 use crate::sync::Mutex;
 
@@ -106,7 +106,7 @@ pub(super) fn has_any(source: &Source) -> bool {
 /// Returns SQL that sets the limits of the session. A stricter setting stays.
 ///
 /// The server accepts whole seconds of idle time, up to a year.
-pub(super) fn sql(source: &Source) -> Option<String> {
+pub(in crate::drivers) fn sql(source: &Source) -> Option<String> {
     if !has_any(source) {
         return None;
     }

@@ -2,7 +2,8 @@
 
 use sqlx::{ColumnIndex, Database, Decode, Row as _, Type};
 
-use super::{mysql_limits, target};
+use super::limits;
+use crate::drivers::target;
 use crate::source::Source;
 use crate::sync::Mutex;
 
@@ -41,7 +42,7 @@ impl Changes {
             Some((_, None)) => Self::Uncounted,
             None if source.on_connect.is_some() => Self::Unknown,
             None => {
-                let has_limits = mysql_limits::has_any(source) && !target::rejects_limits(source);
+                let has_limits = limits::has_any(source) && !target::rejects_limits(source);
                 Self::Known(BY_SQLX + i64::from(has_limits))
             }
         }
