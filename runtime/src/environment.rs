@@ -13,6 +13,12 @@ pub(crate) fn is_lambda() -> bool {
     var_os(RUNTIME_API).is_some()
 }
 
+/// Returns the address of Lambda's API: a host, mostly with a port, and a path under emulators.
+#[cfg(unix)]
+pub(crate) fn runtime_api() -> Result<lambda_http::http::Uri, Error> {
+    Ok(var(RUNTIME_API)?.parse()?)
+}
+
 /// Returns an error if a variable is missing without which lambda_runtime panics.
 pub(crate) fn expect_lambda() -> Result<(), Error> {
     let names = [
