@@ -9,10 +9,11 @@ mod inspect;
 mod load_shedding;
 pub(crate) mod registry;
 mod release;
+mod shared_lease;
 mod shared_value;
 
 pub(crate) use checked_out::CheckedOut;
-pub use shared_value::SharedLease;
+pub use shared_lease::SharedLease;
 pub(crate) use shared_value::SharedValue;
 
 use std::sync::{Arc, MutexGuard};

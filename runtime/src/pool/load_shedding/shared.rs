@@ -7,7 +7,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::{Policy, Standing, Verdict, answer, least_idle, report_shed};
 use crate::clock::Timestamp;
 use crate::connect::Connect;
-use crate::pool::shared_value::Usage;
+use crate::pool::shared_lease::Usage;
 use crate::random;
 use crate::source::{ServerLoad, Source};
 use crate::sync::Mutex;
