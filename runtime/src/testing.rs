@@ -82,6 +82,7 @@ thread_local! {
     static BEHAVIOR: RefCell<FakeBehavior> = const { RefCell::new(FakeBehavior::SOUND) };
     static ALIVE: Cell<usize> = const { Cell::new(0) };
     static CLEARED: Cell<usize> = const { Cell::new(0) };
+    static INSPECTED: Cell<usize> = const { Cell::new(0) };
     static RENEWED: Cell<usize> = const { Cell::new(0) };
     static NEXT: Cell<usize> = const { Cell::new(0) };
 }
@@ -102,6 +103,11 @@ pub(crate) fn alive() -> usize {
 /// Returns the number of fakes whose statements were closed.
 pub(crate) fn cleared() -> usize {
     CLEARED.get()
+}
+
+/// Returns the number of inspections.
+pub(crate) fn inspected() -> usize {
+    INSPECTED.get()
 }
 
 /// Returns the number of renewals.
@@ -165,6 +171,11 @@ impl DriverConnect for Fake {
             CLEARED.set(CLEARED.get() + 1);
             behavior().clear.pass().await
         })
+    }
+
+    fn inspect<'a>(&'a mut self, _: &'a Source) -> BoxFuture<'a, Result<bool, Error>> {
+        INSPECTED.set(INSPECTED.get() + 1);
+        Box::pin(async { Ok(false) })
     }
 
     fn server_load<'a>(

@@ -65,11 +65,13 @@ impl<C: Connect> Pool<C> {
         let begun = Instant::now();
         let needed = self.state().hold_time.expected();
         let end = deadline::leaving(needed, self.source.connect_timeout);
+        let waiting = Waiting::begin(&self);
         let permit = timeout_at(end, Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
             return Err(self.no_permit(begun.elapsed()));
         };
         let sound = self.sound_idle(end, counters).await;
+        drop(waiting);
         let is_reused = sound.is_some();
         let (connection, opened, standing, link, failures) = match sound {
             Some(idle) => {
@@ -221,5 +223,22 @@ impl<C: Connect> Pool<C> {
             .idle
             .extract_if(.., |idle| !idle.is_trusted(&self.source))
             .collect()
+    }
+}
+
+/// Counts somebody who waits for a connection, until dropped.
+struct Waiting<'a, C: Connect>(&'a Pool<C>);
+
+impl<'a, C: Connect> Waiting<'a, C> {
+    fn begin(pool: &'a Pool<C>) -> Self {
+        pool.state().waiting += 1;
+        pool.wanted.notify_waiters();
+        Self(pool)
+    }
+}
+
+impl<C: Connect> Drop for Waiting<'_, C> {
+    fn drop(&mut self) {
+        self.0.state().waiting -= 1;
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Pool<C> {
     state: Mutex<State<C>>,
     /// Notified when a connection becomes idle, or stops returning.
     returned: Notify,
+    /// Notified when somebody begins to wait for a connection.
+    wanted: Notify,
     /// Locked while idle connections are asked and closed, so that one answer counts for all.
     turn: AsyncMutex<()>,
 }
@@ -56,6 +58,8 @@ struct State<C> {
     keep: usize,
     /// The number of connections that background work quiesces, checks or closes.
     returning: usize,
+    /// The number of those who wait for a connection.
+    waiting: usize,
     policy: Policy,
     hold_time: HoldTime,
     inspections: InspectionSchedule,
@@ -82,12 +86,14 @@ impl<C: Connect> Pool<C> {
                 idle: Vec::with_capacity(keep.min(64) + 1),
                 keep,
                 returning: 0,
+                waiting: 0,
                 policy: Policy::new(source.load_shedding),
                 hold_time: HoldTime::default(),
                 inspections: InspectionSchedule::default(),
                 has_ended: false,
             }),
             returned: Notify::new(),
+            wanted: Notify::new(),
             turn: AsyncMutex::new(()),
         }
     }

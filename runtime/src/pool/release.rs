@@ -1,5 +1,6 @@
 //! Releasing a connection: at once, or after it was quiesced or reset in the background.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::clock::Timestamp;
 use crate::connect::{Connect, Cure, Reset, catch_panic, retry};
 use crate::error::Error;
 use crate::invocation::leases_out::LeaseOut;
-use crate::invocation::{background, deadline};
+use crate::invocation::{background, deadline, responded};
 use crate::response::Outcome;
 use crate::telemetry::{Count, events};
 
@@ -70,14 +71,20 @@ impl<C: Connect> CheckedOut<C> {
             }
             cure => cure.map(|(cure, _)| cure),
         };
-        let cure = cure.or(self.pool.source.reset_session.then_some(Cure::Reset));
-        let inspects = cure.is_none() && self.pool.takes_inspection(self.counters);
-        if cure.is_none() && !inspects && !self.connection.needs_quiesce() {
+        let resets = self.pool.source.reset_session;
+        let inspects = cure.is_none() && !resets && self.pool.takes_inspection(self.counters);
+        if cure.is_none() && !resets && !inspects && !self.connection.needs_quiesce() {
             return self.make_idle(Timestamp::now());
         }
         let returning = Returning::new(&self.pool);
         if let Some(cure) = cure {
             return background::spawn(self.reset(cure, returning));
+        }
+        if resets {
+            return background::spawn(async move {
+                self.pool.responded_or_wanted().await;
+                self.reset(Cure::Reset, returning).await;
+            });
         }
         // Usually nothing is left to do, and the first poll finishes.
         let mut work = Box::pin(self.quiesce(returning, inspects));
@@ -231,12 +238,14 @@ impl<C: Connect> CheckedOut<C> {
             if !is_quiet {
                 self.connection.check(source).await?;
             }
-            if inspects {
-                self.inspect().await?;
-            }
             Ok::<_, Error>(())
         };
-        match timeout(limit, quiesce).await {
+        let mut result = timeout(limit, quiesce).await;
+        if inspects && matches!(result, Ok(Ok(()))) {
+            self.pool.responded_or_wanted().await;
+            result = timeout(limit, self.inspect()).await;
+        }
+        match result {
             Ok(Ok(())) => self.make_idle(returning.since),
             Ok(Err(error)) => self.abandon(&error.to_string()),
             Err(_) => self.abandon("still unfinished after its time limit"),
@@ -283,6 +292,21 @@ pub(super) struct Returning<C: Connect> {
     pool: Arc<Pool<C>>,
     /// The start of the connection's idle time. A freeze may follow before it is idle.
     pub(super) since: Timestamp,
+}
+
+impl<C: Connect> Pool<C> {
+    /// Waits until the response is out, which work for the next invocation must not delay. Somebody
+    /// who waits for a connection ends the wait.
+    async fn responded_or_wanted(&self) {
+        let mut wanted = pin!(self.wanted.notified());
+        wanted.as_mut().enable();
+        if self.state().waiting == 0 {
+            tokio::select! {
+                () = responded() => {}
+                () = wanted => {}
+            }
+        }
+    }
 }
 
 impl<C: Connect> Returning<C> {

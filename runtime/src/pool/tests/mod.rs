@@ -6,6 +6,7 @@ mod keep;
 mod lifetime;
 mod load_shedding;
 mod opening;
+mod responses;
 mod shared_value;
 
 use std::pin::pin;
