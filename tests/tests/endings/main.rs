@@ -11,6 +11,7 @@ mod deaths;
 mod limits;
 mod spawned;
 mod sqlite;
+mod strangers;
 
 use std::time::Duration;
 

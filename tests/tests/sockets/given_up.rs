@@ -88,6 +88,11 @@ on_each! {
         leaves_no_socket(server, "plain", "/pool", 1).await;
     }
 
+    /// The wait for the ping is aborted: the work after a response may take 500 ms only.
+    async fn a_ping_that_outlasts_the_work_after_a_response_leaves_no_socket(server: &impl Server) {
+        leaves_no_socket(server, "patient", "/pool", 1).await;
+    }
+
     /// The connection is too old. Over TLS, sqlx waits for the server's end of the session.
     async fn a_close_without_an_answer_leaves_no_socket(server: &impl Server) {
         leaves_no_socket(server, "short_lived", "/conn", 0).await;

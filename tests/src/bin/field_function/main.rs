@@ -232,6 +232,7 @@ sources! {
     idle_100 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(100));
     idle_2 = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::from_secs(2));
     short_lived = Source::env("DATABASE_URL").max_lifetime(std::time::Duration::from_millis(10));
+    patient = Source::env("DATABASE_URL").check_timeout(std::time::Duration::from_secs(3));
     idle_zero = Source::env("DATABASE_URL").idle_session_timeout(std::time::Duration::ZERO);
 }
 
