@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sqlx::SqliteConnection;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::connect::SessionId;
 use crate::sync::Mutex;
@@ -38,6 +38,7 @@ pub(super) async fn identify(connection: &mut SqliteConnection) -> Result<Sessio
         number,
         server: 0,
         seen: 0,
+        identified: Instant::now(),
     })
 }
 

@@ -118,6 +118,7 @@ impl<C: Connect> CheckedOut<C> {
         let (Some(driver), Some(session)) = (C::DRIVER, self.link.session) else {
             return self.discard(reason);
         };
+        let session = session.alive_at(self.since);
         report_discarded(reason, self.counters);
         background::spawn(async move {
             // A driver may panic on what a statement that was cut off has left behind.

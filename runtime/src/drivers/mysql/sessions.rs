@@ -2,6 +2,7 @@
 //! hung up. So the crate ends them, on a connection of its own.
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Database, Decode, Executor, Type};
+use tokio::time::Instant;
 
 use super::limits;
 use crate::connect::{SessionId, Unused};
@@ -20,11 +21,14 @@ pub(super) const SESSION: &str = "select 'session', \
 const BUSY: &str = "select 'busy', cast(id as char) from information_schema.processlist \
     where id in (:ids) and command <> 'Sleep' and id <> connection_id()";
 
-/// Ends the session of a number if the server is the one that gave the number, and has not started
-/// after it. MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only
-/// the second.
+/// Ends the session of a number if the server is the one that gave the number, and had started
+/// before the session was seen. Both are whole seconds, so a server that started in the same second
+/// may have restarted since.
+///
+/// MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only the
+/// second.
 const END: &str = "select if(crc32(concat_ws(' ', @@hostname, @@port, @@server_id)) = :server \
-        and cast(unix_timestamp() as signed) - cast(variable_value as signed) <= :seen, \
+        and cast(unix_timestamp() as signed) - cast(variable_value as signed) < :seen, \
         :number, 0) into @reuse_db_kill \
     from /*M! information_schema. *//*!50700 performance_schema. */ global_status \
     where variable_name = 'Uptime'; \
@@ -44,6 +48,7 @@ where
         number: parts.next()?.parse().ok()?,
         server: parts.next()?.parse().ok()?,
         seen: parts.next()?.parse().ok()?,
+        identified: Instant::now(),
     };
     if parts.next().is_some() {
         limits::has_no_transaction_limit(source);
