@@ -24,15 +24,20 @@ pub enum Length {
     Long,
 }
 
-/// The function binaries of this package.
+/// The function binaries of a package.
 #[derive(Clone, Debug)]
 pub struct Programs {
     folder: PathBuf,
 }
 
 impl Programs {
-    /// Builds binaries with the profile of this program, and returns them.
+    /// Builds binaries of this package with the profile of this program, and returns them.
     pub fn built(names: &[&str]) -> Self {
+        Self::built_of(env!("CARGO_PKG_NAME"), names)
+    }
+
+    /// Builds binaries of a package of this workspace.
+    pub fn built_of(package: &str, names: &[&str]) -> Self {
         let this = std::env::current_exe().expect("a path");
         let folder = this.parent().expect("target/PROFILE");
         let target = folder.parent().expect("target");
@@ -50,7 +55,15 @@ impl Programs {
             }
         }
         let status = build
-            .args(["build", "--profile", profile, "--quiet", "--target-dir"])
+            .args([
+                "build",
+                "--package",
+                package,
+                "--profile",
+                profile,
+                "--quiet",
+                "--target-dir",
+            ])
             .arg(target)
             .args(names.iter().flat_map(|name| ["--bin", name]))
             .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -1,10 +1,11 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
+use std::time::Instant;
 
+use async_io::Timer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::time::{Instant, sleep_until};
 
 use super::flow::{Flow, Order};
 use super::switchboard::Switchboard;
@@ -69,7 +70,8 @@ impl Pump<'_> {
                     Ok(length) => self.wrote(length, &mut under_way),
                     Err(error) => return self.lost(error, Direction::Down).await,
                 },
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if waits => {}
+                // tokio's own timer counts whole milliseconds.
+                _ = Timer::at(due.unwrap_or_else(Instant::now)), if waits => {}
                 read = self.from.read(&mut buffer), if reads => match read {
                     Ok(0) => ended = true,
                     Ok(length) => under_way.push_back(self.received(&buffer[..length], &mut tail)),

@@ -3,14 +3,8 @@
 //!
 //! The fourth way registers no extension, which `reuse_db::run` does for the sake of a shutdown.
 //!
-//! `cargo run --release -p reuse-db-tests --bin start_cost [-- STARTS]` starts each function 30
-//! times by default, in turns, on PostgreSQL and MariaDB over loopback, plain and over TLS. Without
-//! `--release`, the functions are debug builds, too.
-//!
 //! A second table shows the phases of a start. Its starts lead through a proxy, which sees the
 //! round trips, and so they take a little longer.
-
-#![expect(clippy::expect_used, reason = "a tool fails with a message")]
 
 mod phases;
 mod place;
@@ -25,6 +19,10 @@ use tokio::time::Instant;
 
 use self::phases::{PHASES, Phases};
 use self::place::Place;
+use crate::Length;
+use crate::chart::{self, Bar};
+use crate::figures::Spread;
+use crate::output::Output;
 
 /// A program and the parameter of its handler.
 #[derive(Clone, Debug)]
@@ -45,18 +43,19 @@ impl Way {
     }
 }
 
-#[tokio::main]
-async fn main() {
-    let starts = std::env::args().nth(1);
-    let starts = starts.map_or(30, |starts| starts.parse().expect("a number of starts"));
+pub(crate) async fn run(length: Length, output: &mut Output) {
+    let starts = match length {
+        Length::Quick => 1,
+        Length::Long => 30,
+    };
     let names = ["with_static_pool", "with_reuse_db"];
     let programs = Programs::built(&names);
     let [static_pool, reuse_db] = names.map(|name| programs.path(name));
     let ways = [
         ("static pool", static_pool, "pool"),
-        ("&mut", reuse_db.clone(), "connection"),
-        ("&Pool", reuse_db.clone(), "pool"),
-        ("&mut, no extension", reuse_db, "without extension"),
+        ("`&mut` connection", reuse_db.clone(), "connection"),
+        ("`&Pool`", reuse_db.clone(), "pool"),
+        ("`&mut`, no extension", reuse_db, "without extension"),
     ];
     let ways = ways.map(|(name, program, form)| Way {
         name,
@@ -69,7 +68,12 @@ async fn main() {
         Place::start::<Mariadb>("MariaDB", "").await,
         Place::start::<Mariadb>("MariaDB", "tls").await,
     ];
+    output.heading("Cold start");
+    times(&ways, &places, starts, output).await;
+    phases(&ways, &places, starts, output).await;
+}
 
+async fn times(ways: &[Way; 4], places: &[Place; 4], starts: usize, output: &mut Output) {
     let mut times = places
         .each_ref()
         .map(|_| ways.each_ref().map(|_| Vec::new()));
@@ -80,24 +84,49 @@ async fn main() {
             }
         }
     }
-    println!(
-        "\nFrom the start of the process to its first response, median of {starts} starts, \
-         and its part of the static pool's:\n"
-    );
+    output.text(&format!(
+        "From the start of the process to its first response, in milliseconds: median, and in \
+         brackets the tenth and the ninetieth percentile of {starts} starts, in turns. The ratio \
+         is that to the static pool."
+    ));
     let names = ways.each_ref().map(|way| way.name);
-    println!("| server | {} |", names.join(" | "));
-    println!("|---{}|", "|--:".repeat(names.len()));
+    let mut rows = vec![
+        format!("| server | {} |", names.join(" | ratio | ")),
+        format!("|---|--:{}|", "|--:|--:".repeat(names.len() - 1)),
+    ];
     for (place, times) in places.iter().zip(times) {
-        let times = times.map(median);
-        let ratios = times.map(|time| format!("{time:.1} ms, {:.2}", time / times[0]));
-        println!("| {} | {} |", place.name, ratios.join(" | "));
+        let spreads = times.map(Spread::of);
+        let all = spreads.iter().enumerate().map(|(nth, spread)| match nth {
+            0 => spread.to_string(),
+            _ => format!("{spread} | {:.2}", spread.median / spreads[0].median),
+        });
+        let all: Vec<String> = all.collect();
+        rows.push(format!("| {} | {} |", place.name, all.join(" | ")));
+        if place.is_postgres && place.is_over_tls {
+            let bars: Vec<Bar> = ways
+                .iter()
+                .zip(spreads)
+                .map(|(way, spread)| Bar {
+                    label: way.name.replace('`', ""),
+                    value: spread.median,
+                    is_ours: way.name != ways[0].name,
+                })
+                .collect();
+            let title = "A cold start: PostgreSQL over TLS";
+            chart::bars(&output.chart("cold.svg"), title, "ms", &bars);
+        }
     }
+    output.text(&rows.join("\n"));
+}
 
-    println!("\nThe phases of such a start in milliseconds, medians:\n");
-    println!("| server | way | {} | sum |", PHASES.join(" | "));
-    println!("|---|---|{}--:|", "--:|".repeat(PHASES.len()));
+async fn phases(ways: &[Way; 4], places: &[Place; 4], starts: usize, output: &mut Output) {
+    output.text("The phases of such a start in milliseconds, medians:");
+    let mut rows = vec![
+        format!("| server | way | {} | sum |", PHASES.join(" | ")),
+        format!("|---|---|{}--:|", "--:|".repeat(PHASES.len())),
+    ];
     let mut set_up = ways.each_ref().map(|_| 0);
-    for place in &places {
+    for place in places {
         for (way, set_up) in ways.iter().zip(&mut set_up) {
             let mut all = Vec::new();
             for _ in 0..starts {
@@ -113,23 +142,24 @@ async fn main() {
                 .collect();
             let sum = times.iter().sum::<f64>();
             let cells: Vec<String> = times.iter().map(|time| format!("{time:.1}")).collect();
-            println!(
+            rows.push(format!(
                 "| {} | {} | {} | {sum:.1} |",
                 place.name,
                 way.name,
                 cells.join(" | ")
-            );
+            ));
         }
     }
+    output.text(&rows.join("\n"));
 }
 
-async fn first_response(way: &Way, url: &str) -> f64 {
+async fn first_response(way: &Way, url: &str) -> Duration {
     let begun = Instant::now();
     let sandbox = way.start(url).await;
     sandbox.invoke(Event::get("/")).await.ok();
     let took = begun.elapsed();
     sandbox.kill().await;
-    millis(took)
+    took
 }
 
 fn millis(time: Duration) -> f64 {
