@@ -1,5 +1,6 @@
 // A Lambda function of Node: a loop over Lambda's Runtime API, without AWS's own runtime client.
-// `WAY` names the package, and the query's `n` the number of statements.
+// `WAY` names the package, and the query's `n` the number of statements. For no statement, it runs
+// one that sleeps for 20 ms.
 
 import { Agent, request } from 'node:http'
 
@@ -34,6 +35,7 @@ async function mysqlWay() {
   })
   return async (n) => {
     let sum = 0
+    if (n === 0) await mysql.query('select sleep(0.02)')
     for (let i = 0; i < n; i++) {
       const rows = await mysql.query('select ? + 1 as sum', [i])
       sum += Number(rows[0].sum)
@@ -56,6 +58,7 @@ async function postgresWay() {
   return async (n) => {
     await client.connect()
     let sum = 0
+    if (n === 0) await client.query('select pg_sleep(0.02)')
     for (let i = 0; i < n; i++) {
       const { rows } = await client.query('select $1::bigint + 1 as sum', [i])
       sum += Number(rows[0].sum)

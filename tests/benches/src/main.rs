@@ -10,6 +10,7 @@ mod chart;
 mod cold;
 mod concurrency;
 mod figures;
+mod fleet;
 mod freeze;
 mod machine;
 mod output;
@@ -29,7 +30,7 @@ enum Length {
     Long,
 }
 
-const PARTS: [&str; 4] = ["warm", "cold", "freeze", "concurrency"];
+const PARTS: [&str; 5] = ["warm", "cold", "freeze", "fleet", "concurrency"];
 
 #[tokio::main]
 async fn main() {
@@ -49,6 +50,7 @@ async fn main() {
         match part.as_str() {
             "warm" => warm::run(length, &mut output).await,
             "cold" => cold::run(length, &mut output).await,
+            "fleet" => fleet::run(length, &mut output).await,
             "freeze" => freeze::run(length, &mut output).await,
             "concurrency" => concurrency::run(length, &mut output).await,
             other => {

@@ -32,6 +32,28 @@ enum AnyServer {
 }
 
 impl Place {
+    /// Starts a plain server with `slots` connections for ordinary clients.
+    pub(crate) async fn start_scarce(database: Database, slots: usize) -> Self {
+        let server = match database {
+            Database::Postgres => {
+                // Three connections are reserved.
+                let most = (slots + 3).to_string();
+                let builder = Postgres::builder().setting("max_connections", &most);
+                AnyServer::Postgres(builder.start().await)
+            }
+            Database::Mysql => {
+                let most = slots.to_string();
+                let builder = Mariadb::builder().setting("max-connections", &most);
+                AnyServer::Mysql(builder.start().await)
+            }
+        };
+        Self {
+            database,
+            is_over_tls: false,
+            server,
+        }
+    }
+
     pub(crate) async fn start(database: Database, is_over_tls: bool) -> Self {
         let wire = if is_over_tls { "tls" } else { "" };
         let server = match database {

@@ -64,24 +64,30 @@ impl Way {
     }
 }
 
-/// Starts a sandbox for each way that `selects` selects, and one for the peer of Node.
+/// Starts a sandbox for each way that `selects` selects, the peer of Node included.
 pub(crate) async fn start_all(
     place: &Place,
     programs: &Programs,
     peers: &Peers,
     selects: impl Fn(&Way) -> bool,
 ) -> Vec<(Way, Stage)> {
+    let peer = peers.name(place.database);
     let mut all = Vec::new();
-    for way in WAYS.into_iter().filter(selects) {
-        let program = Program {
-            path: programs.path("warm_function"),
-            script: None,
-            way: way.variable,
+    for way in WAYS
+        .into_iter()
+        .chain([Way::by_hand(peer, peer)])
+        .filter(selects)
+    {
+        let program = if way.variable == peer {
+            peers.program(place.database)
+        } else {
+            Program {
+                path: programs.path("warm_function"),
+                script: None,
+                way: way.variable,
+            }
         };
         all.push((way, place.start_sandbox(&program).await));
     }
-    let peer = peers.name(place.database);
-    let stage = place.start_sandbox(&peers.program(place.database)).await;
-    all.push((Way::by_hand(peer, peer), stage));
     all
 }

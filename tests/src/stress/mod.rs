@@ -92,7 +92,7 @@ impl Programs {
 }
 
 /// Returns a random number from 0 to 1.
-fn random() -> f64 {
+pub fn random() -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
     f64::from(RandomState::new().hash_one(()) as u32) / f64::from(u32::MAX)
 }

@@ -1,5 +1,6 @@
 //! A handler that runs some statements, one after the other, on a database that it gets in one of
 //! several ways. The variable `WAY` selects the way, and the query's `n` the number of statements.
+//! For no statement, it runs one that sleeps for 20 ms.
 
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use reuse_db::reuse_db;
@@ -7,7 +8,7 @@ use sqlx::Connection as _;
 
 /// Defines the ways for a database.
 macro_rules! ways {
-    ($module:ident, $database:ident, $connection:ident, $pool:ident, $sql:literal) => {
+    ($module:ident, $database:ident, $connection:ident, $pool:ident, $sql:literal, $sleep:literal) => {
         mod $module {
             use sqlx::pool::PoolOptions;
             use sqlx::{Transaction, $connection, $database, $pool};
@@ -22,6 +23,9 @@ macro_rules! ways {
             macro_rules! run {
                 ($n:expr, $db:expr) => {{
                     let mut sum = 0;
+                    if $n == 0 {
+                        sqlx::query($sleep).execute($db).await?;
+                    }
                     for i in 0..$n {
                         sum += sqlx::query_scalar::<_, i64>($sql)
                             .bind(i)
@@ -105,13 +109,21 @@ macro_rules! ways {
     };
 }
 
-ways!(postgres, Postgres, PgConnection, PgPool, "select $1 + 1");
+ways!(
+    postgres,
+    Postgres,
+    PgConnection,
+    PgPool,
+    "select $1 + 1",
+    "select pg_sleep(0.02)"
+);
 ways!(
     mysql,
     MySql,
     MySqlConnection,
     MySqlPool,
-    "select cast(? + 1 as signed)"
+    "select cast(? + 1 as signed)",
+    "select sleep(0.02)"
 );
 
 fn url() -> Result<String, Error> {
