@@ -66,13 +66,16 @@ async fn registration(base: Uri) -> Result<(Api, String), BoxError> {
 async fn wait_for_events(api: Api, identifier: &str) {
     let base = api.base.clone();
     let mut connected = Ok(api);
+    // The first connection may have ended with the answer that it brought.
+    let mut pause = Duration::ZERO;
     loop {
         let error = match connected {
             Ok(api) => next(api, identifier).await,
             Err(error) => error,
         };
         events::extension_retried(&error);
-        sleep(PAUSE).await;
+        sleep(pause).await;
+        pause = PAUSE;
         connected = Api::connect(base.clone()).await;
     }
 }
@@ -139,8 +142,8 @@ impl Api {
             .body(body.to_owned())?;
         let answer = async {
             let (head, body) = self.sender.send_request(request).await?.into_parts();
-            // Read to its end, so that the connection can be used again.
-            body.collect().await?;
+            // Read to its end, so that the connection can be used again. The head is enough.
+            let _ = timeout(LIMIT / 2, body.collect()).await;
             Ok(head)
         };
         tokio::select! {

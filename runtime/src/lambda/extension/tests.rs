@@ -3,7 +3,7 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Api, next, registration};
+use super::{Api, PAUSE, next, registration, wait_for_events};
 use crate::error::BoxError;
 
 type Answer = (&'static str, &'static str);
@@ -100,4 +100,37 @@ async fn a_connection_that_ends_before_the_answer_is_an_error() {
     let (address, requests) = lambda(&[]).await;
     assert!(registered(&address).await.is_err());
     requests.await;
+}
+
+#[tokio::test]
+async fn an_answer_without_the_end_of_its_body_counts() {
+    let (address, requests) = lambda(&[(REGISTERED, "")]).await;
+    let (_, identifier) = registered(&address).await.unwrap();
+    assert_eq!(identifier, "7");
+    requests.await;
+}
+
+/// Lambda waits for the extension's question before it sends the first event.
+#[tokio::test]
+async fn the_next_event_is_asked_for_at_once_over_another_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let served = async {
+        let (mut first, _) = listener.accept().await.unwrap();
+        answer(&mut first, REGISTERED, "{}").await.unwrap();
+        drop(first);
+        let begun = tokio::time::Instant::now();
+        let (mut second, _) = listener.accept().await.unwrap();
+        answer(&mut second, REFUSED.0, REFUSED.1).await.unwrap();
+        begun.elapsed()
+    };
+    let extension = async {
+        let (api, identifier) = registered(&address).await.unwrap();
+        wait_for_events(api, &identifier).await;
+    };
+    let took = tokio::select! {
+        took = served => took,
+        () = extension => unreachable!(),
+    };
+    assert!(took < PAUSE / 2, "{took:?}");
 }
