@@ -9,11 +9,9 @@
 
 use std::fs;
 use std::future::poll_fn;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use rustix::io::dup;
 
 use super::linux::{Socket, SocketId, process};
 use super::{Found, Missing, Options};
@@ -35,7 +33,10 @@ struct Registry {
 impl Registry {
     /// Returns the sockets to a port that neither belong to a connection of ours nor are among the
     /// inodes in `others`. The second value is `true` if there is such a socket without a peer.
-    fn new_to(&mut self, port: u16, others: &[u64], process: &OwnedFd) -> (Vec<Socket>, bool) {
+    fn new_to(&mut self, port: u16, others: &[u64]) -> (Vec<Socket>, bool) {
+        let Some(process) = process() else {
+            return (Vec::new(), true);
+        };
         let open = sockets();
         let is_open = |inode: &u64| open.iter().any(|id| id.inode == *inode);
         self.claimed.retain(is_open);
@@ -44,7 +45,7 @@ impl Registry {
             let is_known = new.iter().any(|socket| socket.id.inode == id.inode)
                 || others.contains(&id.inode)
                 || self.claimed.contains(&id.inode);
-            if !is_known && let Some(socket) = id.duplicate(process) {
+            if !is_known && let Some(socket) = id.duplicate(&process) {
                 match socket.peer_port() {
                     Ok(peer) if peer == Some(port) => new.push(socket),
                     Ok(_) => {}
@@ -88,11 +89,8 @@ pub(crate) async fn connecting<T, E>(
 /// Claims the new sockets to a port if their number is that of connections of ours whose sockets
 /// are not found yet. The last of these connections has just been opened.
 pub(crate) fn claim_new(port: u16, missing: &mut Missing, options: Options) -> Vec<SocketId> {
-    let Some(process) = process() else {
-        return Vec::new();
-    };
     let mut registry = REGISTRY.lock();
-    let (new, _) = registry.new_to(port, &missing.others, &process);
+    let (new, _) = registry.new_to(port, &missing.others);
     // A user's own connection to the same port gains by this, too.
     new.iter().for_each(Socket::set_nodelay);
     let inodes: Vec<_> = new.iter().map(|socket| socket.id.inode).collect();
@@ -115,7 +113,6 @@ pub(crate) fn claim_new(port: u16, missing: &mut Missing, options: Options) -> V
 /// The search for the socket of one connection.
 struct Search {
     number: u64,
-    process: OwnedFd,
     port: u16,
     options: Options,
     /// The inodes of the sockets that were open before.
@@ -130,7 +127,8 @@ impl Search {
     fn begin(port: u16, options: Options) -> Option<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
 
-        let process = process()?;
+        // Closed at once: it may have the last free number, which the connection needs.
+        drop(process()?);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         REGISTRY.lock().guesses.push((number, None));
         Some(Self {
@@ -138,7 +136,6 @@ impl Search {
             port,
             options,
             before: sockets().into_iter().map(|id| id.inode).collect(),
-            process,
             appeared: Vec::new(),
             has_guessed: false,
         })
@@ -158,16 +155,16 @@ impl Search {
         let Some(_watching) = WATCHING.try_lock() else {
             return poll();
         };
-        let lowest = dup(&self.process).map(|lowest| lowest.as_raw_fd());
+        let lowest = process().map(|lowest| lowest.as_raw_fd());
         let result = poll();
-        if let Ok(lowest) = lowest
+        if let Some(lowest) = lowest
             && let Some(id) = SocketId::at(lowest)
         {
             self.appeared.push(id);
         }
         // It may have appeared during an earlier poll, and be connected by now.
         let connected = self.appeared.iter().find_map(|id| {
-            let socket = id.duplicate(&self.process)?;
+            let socket = id.socket()?;
             (socket.peer_port() == Ok(Some(self.port))).then_some(socket)
         });
         if let Some(socket) = connected {
@@ -186,7 +183,7 @@ impl Search {
     fn end(self) -> Found {
         // Locked first, so that a socket that another search claims meanwhile stays claimed.
         let mut registry = REGISTRY.lock();
-        let (mut new, has_unconnected) = registry.new_to(self.port, &self.before, &self.process);
+        let (mut new, has_unconnected) = registry.new_to(self.port, &self.before);
         // The delay of a stranger's packets is of use to nobody.
         new.iter().for_each(Socket::set_nodelay);
         let chosen = if new.len() == 1 && !has_unconnected {
