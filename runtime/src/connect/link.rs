@@ -1,5 +1,7 @@
 //! The facts about a connection that its driver does not tell.
 
+use tokio::time::Instant;
+
 use super::SessionId;
 use crate::socket::{Socket, SocketId};
 
@@ -15,6 +17,11 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn socket_id(&self) -> Option<SocketId> {
         self.socket.as_ref().map(Socket::id)
+    }
+
+    /// Remembers that the server has answered a question of the time `asked`.
+    pub(crate) fn answered(&mut self, asked: Instant) {
+        self.session = self.session.map(|session| session.alive_at(asked));
     }
 
     /// Returns `true` if the socket shows no reason to doubt the connection.

@@ -73,6 +73,7 @@ impl<C: Connect> Pool<C> {
         let sound = self.sound_idle(end, counters).await;
         drop(waiting);
         let is_reused = sound.is_some();
+        let idle_since = sound.as_ref().map(|idle| idle.since);
         let (connection, opened, standing, link, failures) = match sound {
             Some(idle) => {
                 counters.add(Count::Reused);
@@ -106,6 +107,7 @@ impl<C: Connect> Pool<C> {
             out: None,
             since: Instant::now(),
             is_reused,
+            idle_since,
             opened,
             standing,
             link,
@@ -149,9 +151,13 @@ impl<C: Connect> Pool<C> {
             if idle.is_trusted(&self.source) {
                 return Some(idle);
             }
-            let age = idle.age();
+            let (age, asked) = (idle.age(), Instant::now());
             match health::check(&mut idle.connection, &self.source, age, end, counters).await {
-                Health::Sound => return Some(idle),
+                Health::Sound => {
+                    idle.since = Timestamp::now();
+                    idle.link.answered(asked);
+                    return Some(idle);
+                }
                 Health::Stale => {}
                 Health::Silent => {
                     // The others were idle for longer on the same network. A new connection costs

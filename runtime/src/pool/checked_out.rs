@@ -23,6 +23,8 @@ pub(crate) struct CheckedOut<C> {
     pub(super) replacement: Option<C>,
     /// `true` until it is opened if it was idle before this lease.
     pub(super) is_reused: bool,
+    /// The begin of the idle time before this lease. `None` if the connection has answered since.
+    pub(super) idle_since: Option<Timestamp>,
     /// The lease, unless the crate's own work has the connection.
     pub(super) out: Option<LeaseOut>,
     /// The time at which the lease got the connection.
@@ -49,6 +51,7 @@ impl<C: Connect> CheckedOut<C> {
             replacement: None,
             since: Instant::now(),
             is_reused: true,
+            idle_since: Some(idle.since),
             out: None,
             opened: idle.opened,
             standing: idle.standing,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::close::close;
 use super::failures::Failures;
@@ -19,6 +19,9 @@ use crate::invocation::leases_out::LeaseOut;
 use crate::invocation::{background, deadline, responded};
 use crate::response::Outcome;
 use crate::telemetry::{Count, events};
+
+/// The time from the end of a handler to its response, mostly.
+const TIME_TO_RESPOND: Duration = Duration::from_millis(5);
 
 /// The time for an answer that is on its way when a connection is dropped.
 const NEARLY_DONE: Duration = Duration::from_millis(5);
@@ -47,7 +50,9 @@ impl<C: Connect> CheckedOut<C> {
         }
         let (pool, counters) = (Arc::clone(&self.pool), self.counters);
         let standing = self.standing;
-        self.make_idle(Timestamp::now());
+        // Nobody has asked the connection meanwhile.
+        let since = self.idle_since.unwrap_or_else(Timestamp::now);
+        self.make_idle(since);
         pool.shed_load_after_response(standing, counters);
     }
 
@@ -71,20 +76,14 @@ impl<C: Connect> CheckedOut<C> {
             }
             cure => cure.map(|(cure, _)| cure),
         };
-        let resets = self.pool.source.reset_session;
-        let inspects = cure.is_none() && !resets && self.pool.takes_inspection(self.counters);
-        if cure.is_none() && !resets && !inspects && !self.connection.needs_quiesce() {
+        let cure = cure.or(self.pool.source.reset_session.then_some(Cure::Reset));
+        let inspects = cure.is_none() && self.pool.takes_inspection(self.counters);
+        if cure.is_none() && !inspects && !self.connection.needs_quiesce() {
             return self.make_idle(Timestamp::now());
         }
         let returning = Returning::new(&self.pool);
         if let Some(cure) = cure {
             return background::spawn(self.reset(cure, returning));
-        }
-        if resets {
-            return background::spawn(async move {
-                self.pool.responded_or_wanted().await;
-                self.reset(Cure::Reset, returning).await;
-            });
         }
         // Usually nothing is left to do, and the first poll finishes.
         let mut work = Box::pin(self.quiesce(returning, inspects));
@@ -118,7 +117,6 @@ impl<C: Connect> CheckedOut<C> {
         let (Some(driver), Some(session)) = (C::DRIVER, self.link.session) else {
             return self.discard(reason);
         };
-        let session = session.alive_at(self.since);
         report_discarded(reason, self.counters);
         background::spawn(async move {
             // A driver may panic on what a statement that was cut off has left behind.
@@ -173,6 +171,7 @@ impl<C: Connect> CheckedOut<C> {
         };
         match timeout(limit, reset).await {
             Ok(Ok(reset)) => {
+                self.link.answered(begun);
                 events::checked(begun.elapsed(), None);
                 match reset {
                     Reset::Changed => self.renew().await,
@@ -216,6 +215,7 @@ impl<C: Connect> CheckedOut<C> {
             out: None,
             since: Instant::now(),
             is_reused: false,
+            idle_since: None,
             opened: now,
             standing: Standing::of_new(new.found_full),
             link: new.link,
@@ -244,7 +244,11 @@ impl<C: Connect> CheckedOut<C> {
         let mut result = timeout(limit, quiesce).await;
         if inspects && matches!(result, Ok(Ok(()))) {
             self.pool.responded_or_wanted().await;
+            let asked = Instant::now();
             result = timeout(limit, self.inspect()).await;
+            if matches!(result, Ok(Ok(()))) {
+                self.link.answered(asked);
+            }
         }
         match result {
             Ok(Ok(())) => self.make_idle(returning.since),
@@ -296,8 +300,10 @@ pub(super) struct Returning<C: Connect> {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Waits until the response is out, which work for the next invocation must not delay. Somebody
-    /// who waits for a connection ends the wait.
+    /// Waits until the response is out, which an inspection would delay: both need the processor.
+    ///
+    /// The wait is short, because the handler may go on, and meet a lock that it has left behind.
+    /// Somebody who waits for a connection ends it.
     async fn responded_or_wanted(&self) {
         let mut wanted = pin!(self.wanted.notified());
         wanted.as_mut().enable();
@@ -305,6 +311,7 @@ impl<C: Connect> Pool<C> {
             tokio::select! {
                 () = responded() => {}
                 () = wanted => {}
+                () = sleep(TIME_TO_RESPOND) => {}
             }
         }
     }

@@ -35,3 +35,19 @@ async fn an_idle_connection_past_its_lifetime_is_replaced_without_a_check() {
         assert_eq!(alive(), 0);
     }
 }
+
+/// Nobody has asked it, so its idle time goes on.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_not_used_makes_no_connection_trusted() {
+    let bench = Bench::new(SOURCE);
+    bench.leased().await.release(Outcome::Success);
+    for checked in [0, 1] {
+        mock::advance_monotonic(Duration::from_millis(600));
+        bench.leased().await.release_unused();
+        assert_eq!(bench.counters.read().checked, checked);
+    }
+    // The check was an answer.
+    mock::advance_monotonic(Duration::from_millis(600));
+    bench.leased().await.release_unused();
+    assert_eq!(bench.counters.read().checked, 1);
+}
