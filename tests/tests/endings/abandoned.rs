@@ -27,6 +27,13 @@ const PATHS: [&str; 13] = [
     "/pool?end=fail",
 ];
 
+/// Starts the function of scripts. In the second in which a server has started, the KILL spares
+/// sessions that may be older than the server.
+async fn started(server: &impl Server) -> Function {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    scripted(server, "plain", TIME_OUT).await
+}
+
 /// Slow statements: one that sleeps, one that waits for a lock on `notes`, and one that computes.
 fn slow(server: &impl Server) -> [&'static str; 3] {
     if server.url().starts_with("postgres") {
@@ -79,7 +86,7 @@ async fn assert_ends(server: &impl Server, what: &str) {
 
 on_each_server! {
     async fn it_ends_within_a_second_of_the_response(server: &impl Server) {
-        let function = scripted(server, "plain", TIME_OUT).await;
+        let function = started(server).await;
         let work = async {
             for path in PATHS {
                 for statement in slow(server) {
@@ -93,7 +100,7 @@ on_each_server! {
     }
 
     async fn it_ends_if_a_round_trip_takes_30_ms(server: &impl Server) {
-        let function = scripted(server, "plain", TIME_OUT).await;
+        let function = started(server).await;
         function.proxy.delay(Duration::from_millis(15));
         let [sleep, ..] = slow(server);
         for path in ["/conn", "/tx", "/pool"] {
@@ -103,12 +110,11 @@ on_each_server! {
     }
 
     async fn it_ends_after_a_restart_of_the_server(server: &impl Server) {
-        let function = scripted(server, "plain", TIME_OUT).await;
+        let function = started(server).await;
         let [sleep, ..] = slow(server);
         for path in ["/conn", "/pool"] {
             function.script(path, &format!("cut {sleep}")).await;
             server.restart().await;
-            // In its first second, the KILL spares sessions that may be older than the server.
             tokio::time::sleep(Duration::from_secs(1)).await;
             function.script(path, "raw select 1").await;
             function.script(path, &format!("cut {sleep}")).await;
@@ -118,7 +124,7 @@ on_each_server! {
 
     /// The second failure in a row replaces the connection.
     async fn it_ends_after_a_second_failure(server: &impl Server) {
-        let function = scripted(server, "plain", TIME_OUT).await;
+        let function = started(server).await;
         let [sleep, ..] = slow(server);
         for path in ["/conn?end=fail", "/tx?end=fail", "/conn?end=500"] {
             function.script(path, "raw select 1").await;
@@ -128,7 +134,7 @@ on_each_server! {
     }
 
     async fn a_transaction_with_one_is_rolled_back(server: &impl Server) {
-        let function = scripted(server, "plain", TIME_OUT).await;
+        let function = started(server).await;
         let [sleep, ..] = slow(server);
         for form in ["/tx", "/lease-tx"] {
             let begun = Instant::now();
@@ -149,7 +155,7 @@ on_each_server! {
     async fn a_sandbox_has_no_more_than_two_sessions(server: &impl Server) {
         let [sleep, ..] = slow(server);
         for path in PATHS {
-            let function = scripted(server, "plain", TIME_OUT).await;
+            let function = started(server).await;
             for n in 0..5 {
                 function.script(path, &format!("cut {sleep}")).await;
                 let sessions = server.sessions().await.len();
