@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_bench::lambda::{Answer, Event, Outcome};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, Reply, a_long_freeze};
 use reuse_db_tests::on_each_server_and_runtime;
@@ -167,7 +167,7 @@ async fn round_trips_after_the_response_are_those_of_the_table_on_postgres() {
 }
 
 #[tokio::test]
-async fn round_trips_after_the_response_are_those_of_the_table_on_mariadb() {
-    let server = <Mariadb as Server>::launch().await;
+async fn round_trips_after_the_response_are_those_of_the_table_on_mysql() {
+    let server = <Mysql as Server>::launch().await;
     round_trips_are_those_of_the_table(&server, 2).await;
 }

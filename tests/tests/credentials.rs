@@ -9,7 +9,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db::{
     BoxError, Connect, Credentials, Exclusive, Lease, LoadShedding, SharedLease, Source,
 };
@@ -157,7 +157,7 @@ async fn rotate_postgres(server: &Postgres, password: &str) {
         .await;
 }
 
-async fn rotate_mariadb(server: &Mariadb, password: &str) {
+async fn rotate_mysql(server: &Mysql, password: &str) {
     server
         .execute(&format!("alter user app@'%' identified by '{password}'"))
         .await;
@@ -171,9 +171,9 @@ async fn connections_to_postgres_survive_a_rotation() {
 }
 
 #[tokio::test]
-async fn connections_to_mariadb_survive_a_rotation() {
-    let server = <Mariadb as Server>::launch().await;
-    let rotate = async |password| rotate_mariadb(&server, password).await;
+async fn connections_to_mysql_survive_a_rotation() {
+    let server = <Mysql as Server>::launch().await;
+    let rotate = async |password| rotate_mysql(&server, password).await;
     connections_survive_a_rotation::<MySqlConnection>(&server, rotate).await;
 }
 
@@ -185,8 +185,8 @@ async fn a_pool_of_postgres_survives_a_rotation() {
 }
 
 #[tokio::test]
-async fn a_pool_of_mariadb_survives_a_rotation() {
-    let server = <Mariadb as Server>::launch().await;
-    let rotate = async |password| rotate_mariadb(&server, password).await;
+async fn a_pool_of_mysql_survives_a_rotation() {
+    let server = <Mysql as Server>::launch().await;
+    let rotate = async |password| rotate_mysql(&server, password).await;
     a_pool_survives_a_rotation::<MySqlPool>(&server, rotate, "do sleep(0.3)").await;
 }

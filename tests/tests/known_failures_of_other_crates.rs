@@ -29,7 +29,7 @@
 
 use std::time::Duration;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::until;
 use reuse_db::{Exclusive, Lease, Outcome};
 use reuse_db_tests::function::server::Server;
@@ -51,9 +51,9 @@ macro_rules! on_each_database {
             }
 
             #[tokio::test]
-            async fn on_mariadb() {
+            async fn on_mysql() {
                 type $database = MySql;
-                let $server = <Mariadb as Server>::launch().await;
+                let $server = <Mysql as Server>::launch().await;
                 $body
             }
         }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Outcome};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::until;
 use reuse_db::{Exclusive, Lease, Outcome as LeaseOutcome};
 use reuse_db_tests::function::server::Server;
@@ -199,8 +199,8 @@ async fn a_failed_invocations_settings_role_tables_and_locks_are_reset_on_postgr
 }
 
 #[tokio::test]
-async fn a_failed_invocations_locks_are_released_on_mariadb() {
-    let server = <Mariadb as Server>::launch().await;
+async fn a_failed_invocations_locks_are_released_on_mysql() {
+    let server = <Mysql as Server>::launch().await;
     server.execute("grant process on *.* to app@'%'").await;
     is_reset!(
         server, MySqlConnection, "set @app = 1",

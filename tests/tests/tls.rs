@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use lambda_bench::proxy::Proxy;
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::{until, within};
 use reuse_db::{Connect, ErrorKind, FromConnection, Lease, Outcome};
 use reuse_db_tests::function::server::Server;
@@ -28,12 +28,12 @@ impl Greets for Postgres {
     const FIRST: &[u8] = b"S";
 }
 
-impl Greets for Mariadb {
+impl Greets for Mysql {
     const FIRST: &[u8] = b"mysql_native_password";
 }
 
 on_each! {
-    { on_postgres Postgres "tls", on_mariadb Mariadb "tls" }
+    { on_postgres Postgres "tls", on_mysql Mysql "tls" }
 
     async fn a_warm_invocation_adds_nothing_to_the_wire(server: &impl Server) {
         let function = Function::start(server).await;
@@ -104,12 +104,12 @@ async fn the_certificate_of_a_postgres_is_verified_as_the_url_requires() {
 }
 
 #[tokio::test]
-async fn the_certificate_of_a_mariadb_is_verified_as_the_url_requires() {
+async fn the_certificate_of_a_mysql_server_is_verified_as_the_url_requires() {
     let (server, other) = tokio::join!(
-        Mariadb::builder().tls().start(),
-        Mariadb::builder().tls().start()
+        Mysql::builder().tls().start(),
+        Mysql::builder().tls().start()
     );
-    let url = |of: &Mariadb, mode: &str| {
+    let url = |of: &Mysql, mode: &str| {
         let authority = of.authority();
         format!(
             "{}?ssl-mode={mode}&ssl-ca={}",
@@ -130,7 +130,7 @@ async fn the_certificate_of_a_mariadb_is_verified_as_the_url_requires() {
     let no_file = format!("{}?ssl-mode=VERIFY_CA&ssl-ca=/no/such", server.url());
     is_rejected::<MySqlConnection>(no_file.clone(), "`ssl-ca` names the file `/no/such`").await;
     is_rejected::<MySqlPool>(no_file, "`ssl-ca` names the file `/no/such`").await;
-    let plain = Mariadb::start().await;
+    let plain = Mysql::start().await;
     let required = format!("{}?ssl-mode=REQUIRED", plain.url());
     is_rejected::<MySqlConnection>(required, "TLS").await;
 }
@@ -165,5 +165,5 @@ async fn a_broken_handshake_is_retried() {
         retries_a_broken_handshake::<S, H>(&server, Proxy::reset).await;
     }
     on::<Postgres, PgConnection>().await;
-    on::<Mariadb, MySqlConnection>().await;
+    on::<Mysql, MySqlConnection>().await;
 }

@@ -10,7 +10,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use lambda_bench::lambda::{Event, Sandbox};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -139,8 +139,8 @@ async fn counts_in_postgres_and_closes_its_connection() {
 }
 
 #[tokio::test]
-async fn counts_in_mariadb() {
-    let server = Mariadb::start().await;
+async fn counts_in_mysql() {
+    let server = Mysql::start().await;
     let visits = Visits::start(Some(&server.url())).await;
     assert_eq!(visits.get().await, answer(1, 0));
     assert_eq!(visits.get().await, answer(2, 1));

@@ -107,7 +107,7 @@ tests_of! {
 }
 
 tests_of! {
-    mariadb, Mariadb, MySqlConnection,
+    mysql, Mysql, MySqlConnection,
     who_am_i: "select concat(current_user(), ' ', database())" = "app@% app",
     max_connections: "select cast(@@max_connections as signed)",
     in_transaction: "Sleep"

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use lambda_bench::servers::{Mariadb, Postgres, Session};
+use lambda_bench::servers::{Mysql, Postgres, Session};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection};
 
 /// A server that a test has started.
@@ -135,7 +135,7 @@ server!(Postgres, PgConnection, demote: [
     "select pg_reload_conf()"
 ], password: "alter role app password '{}'",
     lock: "alter role app nologin", unlock: "alter role app login");
-server!(Mariadb, MySqlConnection, demote: ["set global read_only = 1"],
+server!(Mysql, MySqlConnection, demote: ["set global read_only = 1"],
     password: "alter user app@'%' identified by '{}'",
     lock: "alter user app@'%' account lock", unlock: "alter user app@'%' account unlock");
 
@@ -143,7 +143,7 @@ server!(Mariadb, MySqlConnection, demote: ["set global read_only = 1"],
 #[macro_export]
 macro_rules! on_each_server {
     ($($tests:tt)*) => {
-        $crate::on_each! { { on_postgres Postgres "", on_mariadb Mariadb "" } $($tests)* }
+        $crate::on_each! { { on_postgres Postgres "", on_mysql Mysql "" } $($tests)* }
     };
 }
 
@@ -153,7 +153,7 @@ macro_rules! on_each_server {
 macro_rules! on_each_server_and_runtime {
     ($($tests:tt)*) => {
         $crate::on_each! {
-            { on_postgres Postgres "", on_mariadb Mariadb "", composed Postgres "composed" }
+            { on_postgres Postgres "", on_mysql Mysql "", composed Postgres "composed" }
             $($tests)*
         }
     };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lambda_bench::lambda::Event;
-use lambda_bench::servers::{Mariadb, Postgres, Session};
+use lambda_bench::servers::{Mysql, Postgres, Session};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
@@ -97,7 +97,7 @@ fn cases(length: Length) -> Vec<Case> {
 pub async fn run(programs: &Programs, length: Length) -> String {
     let (postgres, mariadb) = tokio::join!(
         on::<Postgres>("PostgreSQL", programs, length),
-        on::<Mariadb>("MariaDB", programs, length)
+        on::<Mysql>("MariaDB", programs, length)
     );
     postgres + &mariadb
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use lambda_bench::proxy::Proxy;
-use lambda_bench::servers::{Mariadb, PgBouncer, Postgres};
+use lambda_bench::servers::{Mysql, PgBouncer, Postgres};
 use lambda_bench::wait::within;
 use reuse_db::{Error, ErrorKind, Exclusive, Finish as _, FromConnection, Lease, Outcome};
 use reuse_db_tests::function::server::Server;
@@ -62,8 +62,8 @@ async fn a_dead_connection_is_replaced_at_begin_on_postgres() {
 }
 
 #[tokio::test]
-async fn a_dead_connection_is_replaced_at_begin_on_mariadb() {
-    is_replaced::<Mariadb, Transaction<'_, MySql>>().await;
+async fn a_dead_connection_is_replaced_at_begin_on_mysql() {
+    is_replaced::<Mysql, Transaction<'_, MySql>>().await;
 }
 
 #[tokio::test]

@@ -41,8 +41,8 @@ async fn survives(server: &impl Server, path: &str, fault: impl AsyncFn(&Functio
 
 on_each! {
     {
-        on_postgres Postgres "", on_mariadb Mariadb "", composed Postgres "composed",
-        postgres_over_tls Postgres "tls", mariadb_over_tls Mariadb "tls"
+        on_postgres Postgres "", on_mysql Mysql "", composed Postgres "composed",
+        postgres_over_tls Postgres "tls", mysql_over_tls Mysql "tls"
     }
     async fn a_session_that_the_server_ended_is_replaced(server: &impl Server) {
         survives(server, "/add", async |_| assert_eq!(server.end_sessions().await, 1)).await;

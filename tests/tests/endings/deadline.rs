@@ -118,7 +118,7 @@ on_each_server! {
 }
 
 on_each! {
-    { on_postgres Postgres "tls", on_mariadb Mariadb "tls" }
+    { on_postgres Postgres "tls", on_mysql Mysql "tls" }
 
     async fn a_slow_statement_over_tls_is_a_504(server: &impl Server) {
         // On a busy machine, the KILL of MariaDB may come too late for the freeze.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::function::a_long_freeze;
 use reuse_db_tests::on_each_server;
 
@@ -46,8 +46,8 @@ async fn a_session_of_postgres_gets_them_without_a_round_trip() {
 }
 
 #[tokio::test]
-async fn a_session_of_mariadb_gets_them_in_its_set_up() {
-    let server = Mariadb::launch().await;
+async fn a_session_of_mysql_gets_them_in_its_set_up() {
+    let server = Mysql::launch().await;
     for form in FORMS {
         let function = scripted(&server, "plain", TIME_OUT).await;
         let rows = function.rows(form, SHOW_MARIADB).await;
@@ -89,7 +89,7 @@ async fn a_connection_that_was_opened_in_the_initialization_gets_them_after_its_
         let shown = opened_in_init(&server, form, show).await;
         assert_eq!(shown, ["2s 4s", "2s 4s"], "{form}");
     }
-    let server = Mariadb::launch().await;
+    let server = Mysql::launch().await;
     let show = "raw select concat(@@max_statement_time, ' ', @@idle_transaction_timeout, ' ', \
         @@innodb_lock_wait_timeout)";
     for form in ["/conn", "/pool", "/any"] {
@@ -198,8 +198,8 @@ async fn the_url_comes_before_a_stricter_limit_of_the_role() {
 }
 
 #[tokio::test]
-async fn a_stricter_limit_of_mariadb_stays() {
-    let server = Mariadb::launch().await;
+async fn a_stricter_limit_of_mysql_stays() {
+    let server = Mysql::launch().await;
     server.execute("set global max_statement_time = 2").await;
     server
         .execute("set global innodb_lock_wait_timeout = 1")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lambda_bench::lambda::{Answer, Builder, Event};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::until;
 use reuse_db::{Connect, ErrorKind, Lease, Outcome, SharedLease};
 use reuse_db_tests::function::server::Server;
@@ -105,7 +105,7 @@ async fn at_once(
 /// MySQL and MariaDB count such handshakes, and block the host after 100 of them in a row.
 #[tokio::test]
 async fn attempts_that_time_out_leave_no_aborted_handshake() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     let mut functions = Vec::new();
     for form in FORMS {
         for _ in 0..2 {
@@ -129,7 +129,7 @@ async fn attempts_that_time_out_leave_no_aborted_handshake() {
 
 #[tokio::test]
 async fn the_quota_of_an_hour_is_not_waited_for() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     let limit = "alter user app@'%' with max_connections_per_hour 1";
     server.execute(limit).await;
     server.execute("flush user_resources").await;
@@ -148,7 +148,7 @@ async fn the_quota_of_an_hour_is_not_waited_for() {
     );
 }
 
-async fn aborted_handshakes(server: &Mariadb) -> i64 {
+async fn aborted_handshakes(server: &Mysql) -> i64 {
     let sql = "select cast(variable_value as signed) from information_schema.global_status \
                where variable_name = 'ABORTED_CONNECTS'";
     server.number(sql).await
@@ -319,7 +319,7 @@ on_each_server! {
 }
 
 on_each! {
-    { on_postgres Postgres "tls", on_mariadb Mariadb "tls" }
+    { on_postgres Postgres "tls", on_mysql Mysql "tls" }
 
     /// Of certificates and keys, in one attempt.
     async fn an_unusable_file_is_named_with_its_parameter(server: &impl Server) {
@@ -418,7 +418,7 @@ async fn a_literal_ipv6_address_is_connected_to() {
         SharedLease::settle(lease, Outcome::Success);
     }
     on::<Postgres, PgConnection, PgPool>().await;
-    on::<Mariadb, MySqlConnection, MySqlPool>().await;
+    on::<Mysql, MySqlConnection, MySqlPool>().await;
 }
 
 /// The beginning of such a password looks like a port, and the user like a host.

@@ -1,7 +1,7 @@
 //! A failure is not repeated because of the connection (rows 4 to 7).
 
 use lambda_bench::lambda::{Answer, Outcome};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, LOGGED, program};
 use reuse_db_tests::on_each_server;
@@ -132,7 +132,7 @@ async fn a_type_that_was_created_again_fails_one_invocation() {
 
 #[tokio::test]
 async fn a_sandbox_closes_its_statements_when_the_server_has_too_many() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     for form in FORMS {
         let function = Function::start_scripted(&server, "plain").await;
         server
@@ -153,8 +153,8 @@ async fn a_sandbox_closes_its_statements_when_the_server_has_too_many() {
 }
 
 #[tokio::test]
-async fn a_temporary_table_fails_one_invocation_on_mariadb() {
-    let server = <Mariadb as Server>::launch().await;
+async fn a_temporary_table_fails_one_invocation_on_mysql() {
+    let server = <Mysql as Server>::launch().await;
     let script = "raw create temporary table job (id int)";
     for form in ["/conn", "/pool"] {
         let function = Function::start_scripted(&server, "plain").await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lambda_bench::lambda::{Answer, Event, Outcome, Sandbox};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, a_long_freeze, program};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, SqliteConnection};
@@ -88,7 +88,7 @@ async fn failures(function: &Function, path: &str, script: &str) -> usize {
 
 #[tokio::test]
 async fn table_locks_of_mysql_are_released_after_the_first_successes() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     for form in ["/conn", "/pool"] {
         let function = Function::start_scripted(&server, "plain").await;
         function
@@ -105,7 +105,7 @@ async fn table_locks_of_mysql_are_released_after_the_first_successes() {
 /// Otherwise the writes of later invocations would be rolled back.
 #[tokio::test]
 async fn a_session_without_autocommit_serves_no_later_invocation() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     let notes = "select count(*) from notes";
     for (form, written) in [("/conn", 1), ("/pool", 2)] {
         let function = Function::start_scripted(&server, "plain").await;
@@ -121,7 +121,7 @@ async fn a_session_without_autocommit_serves_no_later_invocation() {
 
 #[tokio::test]
 async fn a_transaction_of_mysql_inherits_nothing_from_the_handler_before() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     let function = Function::start_scripted(&server, "plain").await;
     // No later success is inspected at once.
     for _ in 0..3 {
@@ -140,8 +140,8 @@ async fn a_transaction_of_mysql_inherits_nothing_from_the_handler_before() {
 }
 
 #[tokio::test]
-async fn columns_that_changed_are_read_anew_on_mariadb() {
-    let server = <Mariadb as Server>::launch().await;
+async fn columns_that_changed_are_read_anew_on_mysql() {
+    let server = <Mysql as Server>::launch().await;
     let mut app = MySqlConnection::connect(&server.url())
         .await
         .expect("a connection");

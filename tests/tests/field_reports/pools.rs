@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db::{Outcome, SharedLease};
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, a_long_freeze};
@@ -30,7 +30,7 @@ async fn an_advisory_lock_is_released_after_a_failure() {
 
 #[tokio::test]
 async fn a_named_lock_is_released_after_a_failure() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     for form in ["/conn", "/tx", "/pool"] {
         let function = Function::start_scripted(&server, "plain").await;
         let path = format!("{form}?end=fail");

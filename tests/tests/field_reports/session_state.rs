@@ -1,7 +1,7 @@
 //! Rows 8, 9 and 15: no lock is frozen, a reset session equals a new one, and a health check uses
 //! no name that a user can replace.
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
 
@@ -22,7 +22,7 @@ async fn advisory_locks_are_released_after_the_first_successes() {
 
 #[tokio::test]
 async fn named_locks_of_mysql_are_released_after_the_first_successes() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     let is_free = "select cast(is_free_lock('own') as signed)";
     for form in ["/conn", "/tx", "/pool"] {
         let function = Function::start_scripted(&server, "plain").await;
@@ -117,7 +117,7 @@ async fn a_reset_session_equals_a_new_one() {
 /// SQL cannot reset the session, so a new connection replaces it.
 #[tokio::test]
 async fn a_failed_session_of_mysql_equals_a_new_one() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     server.execute("create database other").await;
     server.execute("grant all on other.* to app").await;
     let state = "select concat_ws(' ', @@autocommit, @@time_zone, @@sql_mode, \
@@ -159,7 +159,7 @@ async fn a_failed_session_of_mysql_equals_a_new_one() {
 /// A route that fails costs no connection if its handler leaves the session as it was.
 #[tokio::test]
 async fn a_failure_that_changes_no_session_costs_no_connection_on_mysql() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     let function = Function::start_scripted(&server, "plain").await;
     for _ in 0..5 {
         function.script("/conn?end=fail", "select 1").await;

@@ -1,7 +1,7 @@
 //! Rows 10 and 12: an error of COMMIT keeps its code, and no transaction of a handler's own SQL
 //! stays open.
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db::{Finish as _, Lease, Outcome};
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
@@ -74,8 +74,8 @@ async fn a_serialization_failure_at_commit_keeps_its_sqlstate() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_ended_before_commit_is_an_error_on_mariadb() {
-    let server = <Mariadb as Server>::launch().await;
+async fn a_transaction_that_ended_before_commit_is_an_error_on_mysql() {
+    let server = <Mysql as Server>::launch().await;
     let db = exclusive::<Transaction<'_, MySql>>(source(server.url()));
     for sql in ["commit", "rollback", "create table pages (id int)"] {
         let mut lease = db.lease().await.expect("a lease");

@@ -1,7 +1,7 @@
 //! Rows 2 and 3: no success hides a failure, and no request reads what another has set.
 
 use lambda_bench::lambda::Outcome;
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::on_each_server;
@@ -40,7 +40,7 @@ async fn a_swallowed_error_fails_the_invocation() {
 /// A deadlock rolls back the whole transaction, and each later statement runs alone.
 #[tokio::test]
 async fn a_swallowed_deadlock_fails_the_invocation() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     server
         .execute("create table app.pairs (id int primary key, n int)")
         .await;
@@ -124,7 +124,7 @@ const STATE: &str = "select concat_ws(' ', current_user, session_user, \
 
 #[tokio::test]
 async fn variables_and_temporary_tables_of_mysql_are_gone_after_each_invocation() {
-    let server = <Mariadb as Server>::launch().await;
+    let server = <Mysql as Server>::launch().await;
     let function = Function::start_scripted(&server, "reset").await;
     let state = "select concat_ws(' ', coalesce(@tenant, 'none'), @@sql_mode, @@time_zone, \
         is_free_lock('own'), @@wait_timeout)";

@@ -1,7 +1,7 @@
 //! The narrowest limit counts: the server's less the reserved slots, the role's, the database's, or
 //! the account's. Other clients fill each of them.
 
-use lambda_bench::servers::{Mariadb, PASSWORD, Postgres};
+use lambda_bench::servers::{Mysql, PASSWORD, Postgres};
 use lambda_bench::wait::until;
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
@@ -128,8 +128,8 @@ async fn the_narrowest_limit_counts_on_postgres() {
 }
 
 /// Starts a server with the user `other`.
-async fn mariadb(settings: &[(&str, &str)]) -> Mariadb {
-    let mut builder = Mariadb::builder();
+async fn mysql(settings: &[(&str, &str)]) -> Mysql {
+    let mut builder = Mysql::builder();
     for (name, value) in settings {
         builder = builder.setting(name, value);
     }
@@ -140,29 +140,29 @@ async fn mariadb(settings: &[(&str, &str)]) -> Mariadb {
     server
 }
 
-fn mariadb_url(server: &Mariadb, user: &str) -> String {
+fn mysql_url(server: &Mysql, user: &str) -> String {
     server.url().replace("//app:", &format!("//{user}:"))
 }
 
 #[tokio::test]
-async fn the_servers_limit_counts_on_mariadb() {
-    let server = mariadb(&[("max-connections", "20")]).await;
-    counts::<MySqlConnection>(&server, &mariadb_url(&server, "other")).await;
+async fn the_servers_limit_counts_on_mysql() {
+    let server = mysql(&[("max-connections", "20")]).await;
+    counts::<MySqlConnection>(&server, &mysql_url(&server, "other")).await;
 }
 
 #[tokio::test]
-async fn the_accounts_limit_counts_on_mariadb() {
-    let server = mariadb(&[]).await;
+async fn the_accounts_limit_counts_on_mysql() {
+    let server = mysql(&[]).await;
     server
         .execute("alter user app@'%' with max_user_connections 20")
         .await;
-    counts_not::<MySqlConnection>(&server, &mariadb_url(&server, "other")).await;
-    counts::<MySqlConnection>(&server, &mariadb_url(&server, "app")).await;
+    counts_not::<MySqlConnection>(&server, &mysql_url(&server, "other")).await;
+    counts::<MySqlConnection>(&server, &mysql_url(&server, "app")).await;
 }
 
 #[tokio::test]
-async fn the_limit_of_all_accounts_counts_on_mariadb() {
-    let server = mariadb(&[("max-user-connections", "20")]).await;
-    counts_not::<MySqlConnection>(&server, &mariadb_url(&server, "other")).await;
-    counts::<MySqlConnection>(&server, &mariadb_url(&server, "app")).await;
+async fn the_limit_of_all_accounts_counts_on_mysql() {
+    let server = mysql(&[("max-user-connections", "20")]).await;
+    counts_not::<MySqlConnection>(&server, &mysql_url(&server, "other")).await;
+    counts::<MySqlConnection>(&server, &mysql_url(&server, "app")).await;
 }

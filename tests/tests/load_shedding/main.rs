@@ -12,7 +12,7 @@ mod limits;
 mod poolers;
 mod unanswered;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::until;
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
@@ -100,7 +100,7 @@ impl Small for Postgres {
     }
 }
 
-impl Small for Mariadb {
+impl Small for Mysql {
     type Client = MySqlConnection;
 
     const IDLE_LIMIT: &str = "raw select cast(@@session.wait_timeout as char)";
@@ -142,8 +142,8 @@ macro_rules! on_each_small_server {
                 }
 
                 #[tokio::test]
-                async fn on_mariadb() {
-                    test(&<lambda_bench::servers::Mariadb as Small>::small().await).await;
+                async fn on_mysql() {
+                    test(&<lambda_bench::servers::Mysql as Small>::small().await).await;
                 }
             }
         )*

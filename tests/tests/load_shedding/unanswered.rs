@@ -2,7 +2,7 @@
 //! repeated.
 
 use lambda_bench::lambda::Event;
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::until;
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
@@ -190,7 +190,7 @@ async fn a_search_path_replaces_nothing() {
 /// The server answers no rows.
 #[tokio::test]
 async fn an_empty_answer_costs_nothing() {
-    let server = <Mariadb as Small>::small().await;
+    let server = <Mysql as Small>::small().await;
     let _others = server.fill(SHARE).await;
     server.execute("set global sql_select_limit = 0").await;
     for form in FORMS {
@@ -201,7 +201,7 @@ async fn an_empty_answer_costs_nothing() {
 /// The server counts the rows that a query would examine.
 #[tokio::test]
 async fn a_rejected_query_costs_nothing() {
-    let server = <Mariadb as Small>::small().await;
+    let server = <Mysql as Small>::small().await;
     let _others = server.fill(SHARE).await;
     server.execute("set global sql_big_selects = 0").await;
     server.execute("set global max_join_size = 1").await;

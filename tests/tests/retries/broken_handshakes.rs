@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::{until, within};
 use reuse_db::{Connect, Error, ErrorKind};
 use reuse_db_tests::statics::{exclusive, source};
@@ -41,7 +41,7 @@ async fn a_session_that_ends_during_on_connect_is_unavailable() {
     assert_eq!(error.kind(), Some(ErrorKind::Unavailable), "{error}");
     assert!(error.to_string().contains("terminating"), "{error}");
 
-    let server = Mariadb::start().await;
+    let server = Mysql::start().await;
     let end = async || {
         let sessions = server.sessions().await;
         let naps = sessions

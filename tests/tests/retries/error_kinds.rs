@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use lambda_bench::proxy::Proxy;
-use lambda_bench::servers::{Mariadb, PgBouncer, Postgres};
+use lambda_bench::servers::{Mysql, PgBouncer, Postgres};
 use lambda_bench::wait::{until, within};
 use reuse_db::{Error, ErrorKind, Source};
 use reuse_db_tests::statics::{exclusive, source};
@@ -39,7 +39,7 @@ async fn postgres_is(url: &str, kind: ErrorKind, text: &str) {
     is::<PgConnection>(&source(url), kind, text).await;
 }
 
-async fn mariadb_is(url: &str, kind: ErrorKind, text: &str) {
+async fn mysql_is(url: &str, kind: ErrorKind, text: &str) {
     is::<MySqlConnection>(&source(url), kind, text).await;
 }
 
@@ -58,7 +58,7 @@ async fn a_port_that_refuses_resets_or_hangs_up_is_unavailable() {
     proxy.refuse().await;
     let url = server.url_at(proxy.port());
     postgres_is(&url, ErrorKind::Unavailable, "Connection refused").await;
-    mariadb_is(
+    mysql_is(
         &url.replace("postgres:", "mysql:"),
         ErrorKind::Unavailable,
         "Connection refused",
@@ -191,8 +191,8 @@ async fn a_permanent_error_of_postgres_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_full_mariadb_is_saturated() {
-    let server = Mariadb::builder()
+async fn a_full_mysql_server_is_saturated() {
+    let server = Mysql::builder()
         .setting("max-connections", "10")
         .setting("max-user-connections", "100")
         .start()
@@ -200,7 +200,7 @@ async fn a_full_mariadb_is_saturated() {
     let url = server.url();
     server.execute("set global max_user_connections = 1").await;
     let held = MySqlConnection::connect(&url).await.expect("a connection");
-    mariadb_is(&url, ErrorKind::Saturated, "max_user_connections").await;
+    mysql_is(&url, ErrorKind::Saturated, "max_user_connections").await;
     held.close().await.expect("an end");
     server
         .execute("set global max_user_connections = 100")
@@ -210,40 +210,40 @@ async fn a_full_mariadb_is_saturated() {
         .await;
     server.execute("flush user_resources").await;
     let _first = MySqlConnection::connect(&url).await;
-    mariadb_is(&url, ErrorKind::Saturated, "max_connections_per_hour").await;
+    mysql_is(&url, ErrorKind::Saturated, "max_connections_per_hour").await;
     server
         .execute("alter user app@'%' with max_connections_per_hour 0")
         .await;
     let _held = fill::<MySqlConnection>(&url).await;
-    mariadb_is(&url, ErrorKind::Saturated, "Too many connections").await;
+    mysql_is(&url, ErrorKind::Saturated, "Too many connections").await;
 }
 
 #[tokio::test]
-async fn a_permanent_error_of_mariadb_is_rejected() {
-    let server = Mariadb::start().await;
+async fn a_permanent_error_of_mysql_is_rejected() {
+    let server = Mysql::start().await;
     let url = server.url();
-    mariadb_is(
+    mysql_is(
         &url.replace("s3cret", "wr0ng"),
         ErrorKind::Rejected,
         "Access denied",
     )
     .await;
-    mariadb_is(&format!("{url}_of_nobody"), ErrorKind::Rejected, "").await;
-    mariadb_is(
+    mysql_is(&format!("{url}_of_nobody"), ErrorKind::Rejected, "").await;
+    mysql_is(
         &format!("{url}?ssl-mode=required"),
         ErrorKind::Rejected,
         "TLS",
     )
     .await;
     server.execute("grant select on *.* to app@'%'").await;
-    mariadb_is(
+    mysql_is(
         &format!("{url}_of_nobody"),
         ErrorKind::Rejected,
         "Unknown database",
     )
     .await;
     server.execute("alter user app@'%' account lock").await;
-    mariadb_is(&url, ErrorKind::Rejected, "locked").await;
+    mysql_is(&url, ErrorKind::Rejected, "locked").await;
 }
 
 /// Returns the port of a proxy that connects from 127.0.0.2. A server never blocks 127.0.0.1.
@@ -263,8 +263,8 @@ async fn from_another_address(server: SocketAddr) -> u16 {
 }
 
 #[tokio::test]
-async fn a_mariadb_that_blocks_this_host_is_tried_once() {
-    let server = Mariadb::builder()
+async fn a_mysql_server_that_blocks_this_host_is_tried_once() {
+    let server = Mysql::builder()
         .setting("max-connect-errors", "1")
         .setting("skip-name-resolve", "0")
         .start()

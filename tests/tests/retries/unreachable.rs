@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lambda_bench::lambda::{Builder, Event, Sandbox};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::until;
 use reuse_db_tests::function::server::Server;
 use reuse_db_tests::function::{Function, Reply, program};
@@ -190,8 +190,8 @@ async fn a_full_postgres_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_full_mariadb_is_waited_for() {
-    let server = Mariadb::builder()
+async fn a_full_mysql_server_is_waited_for() {
+    let server = Mysql::builder()
         .setting("max-connections", "10")
         .start()
         .await;

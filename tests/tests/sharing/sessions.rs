@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use lambda_bench::wait::{until, within};
 use reuse_db::{Connect, FromConnection, Lease, Outcome, SharedLease, Source};
 use reuse_db_tests::function::Function;
@@ -119,7 +119,7 @@ async fn opens<C: Connect>(source: &Source) -> C {
 
 #[tokio::test]
 async fn a_server_that_rejects_wait_timeout_is_used_without() {
-    async fn check<C: Connect>(server: &Mariadb) {
+    async fn check<C: Connect>(server: &Mysql) {
         let (port, statements) = without_wait_timeout(server.addr()).await;
         let source = source(server.url_at(port));
         // Once with the question for changes, once without it, and once alone to find the culprit.
@@ -136,14 +136,14 @@ async fn a_server_that_rejects_wait_timeout_is_used_without() {
             "a health check sets no variable"
         );
     }
-    let server = Mariadb::start().await;
+    let server = Mysql::start().await;
     check::<MySqlConnection>(&server).await;
     check::<MySqlPool>(&server).await;
 }
 
 #[tokio::test]
 async fn a_wrong_on_connect_is_an_error_and_keeps_the_idle_limit() {
-    let server = Mariadb::start().await;
+    let server = Mysql::start().await;
     let source = source(server.url()).idle_session_timeout(Duration::from_secs(77));
     let wrong = source.on_connect("set no_such_variable = 1");
     let result = within("an answer", MySqlConnection::connect(&wrong)).await;
@@ -270,7 +270,7 @@ async fn with_keep_0_no_session_outlives_its_invocation() {
     let is_idle = async || postgres.sessions().await.is_empty();
     check::<PgConnection>(postgres.url(), is_idle).await;
     check::<Transaction<'_, sqlx::Postgres>>(postgres.url(), is_idle).await;
-    let mariadb = Mariadb::start().await;
-    let is_idle = async || mariadb.sessions().await.is_empty();
-    check::<MySqlConnection>(mariadb.url(), is_idle).await;
+    let mysql = Mysql::start().await;
+    let is_idle = async || mysql.sessions().await.is_empty();
+    check::<MySqlConnection>(mysql.url(), is_idle).await;
 }

@@ -21,8 +21,8 @@ async fn reaches_nobody(server: &impl Server, arrival: Arrival) {
 
 on_each! {
     {
-        on_postgres Postgres "", on_mariadb Mariadb "",
-        on_postgres_over_tls Postgres "tls", on_mariadb_over_tls Mariadb "tls"
+        on_postgres Postgres "", on_mysql Mysql "",
+        on_postgres_over_tls Postgres "tls", on_mysql_over_tls Mysql "tls"
     }
     async fn an_answer_that_its_handler_leaves_unread_reaches_nobody(server: &impl Server) {
         reaches_nobody(server, Arrival::Unread).await;

@@ -10,8 +10,8 @@ const CONNECTIONS: u64 = 200;
 
 on_each! {
     {
-        on_postgres Postgres "", on_mariadb Mariadb "",
-        on_postgres_over_tls Postgres "tls", on_mariadb_over_tls Mariadb "tls"
+        on_postgres Postgres "", on_mysql Mysql "",
+        on_postgres_over_tls Postgres "tls", on_mysql_over_tls Mysql "tls"
     }
     async fn closed_connections_leave_no_descriptor(server: &impl Server) {
         rounds(server, &programs(), CONNECTIONS).await.assert_sound();

@@ -19,8 +19,8 @@ async fn fails_nobody(server: &impl Server, fault: Fault) {
 
 on_each! {
     {
-        on_postgres Postgres "", on_mariadb Mariadb "",
-        on_postgres_over_tls Postgres "tls", on_mariadb_over_tls Mariadb "tls"
+        on_postgres Postgres "", on_mysql Mysql "",
+        on_postgres_over_tls Postgres "tls", on_mysql_over_tls Mysql "tls"
     }
     async fn a_session_that_the_server_has_just_ended_fails_nobody(server: &impl Server) {
         fails_nobody(server, Fault::SessionEnded).await;

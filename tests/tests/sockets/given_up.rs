@@ -81,8 +81,8 @@ async fn leaves_no_socket(server: &impl Server, source: &str, form: &str, kept: 
 
 on_each! {
     {
-        on_postgres Postgres "", on_mariadb Mariadb "",
-        on_postgres_over_tls Postgres "tls", on_mariadb_over_tls Mariadb "tls"
+        on_postgres Postgres "", on_mysql Mysql "",
+        on_postgres_over_tls Postgres "tls", on_mysql_over_tls Mysql "tls"
     }
     async fn a_pools_ping_without_an_answer_leaves_no_socket(server: &impl Server) {
         leaves_no_socket(server, "plain", "/pool", 1).await;

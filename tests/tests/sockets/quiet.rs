@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 on_each! {
     {
-        on_postgres Postgres "", on_mariadb Mariadb "",
-        on_postgres_over_tls Postgres "tls", on_mariadb_over_tls Mariadb "tls"
+        on_postgres Postgres "", on_mysql Mysql "",
+        on_postgres_over_tls Postgres "tls", on_mysql_over_tls Mysql "tls"
     }
     async fn a_new_connection_is_not_checked(server: &impl Server) {
         for form in ["conn", "pool"] {

@@ -79,7 +79,7 @@ async fn is_an_error(server: &impl Server, form: &str) {
 }
 
 on_each! {
-    { on_postgres Postgres "", on_mariadb Mariadb "", on_postgres_over_tls Postgres "tls" }
+    { on_postgres Postgres "", on_mysql Mysql "", on_postgres_over_tls Postgres "tls" }
     async fn a_vanished_server_is_an_error_within_15_s(server: &impl Server) {
         is_an_error(server, "/conn").await;
     }

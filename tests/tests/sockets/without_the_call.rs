@@ -25,8 +25,8 @@ async fn in_a_process_without_the_call(server: &impl Server) -> Function {
 
 on_each! {
     {
-        on_postgres Postgres "", on_mariadb Mariadb "",
-        on_postgres_over_tls Postgres "tls", on_mariadb_over_tls Mariadb "tls"
+        on_postgres Postgres "", on_mysql Mysql "",
+        on_postgres_over_tls Postgres "tls", on_mysql_over_tls Mysql "tls"
     }
     async fn an_idle_sessions_end_fails_nobody(server: &impl Server) {
         for form in FORMS {

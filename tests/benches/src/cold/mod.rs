@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Sandbox};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::stress::Programs;
 use tokio::time::Instant;
 
@@ -65,8 +65,8 @@ pub(crate) async fn run(length: Length, output: &mut Output) {
     let places = [
         Place::start::<Postgres>("PostgreSQL", "").await,
         Place::start::<Postgres>("PostgreSQL", "tls").await,
-        Place::start::<Mariadb>("MariaDB", "").await,
-        Place::start::<Mariadb>("MariaDB", "tls").await,
+        Place::start::<Mysql>("MariaDB", "").await,
+        Place::start::<Mysql>("MariaDB", "tls").await,
     ];
     output.heading("Cold start");
     times(&ways, &places, starts, output).await;

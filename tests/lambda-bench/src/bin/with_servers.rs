@@ -4,13 +4,13 @@
 
 use std::future::pending;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 
 #[tokio::main]
 async fn main() {
     let postgres = Postgres::shared().await;
-    let mariadb = Mariadb::shared().await;
+    let mysql = Mysql::shared().await;
     println!("{} {}", postgres.addr(), postgres.folder().display());
-    println!("{} {}", mariadb.addr(), mariadb.folder().display());
+    println!("{} {}", mysql.addr(), mysql.folder().display());
     pending::<()>().await;
 }

@@ -8,13 +8,13 @@
 mod certificate;
 mod database;
 mod folder;
-mod mariadb;
+mod mysql;
 mod pgbouncer;
 mod postgres;
 mod session;
 mod supervised;
 
-pub use mariadb::{Mariadb, MariadbBuilder};
+pub use mysql::{Mysql, MysqlBuilder};
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
 pub use session::Session;

@@ -1,7 +1,7 @@
 //! Round trips, connections and bytes are counted.
 
 use lambda_bench::proxy::{Proxy, Side};
-use lambda_bench::servers::Mariadb;
+use lambda_bench::servers::Mysql;
 use lambda_bench::wait::until;
 use sqlx::{Connection as _, MySqlConnection};
 use tokio::io::AsyncWriteExt as _;
@@ -50,10 +50,10 @@ async fn postgres_round_trips_are_counted() {
 }
 
 #[tokio::test]
-async fn mariadb_round_trips_are_counted() {
-    let mariadb = Mariadb::shared().await;
-    let proxy = Proxy::start(mariadb.addr()).await;
-    let mut db = MySqlConnection::connect(&mariadb.url_at(proxy.port()))
+async fn mysql_round_trips_are_counted() {
+    let mysql = Mysql::shared().await;
+    let proxy = Proxy::start(mysql.addr()).await;
+    let mut db = MySqlConnection::connect(&mysql.url_at(proxy.port()))
         .await
         .expect("a connection");
     let connecting = proxy.round_trips();

@@ -19,7 +19,7 @@ mod table;
 
 use std::path::Path;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use tokio::sync::{Mutex, OnceCell};
 
 use self::cell::Cell;
@@ -48,7 +48,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
     };
     let (postgres, mariadb, sqlite) = tokio::join!(
         Box::pin(of_server::<Postgres>(plan)),
-        Box::pin(of_server::<Mariadb>(plan)),
+        Box::pin(of_server::<Mysql>(plan)),
         Box::pin(sqlite::cells(plan)),
     );
     let tables = [

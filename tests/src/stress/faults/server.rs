@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use lambda_bench::servers::{Mariadb, Postgres, Session};
+use lambda_bench::servers::{Mysql, Postgres, Session};
 use lambda_bench::wait::until;
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
@@ -169,7 +169,7 @@ server! {
 }
 
 server! {
-    Mariadb, MySqlConnection, "MariaDB", administrator: "admin",
+    Mysql, MySqlConnection, "MariaDB", administrator: "admin",
     without_tls: "?ssl-mode=disabled",
     running: "select count(*) from information_schema.processlist \
               where user = 'app' and state = 'User sleep'",

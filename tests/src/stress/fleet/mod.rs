@@ -20,7 +20,7 @@ mod way;
 
 use std::fmt::Write as _;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 
 use self::report::Report;
 use self::selection::Selection;
@@ -110,7 +110,7 @@ pub async fn run(programs: &Programs, length: Length, selection: &str) -> String
     let (mut text, mut broken) = (String::new(), Vec::new());
     for part in Part::ALL.into_iter().filter(|part| selection.has(*part)) {
         let of_postgres = of_server::<Postgres>(programs, length, part, selection);
-        let of_mariadb = of_server::<Mariadb>(programs, length, part, selection);
+        let of_mariadb = of_server::<Mysql>(programs, length, part, selection);
         let reports = both(length, of_postgres, of_mariadb).await;
         let _ = writeln!(text, "## {}\n\n{}", part.name(), part.header());
         for report in reports {

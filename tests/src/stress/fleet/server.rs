@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use lambda_bench::servers::{Mariadb, PASSWORD, Postgres};
+use lambda_bench::servers::{Mysql, PASSWORD, Postgres};
 use sqlx::{Connection, MySqlConnection, PgConnection};
 
 use super::super::with_user;
@@ -57,7 +57,7 @@ impl Scarce for Postgres {
     }
 }
 
-impl Scarce for Mariadb {
+impl Scarce for Mysql {
     const NAME: &str = "MariaDB";
     type Connection = MySqlConnection;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Outcome, Sandbox};
 use lambda_bench::proxy::Proxy;
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use tokio::time::{Instant, sleep};
 
 use self::figures::Figures;
@@ -76,7 +76,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
         Length::Long => {
             let (postgres, mariadb) = tokio::join!(
                 Box::pin(on::<Postgres>(programs, LONG)),
-                Box::pin(on::<Mariadb>(programs, LONG)),
+                Box::pin(on::<Mysql>(programs, LONG)),
             );
             format!("{postgres}\n{mariadb}")
         }

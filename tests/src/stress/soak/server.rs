@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
 /// A server with the table that the function writes to.
@@ -50,4 +50,4 @@ macro_rules! server {
 }
 
 server!(Postgres, PgConnection, "PostgreSQL");
-server!(Mariadb, MySqlConnection, "MariaDB");
+server!(Mysql, MySqlConnection, "MariaDB");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use lambda_bench::lambda::{Answer, Event, Outcome};
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 
 use self::abandoned::Arrival;
 use self::ended::Fault;
@@ -41,7 +41,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
         Length::Short => (2, 100),
         Length::Long => (ROUNDS, CONNECTIONS),
     };
-    let (postgres, postgres_over_tls, mariadb, mariadb_over_tls) = tokio::join!(
+    let (postgres, postgres_over_tls, mariadb, mysql_over_tls) = tokio::join!(
         Box::pin(on::<Postgres>(
             "PostgreSQL",
             "",
@@ -56,16 +56,10 @@ pub async fn run(programs: &Programs, length: Length) -> String {
             rounds,
             connections
         )),
-        Box::pin(on::<Mariadb>("MariaDB", "", programs, rounds, connections)),
-        Box::pin(on::<Mariadb>(
-            "MariaDB",
-            "tls",
-            programs,
-            rounds,
-            connections
-        )),
+        Box::pin(on::<Mysql>("MariaDB", "", programs, rounds, connections)),
+        Box::pin(on::<Mysql>("MariaDB", "tls", programs, rounds, connections)),
     );
-    postgres + &postgres_over_tls + &mariadb + &mariadb_over_tls
+    postgres + &postgres_over_tls + &mariadb + &mysql_over_tls
 }
 
 async fn on<S: Server>(

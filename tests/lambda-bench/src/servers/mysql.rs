@@ -20,20 +20,20 @@ const LOG_SIZE: &str = "--innodb-log-file-size=16M";
 /// The user `app` signs in with a password and has all rights on the database `app`. The
 /// administrator is `admin`, with no database.
 #[derive(Debug)]
-pub struct Mariadb {
+pub struct Mysql {
     server: Supervised,
     port: u16,
 }
 
-/// The settings of a [`Mariadb`] server before it starts.
+/// The settings of a [`Mysql`] server before it starts.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct MariadbBuilder {
+pub struct MysqlBuilder {
     settings: Vec<OsString>,
     tls: bool,
 }
 
-impl MariadbBuilder {
+impl MysqlBuilder {
     /// Sets a system variable of the server, as in `my.cnf`.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push(format!("--{name}={value}").into());
@@ -51,7 +51,7 @@ impl MariadbBuilder {
     /// # Panics
     ///
     /// If the server's programs are not installed, or the server does not start.
-    pub async fn start(self) -> Mariadb {
+    pub async fn start(self) -> Mysql {
         let folder = folder_of(USER);
         let data = format!("--datadir={}", folder.path().join("data").display());
         // A starting server deletes other servers' temporary files, so each has its own folder.
@@ -114,22 +114,22 @@ impl MariadbBuilder {
             end: "KILL",
             stop: "TERM",
         };
-        let mariadb = Mariadb {
+        let mysql = Mysql {
             server: Supervised::new(folder, USER, signals, command),
             port,
         };
-        mariadb.start_again().await;
-        mariadb
+        mysql.start_again().await;
+        mysql
     }
 }
 
 database_server! {
-    Mariadb, MariadbBuilder, MySqlConnection,
+    Mysql, MysqlBuilder, MySqlConnection,
     session_ids: "select id from information_schema.processlist where user = 'app'",
     end_session: "kill {}"
 }
 
-impl Mariadb {
+impl Mysql {
     /// Returns the sessions of the user `app`, the oldest first. Takes 0.12 s.
     pub async fn sessions(&self) -> Vec<Session> {
         // The server lists transactions from a copy. It renews the copy only when no client
