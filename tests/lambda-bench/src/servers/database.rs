@@ -1,4 +1,4 @@
-//! The methods that PostgreSQL and MariaDB servers have in common.
+//! The methods that PostgreSQL and MySQL servers have in common.
 
 /// Implements the common methods of `$server`.
 ///
@@ -26,6 +26,11 @@ macro_rules! database_server {
             pub async fn shared() -> &'static Self {
                 static SHARED: tokio::sync::OnceCell<$server> = tokio::sync::OnceCell::const_new();
                 SHARED.get_or_init(Self::start).await
+            }
+
+            /// Returns the server's name, version and programs.
+            pub fn installation(&self) -> &super::Installation {
+                &self.installation
             }
 
             /// Returns the URL of the database `app` for the user `app`.

@@ -8,12 +8,14 @@
 mod certificate;
 mod database;
 mod folder;
+mod installation;
 mod mysql;
 mod pgbouncer;
 mod postgres;
 mod session;
 mod supervised;
 
+pub use installation::{Engine, Installation};
 pub use mysql::{Mysql, MysqlBuilder};
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};

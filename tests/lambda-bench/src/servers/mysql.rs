@@ -1,5 +1,5 @@
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::Path;
 
 use sqlx::{ConnectOptions as _, Connection as _, MySqlConnection, Row as _};
 
@@ -7,20 +7,18 @@ use super::certificate::Certificate;
 use super::database::database_server;
 use super::folder::folder_of;
 use super::supervised::{Signals, Supervised, run};
-use super::{PASSWORD, Session};
-use crate::host::{free_port, program};
+use super::{Engine, Installation, PASSWORD, Session};
+use crate::host::free_port;
 
 const USER: &str = "mysql";
-const PACKAGE: &str = "mariadb-server";
-/// The size of the redo log in every server. The default is 96 MiB, all of it written at once.
-const LOG_SIZE: &str = "--innodb-log-file-size=16M";
 
-/// A private MariaDB server.
+/// A private server of MySQL or MariaDB.
 ///
 /// The user `app` signs in with a password and has all rights on the database `app`. The
 /// administrator is `admin`, with no database.
 #[derive(Debug)]
 pub struct Mysql {
+    installation: Installation,
     server: Supervised,
     port: u16,
 }
@@ -29,11 +27,18 @@ pub struct Mysql {
 #[derive(Debug, Default)]
 #[must_use]
 pub struct MysqlBuilder {
+    installation: Option<Installation>,
     settings: Vec<OsString>,
     tls: bool,
 }
 
 impl MysqlBuilder {
+    /// Starts this server in place of the one of the test run.
+    pub fn on(mut self, installation: Installation) -> Self {
+        self.installation = Some(installation);
+        self
+    }
+
     /// Sets a system variable of the server, as in `my.cnf`.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push(format!("--{name}={value}").into());
@@ -52,20 +57,11 @@ impl MysqlBuilder {
     ///
     /// If the server's programs are not installed, or the server does not start.
     pub async fn start(self) -> Mysql {
+        let selected = || Installation::selected(&[Engine::Mariadb, Engine::Mysql]);
+        let installation = self.installation.unwrap_or_else(selected);
         let folder = folder_of(USER);
-        let data = format!("--datadir={}", folder.path().join("data").display());
-        // A starting server deletes other servers' temporary files, so each has its own folder.
-        let temporary = format!("--tmpdir={}", folder.path().display());
-        let options = [
-            "--no-defaults",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            LOG_SIZE,
-            &data,
-            &temporary,
-        ];
-        let install = [binary("mariadb-install-db")].into_iter();
-        run(USER, install.chain(options.map(OsString::from)).collect()).await;
+        let data = folder.path().join("data");
+        run(USER, set_up(&installation, folder.path(), &data)).await;
 
         // The server's own `root` cannot connect over TCP, so `admin` is the administrator. The
         // server runs this file at every start.
@@ -89,23 +85,23 @@ impl MysqlBuilder {
             .setting("socket", &in_folder("socket"))
             .setting("pid-file", &in_folder("pid"))
             .setting("init-file", &users.display().to_string())
-            .setting("skip-name-resolve", "1")
             .setting("innodb-buffer-pool-size", "16M")
             .setting("innodb-flush-log-at-trx-commit", "0");
+        // Once turned on, MySQL does not turn it off.
+        let resolves_names = self
+            .settings
+            .iter()
+            .any(|setting| setting == "--skip-name-resolve=OFF");
+        if !resolves_names {
+            settings = settings.setting("skip-name-resolve", "ON");
+        }
         if self.tls {
             let files = Certificate::issue(folder.path(), USER);
             settings = settings
                 .setting("ssl-cert", &files.certificate.display().to_string())
                 .setting("ssl-key", &files.key.display().to_string());
         }
-        let command = [
-            binary("mariadbd"),
-            "--no-defaults".into(),
-            LOG_SIZE.into(),
-            data.into(),
-            temporary.into(),
-        ];
-        let command = command
+        let command = start(&installation, folder.path(), &data, self.tls)
             .into_iter()
             .chain(settings.settings)
             .chain(self.settings)
@@ -115,6 +111,7 @@ impl MysqlBuilder {
             stop: "TERM",
         };
         let mysql = Mysql {
+            installation,
             server: Supervised::new(folder, USER, signals, command),
             port,
         };
@@ -123,19 +120,87 @@ impl MysqlBuilder {
     }
 }
 
+/// Returns the command that creates a server's data.
+fn set_up(installation: &Installation, folder: &Path, data: &Path) -> Vec<OsString> {
+    if let Some(prepared) = installation.data() {
+        return vec!["cp".into(), "-r".into(), prepared.into(), data.into()];
+    }
+    let (program, options): (_, &[_]) = match installation.engine() {
+        Engine::Mariadb => (
+            "mariadb-install-db",
+            &["--auth-root-authentication-method=normal", "--skip-test-db"],
+        ),
+        _ => ("mysqld", &["--initialize-insecure"]),
+    };
+    command(installation, program, options, [folder, data])
+}
+
+/// Returns the command that starts a server, without the settings of a test.
+fn start(installation: &Installation, folder: &Path, data: &Path, tls: bool) -> Vec<OsString> {
+    let (program, options): (_, &[_]) = match installation.engine() {
+        Engine::Mariadb => ("mariadbd", &[]),
+        // Neither a second port nor a folder that only the package creates.
+        _ if tls => ("mysqld", &["--mysqlx=OFF", "--secure-file-priv=NULL"]),
+        // MySQL has made itself a certificate, and offers TLS unless it knows no version of it.
+        _ => (
+            "mysqld",
+            &["--mysqlx=OFF", "--secure-file-priv=NULL", "--tls-version="],
+        ),
+    };
+    command(installation, program, options, [folder, data])
+}
+
+fn command(
+    installation: &Installation,
+    program: &str,
+    options: &[&str],
+    [folder, data]: [&Path; 2],
+) -> Vec<OsString> {
+    // The default size of MariaDB's redo log is 96 MiB, all of it written at once.
+    let log_size = match installation.engine() {
+        Engine::Mariadb => "--innodb-log-file-size=16M",
+        _ => "--innodb-redo-log-capacity=16M",
+    };
+    [installation.program(program), "--no-defaults".into()]
+        .into_iter()
+        .chain(options.iter().map(OsString::from))
+        .chain([
+            log_size.into(),
+            format!("--datadir={}", data.display()).into(),
+            // A starting server deletes other servers' temporary files, so each has its own folder.
+            format!("--tmpdir={}", folder.display()).into(),
+        ])
+        .collect()
+}
+
 database_server! {
     Mysql, MysqlBuilder, MySqlConnection,
-    session_ids: "select id from information_schema.processlist where user = 'app'",
+    session_ids: "select cast(id as signed) from information_schema.processlist where user = 'app'",
     end_session: "kill {}"
 }
 
 impl Mysql {
+    /// Returns `true` for MariaDB, and `false` for MySQL.
+    pub fn is_mariadb(&self) -> bool {
+        self.installation.engine() == Engine::Mariadb
+    }
+
+    /// Returns a number of `show global status`, such as `Threads_connected`.
+    pub async fn status(&self, name: &str) -> i64 {
+        let sql = format!("show global status like '{name}'");
+        let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .fetch_one(&mut self.ready_admin().await)
+            .await;
+        let value: String = row.expect("the server counts it").get(1);
+        value.parse().expect("the server counts it")
+    }
+
     /// Returns the sessions of the user `app`, the oldest first. Takes 0.12 s.
     pub async fn sessions(&self) -> Vec<Session> {
         // The server lists transactions from a copy. It renews the copy only when no client
         // has read it for 0.1 s.
         let sql = "do sleep(0.12); \
-                   select p.id, p.command, coalesce(p.info, ''), t.trx_id is not null \
+                   select cast(p.id as signed), p.command, coalesce(p.info, ''), t.trx_id is not null \
                    from information_schema.processlist p \
                    left join information_schema.innodb_trx t on t.trx_mysql_thread_id = p.id \
                    where p.user = 'app' order by p.id";
@@ -166,9 +231,4 @@ impl Mysql {
         let options = options.ssl_mode(sqlx::mysql::MySqlSslMode::Disabled);
         options.disable_statement_logging().connect().await
     }
-}
-
-/// Returns a program of the server. Some are in `/usr/sbin`, which may be missing from `PATH`.
-fn binary(name: &str) -> OsString {
-    program(name, PACKAGE, &[PathBuf::from("/usr/sbin")]).into()
 }

@@ -1,21 +1,18 @@
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use sqlx::{Connection as _, PgConnection};
 
 use super::folder::folder_of;
 use super::supervised::{Signals, Supervised};
-use super::{PASSWORD, Postgres};
-use crate::host::{free_port, program};
+use super::{Engine, Installation, PASSWORD, Postgres};
+use crate::host::free_port;
 
 const USER: &str = "postgres";
-
-/// The folder of a PgBouncer of version 1.21 or later.
-const NEWER: &str = "/usr/local/lib/reuse-db-tests/pgbouncer";
 
 /// A private PgBouncer in front of a [`Postgres`] server, by default in transaction mode.
 #[derive(Debug)]
 pub struct PgBouncer {
+    installation: Installation,
     server: Supervised,
     port: u16,
 }
@@ -24,16 +21,27 @@ pub struct PgBouncer {
 #[derive(Debug, Default)]
 #[must_use]
 pub struct PgBouncerBuilder {
+    installation: Option<Installation>,
     settings: String,
-    is_newer: bool,
 }
 
 impl PgBouncerBuilder {
-    /// Starts the PgBouncer that `tests/run` installs beside Debian's: 1.21 or later, which knows
-    /// prepared statements.
-    pub fn newer(mut self) -> Self {
-        self.is_newer = true;
+    /// Starts this PgBouncer in place of the one of the test run.
+    pub fn on(mut self, installation: Installation) -> Self {
+        self.installation = Some(installation);
         self
+    }
+
+    /// Starts a PgBouncer of version 1.21 or later, which knows prepared statements: the one of the
+    /// test run, or the server `pgbouncer` of `tests/servers`.
+    pub fn newer(self) -> Self {
+        let selected = selected();
+        let is_newer = selected != Installation::of_distribution(Engine::PgBouncer);
+        self.on(if is_newer {
+            selected
+        } else {
+            Installation::named("pgbouncer")
+        })
     }
 
     /// Sets a parameter, as in the section `[pgbouncer]` of `pgbouncer.ini`.
@@ -76,18 +84,14 @@ impl PgBouncerBuilder {
                 .await
                 .expect("the folder can be written to");
         }
-        let programs = if self.is_newer { NEWER } else { "/usr/sbin" };
-        let binary = program("pgbouncer", "pgbouncer", &[PathBuf::from(programs)]);
-        assert!(
-            !self.is_newer || binary.starts_with(NEWER),
-            "PgBouncer 1.21 or later is not installed: start the tests with `tests/run`"
-        );
-        let command = vec![binary.into_os_string(), ini.into_os_string()];
+        let installation = self.installation.unwrap_or_else(selected);
+        let command = vec![installation.program("pgbouncer"), ini.into_os_string()];
         let signals = Signals {
             end: "KILL",
             stop: "INT",
         };
         let bouncer = PgBouncer {
+            installation,
             server: Supervised::new(folder, USER, signals, command),
             port,
         };
@@ -96,7 +100,16 @@ impl PgBouncerBuilder {
     }
 }
 
+fn selected() -> Installation {
+    Installation::selected(&[Engine::PgBouncer])
+}
+
 impl PgBouncer {
+    /// Returns PgBouncer's name, version and program.
+    pub fn installation(&self) -> &Installation {
+        &self.installation
+    }
+
     /// Starts PgBouncer with the default settings, in transaction mode.
     pub async fn start(postgres: &Postgres) -> Self {
         Self::builder().start(postgres).await

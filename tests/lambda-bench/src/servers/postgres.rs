@@ -1,5 +1,4 @@
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, Row as _};
 
@@ -7,11 +6,10 @@ use super::certificate::Certificate;
 use super::database::database_server;
 use super::folder::folder_of;
 use super::supervised::{Signals, Supervised, run};
-use super::{PASSWORD, Session};
-use crate::host::{free_port, program};
+use super::{Engine, Installation, PASSWORD, Session};
+use crate::host::free_port;
 
 const USER: &str = "postgres";
-const PACKAGE: &str = "postgresql";
 /// The SCRAM verifier of [`PASSWORD`] with one iteration (RFC 5803).
 ///
 /// PostgreSQL's default is 4,096 iterations, which take 25 ms a connection in a debug build.
@@ -24,6 +22,7 @@ const VERIFIER: &str = "SCRAM-SHA-256$1:bGFtYmRhLWJlbmNoIHNhbA==\
 /// is `postgres`, in the database `postgres`.
 #[derive(Debug)]
 pub struct Postgres {
+    installation: Installation,
     server: Supervised,
     port: u16,
 }
@@ -32,11 +31,18 @@ pub struct Postgres {
 #[derive(Debug, Default)]
 #[must_use]
 pub struct PostgresBuilder {
+    installation: Option<Installation>,
     settings: Vec<OsString>,
     tls: bool,
 }
 
 impl PostgresBuilder {
+    /// Starts this server in place of the one of the test run.
+    pub fn on(mut self, installation: Installation) -> Self {
+        self.installation = Some(installation);
+        self
+    }
+
     /// Sets a parameter of the server, as in `postgresql.conf`.
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings
@@ -56,9 +62,13 @@ impl PostgresBuilder {
     ///
     /// If the server's programs are not installed, or the server does not start.
     pub async fn start(self) -> Postgres {
+        let selected = || Installation::selected(&[Engine::Postgres]);
+        let installation = self.installation.unwrap_or_else(selected);
         let folder = folder_of(USER);
         let (data, password) = (folder.path().join("data"), folder.path().join("password"));
-        tokio::fs::write(&password, VERIFIER)
+        // Before 14, initdb reads no more than 99 bytes of a password.
+        let is_cut_off = installation.major() < 14;
+        tokio::fs::write(&password, if is_cut_off { PASSWORD } else { VERIFIER })
             .await
             .expect("the folder can be written to");
         let options = [
@@ -70,7 +80,7 @@ impl PostgresBuilder {
             format!("--pwfile={}", password.display()),
             format!("--pgdata={}", data.display()),
         ];
-        let initdb = [binary("initdb")].into_iter();
+        let initdb = [installation.program("initdb")].into_iter();
         run(USER, initdb.chain(options.map(OsString::from)).collect()).await;
 
         let port = free_port();
@@ -88,7 +98,7 @@ impl PostgresBuilder {
                 .setting("ssl_cert_file", &files.certificate.display().to_string())
                 .setting("ssl_key_file", &files.key.display().to_string());
         }
-        let command = [binary("postgres"), "-D".into(), data.into()]
+        let command = [installation.program("postgres"), "-D".into(), data.into()]
             .into_iter()
             .chain(settings.settings)
             .chain(self.settings)
@@ -98,10 +108,15 @@ impl PostgresBuilder {
             stop: "INT",
         };
         let postgres = Postgres {
+            installation,
             server: Supervised::new(folder, USER, signals, command),
             port,
         };
         postgres.start_again().await;
+        if is_cut_off {
+            let role = format!("alter role {USER} password '{VERIFIER}'");
+            postgres.execute(&role).await;
+        }
         postgres
             .execute(&format!("create role app login password '{VERIFIER}'"))
             .await;
@@ -117,6 +132,11 @@ database_server! {
 }
 
 impl Postgres {
+    /// Returns the server's major version, such as 17.
+    pub fn major(&self) -> u32 {
+        self.installation.major()
+    }
+
     /// Returns the server's log since its first start.
     pub fn log(&self) -> String {
         self.server.log()
@@ -154,20 +174,4 @@ impl Postgres {
         let options = options.ssl_mode(sqlx::postgres::PgSslMode::Disable);
         options.disable_statement_logging().connect().await
     }
-}
-
-/// Returns a program of the newest installed version. Debian keeps these programs out of `PATH`.
-fn binary(name: &str) -> OsString {
-    let versions = std::fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
-    folders.sort_by_key(|folder| {
-        let version = folder
-            .parent()
-            .and_then(|parent| parent.file_name()?.to_str()?.parse::<u32>().ok());
-        std::cmp::Reverse(version)
-    });
-    program(name, PACKAGE, &folders).into()
 }
