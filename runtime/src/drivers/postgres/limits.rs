@@ -11,8 +11,14 @@ use crate::source::Source;
 
 /// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
 /// pooler dropped it.
-const IDLE_LIMIT_AT_START: &str = "select reset_val from pg_catalog.pg_settings \
-    where name operator(pg_catalog.=) 'idle_session_timeout'";
+///
+/// PostgreSQL before 14 rejects the parameter. So a pooler dropped it where such a server accepted
+/// the connection.
+const IDLE_LIMIT_AT_START: &str = "select coalesce(pg_catalog.max(reset_val), 'unknown') \
+    from pg_catalog.pg_settings where name operator(pg_catalog.=) 'idle_session_timeout' \
+    having pg_catalog.count(*) operator(pg_catalog.>) 0 \
+    or pg_catalog.current_setting('server_version_num')::pg_catalog.int4 \
+        operator(pg_catalog.<) 140000";
 
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
 const STRICTER: &str = include_str!("../sql/postgres_stricter.sql");
@@ -183,7 +189,8 @@ fn own_limits(source: &Source) -> Vec<(Parameter, u128)> {
 }
 
 /// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
-/// later know. Finds out whether the server has a limit for transactions as well.
+/// later know, and earlier versions reject. Finds out whether the server has a limit for
+/// transactions as well.
 async fn is_dropped<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
