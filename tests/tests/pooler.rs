@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use lambda_bench::lambda::{Event, Outcome, Sandbox};
 use lambda_bench::proxy::Proxy;
-use lambda_bench::servers::{PgBouncer, PgBouncerBuilder, Postgres};
+use lambda_bench::servers::{Engine, Installation, PgBouncer, PgBouncerBuilder, Postgres};
 use reuse_db_tests::function::program;
 use reuse_db_tests::function::server::Server as _;
 use reuse_db_tests::statics::{exclusive, source};
@@ -247,8 +247,11 @@ async fn a_pooler_that_drops_start_up_parameters_is_noticed() {
 #[tokio::test]
 async fn a_transaction_of_any_is_refused_where_statements_may_be_anothers() {
     let postgres = Postgres::start().await;
-    let ignored = ("ignore_startup_parameters", "extra_float_digits");
-    let bouncer = with_two_sessions(&postgres, &[ignored]).await;
+    let mut settings = vec![("ignore_startup_parameters", "extra_float_digits")];
+    if knows_prepared_statements() {
+        settings.push(("max_prepared_statements", "0"));
+    }
+    let bouncer = with_two_sessions(&postgres, &settings).await;
     let pooler = source(bouncer.url()).transaction_pooler();
     let error = exclusive::<Transaction<'_, Any>>(pooler)
         .lease()
@@ -337,4 +340,78 @@ async fn a_changed_table_fails_few_transactions_behind_a_pooler() {
             "{setting}: {outcomes}"
         );
     }
+}
+
+/// The outcomes of statements on plain connections of sqlx.
+#[derive(Debug, Default)]
+struct Plain {
+    right: usize,
+    wrong: usize,
+    errors: Vec<String>,
+}
+
+/// Runs statements on four plain connections of sqlx at once, outside transactions.
+async fn plain_statements(bouncer: &PgBouncer, is_persistent: bool) -> Plain {
+    let client = async |mark: char| {
+        let mut db = PgConnection::connect(&bouncer.url())
+            .await
+            .expect("a connection");
+        let mut answers = Vec::new();
+        for round in 0..2 * ROUNDS {
+            // Four texts, each of which later rounds repeat.
+            let sql = format!("select '{mark}{} ' || $1::text", round % 4);
+            let query = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql));
+            let query = query.persistent(is_persistent).bind(round.to_string());
+            let right = format!("{mark}{} {round}", round % 4);
+            answers.push(query.fetch_one(&mut db).await.map(|text| text == right));
+        }
+        answers
+    };
+    let (a, b, c, d) = tokio::join!(client('a'), client('b'), client('c'), client('d'));
+    let mut outcomes = Plain::default();
+    for answer in [a, b, c, d].into_iter().flatten() {
+        match answer {
+            Ok(true) => outcomes.right += 1,
+            Ok(false) => outcomes.wrong += 1,
+            Err(error) => outcomes.errors.push(error.to_string()),
+        }
+    }
+    outcomes
+}
+
+/// reuse-db refuses `&mut PgConnection` there. The page about poolers says what sqlx alone does.
+#[tokio::test]
+async fn plain_statements_are_safe_only_where_the_pooler_renames_them() {
+    let postgres = Postgres::start().await;
+    let newer = |setting| {
+        let builder = PgBouncer::builder().newer();
+        builder.setting("max_prepared_statements", setting)
+    };
+    let mut builders = vec![(false, newer("0")), (true, newer("200"))];
+    if !knows_prepared_statements() {
+        builders.push((false, PgBouncer::builder()));
+    }
+    for (renames, builder) in builders {
+        let builder = builder
+            .setting("default_pool_size", "2")
+            .setting("ignore_startup_parameters", "extra_float_digits");
+        let bouncer = builder.start(&postgres).await;
+        for is_persistent in [true, false] {
+            let outcomes = plain_statements(&bouncer, is_persistent).await;
+            let is_safe = outcomes.right == 4 * 2 * ROUNDS;
+            assert_eq!(
+                is_safe,
+                renames && is_persistent,
+                "{:?} {renames} {is_persistent}: {outcomes:?}",
+                bouncer.installation()
+            );
+        }
+    }
+}
+
+/// Returns `true` if the PgBouncer of the test run is of version 1.21 or later.
+fn knows_prepared_statements() -> bool {
+    let version = Installation::selected(&[Engine::PgBouncer]).version();
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(1), Some(21))
 }

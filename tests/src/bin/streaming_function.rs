@@ -117,7 +117,10 @@ handlers! {
 
 handlers! {
     mysql, MySql, MySqlConnection,
-    rows: "select cast(seq as signed) from seq_1_to_1000000 where seq <= ?",
+    // MariaDB reads only the first of the two special comments, and MySQL only the second.
+    rows: "/*M! select cast(seq as signed) from seq_1_to_1000000 where seq <= ? *//*!80000 \
+        with recursive numbers (seq) as (select 1 union all select seq + 1 from numbers where seq < ?) \
+        select /*+ set_var(cte_max_recursion_depth = 1000000) */ cast(seq as signed) from numbers */",
     session: "select cast(connection_id() as signed)"
 }
 

@@ -15,6 +15,8 @@ pub trait Server: Sized {
 
     /// Starts a server for a place of [`on_each!`](crate::on_each), over TLS if that is `tls`.
     async fn start_for(place: &str) -> Self;
+    /// Returns the name of its engine, such as `mariadb`, or of a server of `tests/servers`.
+    fn name(&self) -> &str;
     /// Returns the URL of the function's user.
     fn url(&self) -> String;
     /// Returns the URL with another port, such as a proxy's.
@@ -65,6 +67,10 @@ macro_rules! server {
                     .expect("a table");
                 app.close().await.expect("an end");
                 server
+            }
+
+            fn name(&self) -> &str {
+                self.installation().name()
             }
 
             fn url(&self) -> String {

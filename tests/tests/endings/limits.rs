@@ -17,6 +17,10 @@ const SHOW: &str = "raw select string_agg(name || '=' || setting, ' ' order by n
 const SHOW_MARIADB: &str = "raw select concat(@@max_statement_time, ' ', \
     @@idle_transaction_timeout, ' ', @@innodb_lock_wait_timeout, ' ', @@wait_timeout)";
 
+/// MySQL has no limit for a transaction. Its limit of a statement is in milliseconds.
+const SHOW_MYSQL: &str = "raw select concat(@@max_execution_time, ' ', \
+    @@innodb_lock_wait_timeout, ' ', @@wait_timeout)";
+
 const FORMS: [&str; 5] = ["/conn", "/tx", "/pool", "/lease", "/any"];
 
 #[tokio::test]
@@ -25,10 +29,16 @@ async fn a_session_of_postgres_gets_them_without_a_round_trip() {
     for form in FORMS {
         let function = scripted(&server, "plain", TIME_OUT).await;
         let rows = function.rows(form, SHOW).await;
-        let expected = "client_connection_check_interval=100 \
-            idle_in_transaction_session_timeout=4000 idle_session_timeout=300000 \
-            statement_timeout=4000";
+        let expected = if server.major() < 14 {
+            "idle_in_transaction_session_timeout=4000 statement_timeout=4000"
+        } else {
+            "client_connection_check_interval=100 idle_in_transaction_session_timeout=4000 \
+             idle_session_timeout=300000 statement_timeout=4000"
+        };
         assert_eq!(rows, [expected], "{form}");
+    }
+    if server.major() < 14 {
+        return;
     }
     for (time_out, limit, idle) in [(29, 30_000, 300_000), (900, 901_000, 901_000)] {
         let function = scripted(&server, "plain", Duration::from_secs(time_out)).await;
@@ -50,8 +60,13 @@ async fn a_session_of_mysql_gets_them_in_its_set_up() {
     let server = Mysql::launch().await;
     for form in FORMS {
         let function = scripted(&server, "plain", TIME_OUT).await;
-        let rows = function.rows(form, SHOW_MARIADB).await;
-        assert_eq!(rows, ["4.000000 4 4 300"], "{form}");
+        let (show, expected) = match form {
+            _ if server.is_mariadb() => (SHOW_MARIADB, "4.000000 4 4 300"),
+            // The idle limit is that of the transaction.
+            "/tx" => (SHOW_MYSQL, "4000 4 4"),
+            _ => (SHOW_MYSQL, "4000 4 300"),
+        };
+        assert_eq!(function.rows(form, show).await, [expected], "{form}");
     }
 }
 
@@ -74,7 +89,7 @@ async fn opened_in_init(server: &impl Server, form: &str, show: &str) -> Vec<ser
 }
 
 #[tokio::test]
-async fn a_connection_that_was_opened_in_the_initialization_gets_them_after_its_first_response() {
+async fn a_connection_of_the_initialization_gets_them_after_its_first_response_on_postgres() {
     let server = Postgres::launch().await;
     let show = "raw select current_setting('statement_timeout') || ' ' || \
         current_setting('idle_in_transaction_session_timeout')";
@@ -89,17 +104,33 @@ async fn a_connection_that_was_opened_in_the_initialization_gets_them_after_its_
         let shown = opened_in_init(&server, form, show).await;
         assert_eq!(shown, ["2s 4s", "2s 4s"], "{form}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_of_the_initialization_gets_them_after_its_first_response_on_mysql() {
     let server = Mysql::launch().await;
-    let show = "raw select concat(@@max_statement_time, ' ', @@idle_transaction_timeout, ' ', \
-        @@innodb_lock_wait_timeout)";
+    let (show, stricter, expected) = if server.is_mariadb() {
+        (
+            "raw select concat(@@max_statement_time, ' ', @@idle_transaction_timeout, ' ', \
+                @@innodb_lock_wait_timeout)",
+            "set global max_statement_time = 2",
+            ["4.000000 4 4", "2.000000 4 4"],
+        )
+    } else {
+        (
+            "raw select concat(@@max_execution_time, ' ', @@innodb_lock_wait_timeout)",
+            "set global max_execution_time = 2000",
+            ["4000 4", "2000 4"],
+        )
+    };
     for form in ["/conn", "/pool", "/any"] {
         let shown = opened_in_init(&server, form, show).await;
-        assert_eq!(shown, ["4.000000 4 4", "4.000000 4 4"], "{form}");
+        assert_eq!(shown, [expected[0]; 2], "{form}");
     }
-    server.execute("set global max_statement_time = 2").await;
+    server.execute(stricter).await;
     for form in ["/conn", "/pool", "/any"] {
         let shown = opened_in_init(&server, form, show).await;
-        assert_eq!(shown, ["2.000000 4 4", "2.000000 4 4"], "{form}");
+        assert_eq!(shown, [expected[1]; 2], "{form}");
     }
 }
 
@@ -200,16 +231,21 @@ async fn the_url_comes_before_a_stricter_limit_of_the_role() {
 #[tokio::test]
 async fn a_stricter_limit_of_mysql_stays() {
     let server = Mysql::launch().await;
-    server.execute("set global max_statement_time = 2").await;
     server
         .execute("set global innodb_lock_wait_timeout = 1")
         .await;
-    server
-        .execute("set global idle_transaction_timeout = 60")
-        .await;
+    let (show, expected) = if server.is_mariadb() {
+        server.execute("set global max_statement_time = 2").await;
+        server
+            .execute("set global idle_transaction_timeout = 60")
+            .await;
+        (SHOW_MARIADB, "2.000000 4 1 300")
+    } else {
+        server.execute("set global max_execution_time = 2000").await;
+        (SHOW_MYSQL, "2000 1 300")
+    };
     let function = scripted(&server, "plain", TIME_OUT).await;
-    let rows = function.rows("/conn", SHOW_MARIADB).await;
-    assert_eq!(rows, ["2.000000 4 1 300"]);
+    assert_eq!(function.rows("/conn", show).await, [expected]);
 }
 
 #[tokio::test]

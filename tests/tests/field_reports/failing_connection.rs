@@ -131,7 +131,7 @@ async fn a_type_that_was_created_again_fails_one_invocation() {
 }
 
 #[tokio::test]
-async fn a_sandbox_closes_its_statements_when_the_server_has_too_many() {
+async fn a_sandbox_closes_its_statements_when_mysql_has_too_many() {
     let server = <Mysql as Server>::launch().await;
     for form in FORMS {
         let function = Function::start_scripted(&server, "plain").await;

@@ -104,7 +104,7 @@ async fn table_locks_of_mysql_are_released_after_the_first_successes() {
 
 /// Otherwise the writes of later invocations would be rolled back.
 #[tokio::test]
-async fn a_session_without_autocommit_serves_no_later_invocation() {
+async fn a_session_without_autocommit_serves_no_later_invocation_on_mysql() {
     let server = <Mysql as Server>::launch().await;
     let notes = "select count(*) from notes";
     for (form, written) in [("/conn", 1), ("/pool", 2)] {
@@ -147,7 +147,7 @@ async fn columns_that_changed_are_read_anew_on_mysql() {
         .expect("a connection");
     for form in FORMS {
         let function = Function::start_scripted(&server, "plain").await;
-        let table = "create or replace table things (id int, c int); \
+        let table = "drop table if exists things; create table things (id int, c int); \
             insert into things values (7, 1)";
         sqlx::raw_sql(table)
             .execute(&mut app)

@@ -29,7 +29,7 @@ async fn an_advisory_lock_is_released_after_a_failure() {
 }
 
 #[tokio::test]
-async fn a_named_lock_is_released_after_a_failure() {
+async fn a_named_lock_is_released_after_a_failure_on_mysql() {
     let server = <Mysql as Server>::launch().await;
     for form in ["/conn", "/tx", "/pool"] {
         let function = Function::start_scripted(&server, "plain").await;

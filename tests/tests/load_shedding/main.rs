@@ -17,7 +17,7 @@ use lambda_bench::wait::until;
 use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
 use serde_json::Value;
-use sqlx::{Connection, MySqlConnection, PgConnection};
+use sqlx::{Connection, MySqlConnection, PgConnection, Row as _};
 
 /// The connections that the clients of a small server may open.
 const LIMIT: usize = 20;
@@ -103,7 +103,8 @@ impl Small for Postgres {
 impl Small for Mysql {
     type Client = MySqlConnection;
 
-    const IDLE_LIMIT: &str = "raw select cast(@@session.wait_timeout as char)";
+    /// On MySQL, a transaction shortens the limit until its end.
+    const IDLE_LIMIT: &str = "raw select cast(coalesce(@reuse_db_idle, @@wait_timeout) as char)";
     const UNITS: u64 = 1;
     const SET_IDLE_DEFAULT: &str = "set global wait_timeout = 1234";
 
@@ -113,13 +114,9 @@ impl Small for Mysql {
     }
 
     async fn count(client: &mut MySqlConnection) -> usize {
-        let sql = "select cast(variable_value as signed) from information_schema.global_status \
-            where variable_name = 'Threads_connected'";
-        let count: i64 = sqlx::query_scalar(sql)
-            .fetch_one(client)
-            .await
-            .expect("a count");
-        usize::try_from(count).expect("a count")
+        let sql = "show global status like 'Threads_connected'";
+        let row = sqlx::raw_sql(sql).fetch_one(client).await.expect("a row");
+        row.get::<String, _>(1).parse().expect("a count")
     }
 }
 

@@ -189,7 +189,7 @@ async fn a_search_path_replaces_nothing() {
 
 /// The server answers no rows.
 #[tokio::test]
-async fn an_empty_answer_costs_nothing() {
+async fn an_empty_answer_of_mysql_costs_nothing() {
     let server = <Mysql as Small>::small().await;
     let _others = server.fill(SHARE).await;
     server.execute("set global sql_select_limit = 0").await;
@@ -200,7 +200,7 @@ async fn an_empty_answer_costs_nothing() {
 
 /// The server counts the rows that a query would examine.
 #[tokio::test]
-async fn a_rejected_query_costs_nothing() {
+async fn a_query_that_mysql_rejects_costs_nothing() {
     let server = <Mysql as Small>::small().await;
     let _others = server.fill(SHARE).await;
     server.execute("set global sql_big_selects = 0").await;

@@ -118,7 +118,7 @@ async fn opens<C: Connect>(source: &Source) -> C {
 }
 
 #[tokio::test]
-async fn a_server_that_rejects_wait_timeout_is_used_without() {
+async fn a_mysql_server_that_rejects_wait_timeout_is_used_without() {
     async fn check<C: Connect>(server: &Mysql) {
         let (port, statements) = without_wait_timeout(server.addr()).await;
         let source = source(server.url_at(port));
@@ -142,7 +142,7 @@ async fn a_server_that_rejects_wait_timeout_is_used_without() {
 }
 
 #[tokio::test]
-async fn a_wrong_on_connect_is_an_error_and_keeps_the_idle_limit() {
+async fn a_wrong_on_connect_is_an_error_and_keeps_the_idle_limit_on_mysql() {
     let server = Mysql::start().await;
     let source = source(server.url()).idle_session_timeout(Duration::from_secs(77));
     let wrong = source.on_connect("set no_such_variable = 1");
