@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,10 +30,16 @@ struct Visits {
     lines: Lines<BufReader<ChildStderr>>,
 }
 
+/// Returns the program of `VISITS`, which `tests/run` builds with its own features only. Otherwise
+/// returns the one that was built with the tests, whose features it has then, too.
+fn program() -> OsString {
+    std::env::var_os("VISITS").unwrap_or_else(|| env!("CARGO_BIN_EXE_visits").into())
+}
+
 impl Visits {
     async fn start(url: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_visits"));
+        let mut command = Command::new(program());
         command
             .current_dir(folder.path())
             .env("REUSE_DB_LOCAL_ADDR", "127.0.0.1:0")
@@ -138,9 +145,10 @@ async fn counts_in_postgres_and_closes_its_connection() {
     .await;
 }
 
+/// A new server of MySQL offers TLS. Its first sign-in of a user takes the password itself.
 #[tokio::test]
 async fn counts_in_mysql() {
-    let server = Mysql::start().await;
+    let server = Mysql::builder().tls().start().await;
     let visits = Visits::start(Some(&server.url())).await;
     assert_eq!(visits.get().await, answer(1, 0));
     assert_eq!(visits.get().await, answer(2, 1));
