@@ -81,6 +81,8 @@ pub mod docs {
     pub mod limits {}
     #[doc = include_str!("../docs/logging.md")]
     pub mod logging {}
+    #[doc = include_str!("../docs/servers.md")]
+    pub mod servers {}
     #[doc = include_str!("../docs/sockets.md")]
     pub mod sockets {}
     #[doc = include_str!("../docs/stress.md")]
