@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lambda_bench::lambda::{Answer, Event, Sandbox};
 use lambda_bench::proxy::Proxy;
-use lambda_bench::servers::{Mariadb, Postgres};
+use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db_tests::function::server::Server;
 use sqlx::{Connection as _, MySqlConnection, PgConnection};
 
@@ -28,7 +28,7 @@ pub(crate) enum Database {
 
 enum AnyServer {
     Postgres(Postgres),
-    Mysql(Mariadb),
+    Mysql(Mysql),
 }
 
 impl Place {
@@ -43,7 +43,7 @@ impl Place {
             }
             Database::Mysql => {
                 let most = slots.to_string();
-                let builder = Mariadb::builder().setting("max-connections", &most);
+                let builder = Mysql::builder().setting("max-connections", &most);
                 AnyServer::Mysql(builder.start().await)
             }
         };
@@ -58,7 +58,7 @@ impl Place {
         let wire = if is_over_tls { "tls" } else { "" };
         let server = match database {
             Database::Postgres => AnyServer::Postgres(Postgres::start_for(wire).await),
-            Database::Mysql => AnyServer::Mysql(Mariadb::start_for(wire).await),
+            Database::Mysql => AnyServer::Mysql(Mysql::start_for(wire).await),
         };
         Self {
             database,

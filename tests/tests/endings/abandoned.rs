@@ -27,13 +27,6 @@ const PATHS: [&str; 13] = [
     "/pool?end=fail",
 ];
 
-/// Starts the function of scripts. In the second in which a server has started, the KILL spares
-/// sessions that may be older than the server.
-async fn started(server: &impl Server) -> Function {
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    scripted(server, "plain", TIME_OUT).await
-}
-
 /// Slow statements: one that sleeps, one that waits for a lock on `notes`, and one that computes.
 fn slow(server: &impl Server) -> [&'static str; 3] {
     if server.url().starts_with("postgres") {
@@ -86,7 +79,7 @@ async fn assert_ends(server: &impl Server, what: &str) {
 
 on_each_server! {
     async fn it_ends_within_a_second_of_the_response(server: &impl Server) {
-        let function = started(server).await;
+        let function = scripted(server, "plain", TIME_OUT).await;
         let work = async {
             for path in PATHS {
                 for statement in slow(server) {
@@ -100,7 +93,7 @@ on_each_server! {
     }
 
     async fn it_ends_if_a_round_trip_takes_30_ms(server: &impl Server) {
-        let function = started(server).await;
+        let function = scripted(server, "plain", TIME_OUT).await;
         function.proxy.delay(Duration::from_millis(15));
         let [sleep, ..] = slow(server);
         for path in ["/conn", "/tx", "/pool"] {
@@ -110,7 +103,7 @@ on_each_server! {
     }
 
     async fn it_ends_after_a_restart_of_the_server(server: &impl Server) {
-        let function = started(server).await;
+        let function = scripted(server, "plain", TIME_OUT).await;
         let [sleep, ..] = slow(server);
         for path in ["/conn", "/pool"] {
             function.script(path, &format!("cut {sleep}")).await;
@@ -124,7 +117,7 @@ on_each_server! {
 
     /// The second failure in a row replaces the connection.
     async fn it_ends_after_a_second_failure(server: &impl Server) {
-        let function = started(server).await;
+        let function = scripted(server, "plain", TIME_OUT).await;
         let [sleep, ..] = slow(server);
         for path in ["/conn?end=fail", "/tx?end=fail", "/conn?end=500"] {
             function.script(path, "raw select 1").await;
@@ -134,7 +127,7 @@ on_each_server! {
     }
 
     async fn a_transaction_with_one_is_rolled_back(server: &impl Server) {
-        let function = started(server).await;
+        let function = scripted(server, "plain", TIME_OUT).await;
         let [sleep, ..] = slow(server);
         for form in ["/tx", "/lease-tx"] {
             let begun = Instant::now();
@@ -155,7 +148,7 @@ on_each_server! {
     async fn a_sandbox_has_no_more_than_two_sessions(server: &impl Server) {
         let [sleep, ..] = slow(server);
         for path in PATHS {
-            let function = started(server).await;
+            let function = scripted(server, "plain", TIME_OUT).await;
             for n in 0..5 {
                 function.script(path, &format!("cut {sleep}")).await;
                 let sessions = server.sessions().await.len();

@@ -20,6 +20,10 @@ use reuse_db_tests::function::{Function, LOGGED, program};
 
 /// Starts the function of scripts with a time-out.
 async fn scripted(server: &impl Server, source: &str, time_out: Duration) -> Function {
+    if server.url().starts_with("mysql") {
+        // In the second in which a server has started, a KILL spares sessions that may be older.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     let env = [("SOURCE", source), LOGGED[0], LOGGED[1], LOGGED[2]];
     Function::start_sandbox(program("field_function"), server, &env, |sandbox| {
         sandbox.timeout(time_out)

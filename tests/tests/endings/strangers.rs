@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda_bench::servers::Mariadb;
+use lambda_bench::servers::Mysql;
 use lambda_bench::wait::until;
 use sqlx::{Connection as _, MySqlConnection};
 
@@ -14,7 +14,7 @@ const TIME_OUT: Duration = Duration::from_secs(30);
 /// given fewer.
 const EARLIER: usize = 40;
 
-async fn session(server: &Mariadb) -> (u64, MySqlConnection) {
+async fn session(server: &Mysql) -> (u64, MySqlConnection) {
     let mut session = MySqlConnection::connect(&server.url())
         .await
         .expect("a session");
@@ -26,7 +26,7 @@ async fn session(server: &Mariadb) -> (u64, MySqlConnection) {
 }
 
 /// Returns a session with the number of another one.
-async fn stranger(server: &Mariadb, number: u64) -> MySqlConnection {
+async fn stranger(server: &Mysql, number: u64) -> MySqlConnection {
     loop {
         let (own, session) = session(server).await;
         if own == number {
@@ -41,7 +41,7 @@ async fn stranger(server: &Mariadb, number: u64) -> MySqlConnection {
 }
 
 /// Starts a function, and returns the number of its session.
-async fn warm(server: &Mariadb, path: &str) -> (Function, u64) {
+async fn warm(server: &Mysql, path: &str) -> (Function, u64) {
     for _ in 0..EARLIER {
         session(server).await.1.close().await.expect("an end");
     }
@@ -66,7 +66,7 @@ async fn assert_spared(function: &Function, connections: u64, mut stranger: MySq
 
 #[tokio::test]
 async fn a_session_of_another_server_with_the_same_number_is_spared() {
-    let (server, other) = (Mariadb::launch().await, Mariadb::launch().await);
+    let (server, other) = (Mysql::launch().await, Mysql::launch().await);
     for path in ["/conn", "/pool"] {
         let (function, number) = warm(&server, path).await;
         let stranger = stranger(&other, number).await;
@@ -79,7 +79,7 @@ async fn a_session_of_another_server_with_the_same_number_is_spared() {
 
 #[tokio::test]
 async fn a_session_of_a_restarted_server_with_the_same_number_is_spared() {
-    let server = Mariadb::launch().await;
+    let server = Mysql::launch().await;
     for path in ["/conn", "/pool"] {
         let (function, number) = warm(&server, path).await;
         let connections = function.proxy.connections();
