@@ -59,5 +59,9 @@ async fn main() {
             }
         }
     }
-    output.finish("cargo run --release -p reuse-db-benches");
+    let command = match parts.len() {
+        n if n == PARTS.len() => String::new(),
+        _ => format!(" -- {}", parts.join(" ")),
+    };
+    output.finish(&format!("cargo run --release -p reuse-db-benches{command}"));
 }

@@ -42,6 +42,12 @@ impl Output {
 
     /// Adds a paragraph or a table.
     pub(crate) fn text(&mut self, text: &str) {
+        let is_prose = !text.starts_with(['|', '#']);
+        let text = if is_prose {
+            wrapped(text)
+        } else {
+            text.to_owned()
+        };
         println!("\n{text}");
         self.parts += &format!("\n{text}\n");
     }
@@ -61,11 +67,12 @@ impl Output {
 
     /// Writes the page.
     pub(crate) fn finish(self, command: &str) {
+        let machine = format!("Machine: {}.", machine::description());
+        let servers = format!("Servers: {}.", self.servers.join(", "));
         let page = format!(
-            "# Figures\n\nMade by `{command}`, interleaved in one run.\n\n\
-             Machine: {}.\nServers: {}.\n{}",
-            machine::description(),
-            self.servers.join(", "),
+            "# Figures\n\nMade by `{command}`, interleaved in one run.\n\n{}\n\n{}\n{}",
+            wrapped(&machine),
+            wrapped(&servers),
             self.parts
         );
         let path = self.docs.join("figures.md");
@@ -74,4 +81,21 @@ impl Output {
             println!("\nwritten to {}", path.display());
         }
     }
+}
+
+/// Breaks a paragraph into lines of at most 100 characters.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("a line");
+        if line.is_empty() {
+            *line = word.to_owned();
+        } else if line.chars().count() + word.chars().count() < 100 {
+            *line += " ";
+            *line += word;
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join("\n")
 }
