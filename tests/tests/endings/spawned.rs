@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lambda_bench::wait::until;
+use reuse_db_tests::descriptors::can_be_duplicated;
 use reuse_db_tests::on_each_server;
 
 use super::*;
@@ -36,6 +37,9 @@ on_each_server! {
     }
 
     async fn a_commit_of_its_own_in_a_later_invocation_fails(server: &impl Server) {
+        if !can_be_duplicated() {
+            return;
+        }
         let function = scripted(server, "plain", TIME_OUT).await;
         for form in ["/conn", "/lease", "/pool-tx"] {
             let (begin, commit) = if form == "/pool-tx" {
