@@ -23,7 +23,8 @@ pub(crate) struct CheckedOut<C> {
     pub(super) replacement: Option<C>,
     /// `true` until it is opened if it was idle before this lease.
     pub(super) is_reused: bool,
-    /// The begin of the idle time before this lease. `None` if the connection has answered since.
+    /// The begin of the idle time before this lease, or the time of its health check. `None` for a
+    /// new connection.
     pub(super) idle_since: Option<Timestamp>,
     /// The lease, unless the crate's own work has the connection.
     pub(super) out: Option<LeaseOut>,

@@ -155,7 +155,8 @@ impl Search {
         let Some(_watching) = WATCHING.try_lock() else {
             return poll();
         };
-        let lowest = process().map(|lowest| lowest.as_raw_fd());
+        // Closed at once, so that its number is the lowest free one again.
+        let lowest = process().map(|process| process.as_raw_fd());
         let result = poll();
         if let Some(lowest) = lowest
             && let Some(id) = SocketId::at(lowest)

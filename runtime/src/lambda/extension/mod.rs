@@ -92,8 +92,8 @@ async fn next(mut api: Api, identifier: &str) -> BoxError {
 
 /// A connection to Lambda's API.
 ///
-/// Whoever waits for an answer drives it. A client with a pool drives it in another task, whose
-/// detours through other threads take a tenth of a cold start.
+/// The call that waits for an answer drives it. A client with a pool drives it in another task,
+/// whose detours through other threads delay a cold start.
 struct Api {
     base: Uri,
     sender: SendRequest<String>,
