@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::{fs, io};
 
-use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, PidfdGetfdFlags, Resource, getpid, getrlimit, pidfd_getfd, pidfd_open, prlimit,
+};
 
 /// The kernel's number of the state ESTABLISHED.
 const ESTABLISHED: &str = "01";
@@ -35,6 +37,23 @@ pub fn count(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd"))
         .expect("the process runs")
         .count()
+}
+
+/// Limits a process to its open descriptors and `free` more.
+pub fn leave_free(pid: i32, free: u64) {
+    let name = |link: io::Result<fs::DirEntry>| link.ok()?.file_name().to_str()?.parse().ok();
+    let open: BTreeSet<u64> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("the process runs")
+        .filter_map(name)
+        .collect();
+    // The kernel limits the number of a descriptor, and gives the lowest number that is free.
+    let limit = (0..)
+        .filter(|number| !open.contains(number))
+        .nth(free.try_into().expect("a small number"))
+        .expect("a free number");
+    let mut of_process = getrlimit(Resource::Nofile);
+    of_process.current = Some(limit);
+    prlimit(Pid::from_raw(pid), Resource::Nofile, of_process).expect("root's right");
 }
 
 /// Returns the number of sockets of a process that lead to `port` of this machine.

@@ -25,12 +25,12 @@ pub(crate) fn bars(path: &Path, title: &str, unit: &str, bars: &[Bar]) {
     area.fill(&WHITE).expect("a background");
     let text = |size: u32| ("sans-serif", size).into_font().color(&BLACK);
     area.draw_text(title, &text(17), (10, 14)).expect("a title");
-    let most = bars.iter().map(|bar| bar.value).fold(f64::MIN, f64::max);
+    let most = scale(bars);
     let room = f64::from(WIDTH - LABELS - 90);
     for (nth, bar) in bars.iter().enumerate() {
         let top = (HEAD + BAR * nth as u32) as i32;
         let left = LABELS as i32;
-        let right = left + (room * bar.value / most).max(1.0) as i32;
+        let right = left + (room * bar.value.min(most) / most).max(1.0) as i32;
         let colour = if bar.is_ours {
             RGBColor(31, 119, 80)
         } else {
@@ -41,9 +41,27 @@ pub(crate) fn bars(path: &Path, title: &str, unit: &str, bars: &[Bar]) {
         let corners = [(left, top), (right, top + BAR as i32 - 8)];
         area.draw(&Rectangle::new(corners, colour.filled()))
             .expect("a bar");
+        if bar.value > most {
+            let gap = [(right - 24, top), (right - 16, top + BAR as i32 - 8)];
+            area.draw(&Rectangle::new(gap, WHITE.filled()))
+                .expect("a gap");
+        }
         let value = format!("{:.2} {unit}", bar.value);
         area.draw_text(&value, &text(14), (right + 6, top + 5))
             .expect("a value");
     }
     area.present().expect("a file");
+}
+
+/// Returns the value of the longest bar.
+///
+/// A bar that is more than twice as long as all others would hide their differences. It is cut.
+fn scale(bars: &[Bar]) -> f64 {
+    let mut values: Vec<f64> = bars.iter().map(|bar| bar.value).collect();
+    values.sort_by(|a, b| b.total_cmp(a));
+    match values[..] {
+        [first, second, ..] if first > 2.0 * second => 1.1 * second,
+        [first, ..] => first,
+        [] => 1.0,
+    }
 }

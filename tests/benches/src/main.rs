@@ -14,6 +14,7 @@ mod fleet;
 mod freeze;
 mod machine;
 mod output;
+mod overheads;
 mod peers;
 mod stage;
 mod warm;
@@ -30,7 +31,15 @@ enum Length {
     Long,
 }
 
-const PARTS: [&str; 5] = ["warm", "cold", "freeze", "fleet", "concurrency"];
+/// All parts. The last one times the compiler for minutes, so the quick form leaves it out.
+const PARTS: [&str; 6] = [
+    "warm",
+    "cold",
+    "freeze",
+    "fleet",
+    "concurrency",
+    "overheads",
+];
 
 #[tokio::main]
 async fn main() {
@@ -44,6 +53,11 @@ async fn main() {
     };
     if parts.is_empty() {
         parts = PARTS.map(String::from).to_vec();
+        parts.truncate(if is_quick {
+            PARTS.len() - 1
+        } else {
+            PARTS.len()
+        });
     }
     let mut output = Output::new(length);
     for part in &parts {
@@ -53,6 +67,7 @@ async fn main() {
             "fleet" => fleet::run(length, &mut output).await,
             "freeze" => freeze::run(length, &mut output).await,
             "concurrency" => concurrency::run(length, &mut output).await,
+            "overheads" => overheads::run(length, &mut output),
             other => {
                 eprintln!("no part `{other}`: there are {}", PARTS.join(", "));
                 std::process::exit(2);

@@ -42,7 +42,9 @@ impl Output {
 
     /// Adds a paragraph or a table.
     pub(crate) fn text(&mut self, text: &str) {
-        let is_prose = !text.starts_with(['|', '#']);
+        let is_prose = !["|", "#", "```"]
+            .iter()
+            .any(|start| text.starts_with(start));
         let text = if is_prose {
             wrapped(text)
         } else {

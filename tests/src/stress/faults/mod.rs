@@ -20,7 +20,7 @@ mod table;
 use std::path::Path;
 
 use lambda_bench::servers::{Mysql, Postgres};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
 use self::cell::Cell;
 use self::fault::Fault;
@@ -46,9 +46,14 @@ pub async fn run(programs: &Programs, length: Length) -> String {
         program: &program,
         length,
     };
+    // The start of a server takes the processors, so all run before the first round.
+    let (postgres, mariadb) = tokio::join!(
+        Box::pin(Servers::<Postgres>::launch()),
+        Box::pin(Servers::<Mysql>::launch()),
+    );
     let (postgres, mariadb, sqlite) = tokio::join!(
-        Box::pin(of_server::<Postgres>(plan)),
-        Box::pin(of_server::<Mysql>(plan)),
+        Box::pin(postgres.cells(plan)),
+        Box::pin(mariadb.cells(plan)),
         Box::pin(sqlite::cells(plan)),
     );
     let tables = [
@@ -86,41 +91,49 @@ impl Plan<'_> {
     }
 }
 
-/// Runs the cells of a database.
-///
-/// Each handle has its own server, so the three run side by side. They take turns with one spare
-/// server, which is the target of a failover. Each handle therefore begins with another fault.
-async fn of_server<S: Server>(plan: Plan<'_>) -> Vec<Cell> {
-    let spare = OnceCell::new();
-    let [one, two, three] = [0, 1, 2].map(|nth| of_handle::<S>(plan, nth, &spare));
-    let (one, two, three) = tokio::join!(Box::pin(one), Box::pin(two), Box::pin(three));
-    [one, two, three].concat()
+/// The servers of a database: one for each handle, so that the handles run side by side, and a
+/// spare one that is the target of a failover.
+struct Servers<S> {
+    of_handles: [S; HANDLES.len()],
+    /// The handles take turns.
+    spare: Mutex<S>,
 }
 
-async fn of_handle<S: Server>(
-    plan: Plan<'_>,
-    nth_handle: usize,
-    spare: &OnceCell<Mutex<S>>,
-) -> Vec<Cell> {
-    let server = S::launch().await;
-    let mut cells = Vec::new();
-    let mut faults = Fault::ALL;
-    faults.rotate_left(nth_handle * Fault::ALL.len() / HANDLES.len());
-    for fault in faults {
-        let other = match fault {
-            Fault::FailedOver => {
-                let launch = async || Mutex::new(S::launch().await);
-                Some(spare.get_or_init(launch).await.lock().await)
-            }
-            _ => None,
-        };
-        let mut stage =
-            Stage::start(plan, &server, other.as_deref(), fault, HANDLES[nth_handle]).await;
-        let rounds = plan.rounds(fault.variants());
-        for nth in 0..rounds {
-            rounds::round(fault, &mut stage, nth).await;
+impl<S: Server> Servers<S> {
+    async fn launch() -> Self {
+        let (one, two, three, spare) =
+            tokio::join!(S::launch(), S::launch(), S::launch(), S::launch());
+        Self {
+            of_handles: [one, two, three],
+            spare: Mutex::new(spare),
         }
-        cells.push(stage.end(rounds).await);
     }
-    cells
+
+    /// Runs the cells of all handles.
+    async fn cells(&self, plan: Plan<'_>) -> Vec<Cell> {
+        let [one, two, three] = [0, 1, 2].map(|nth| self.of_handle(plan, nth));
+        let (one, two, three) = tokio::join!(Box::pin(one), Box::pin(two), Box::pin(three));
+        [one, two, three].concat()
+    }
+
+    async fn of_handle(&self, plan: Plan<'_>, nth: usize) -> Vec<Cell> {
+        let server = &self.of_handles[nth];
+        let mut cells = Vec::new();
+        let mut faults = Fault::ALL;
+        // Each handle begins with another fault, because there is one spare server.
+        faults.rotate_left(nth * Fault::ALL.len() / HANDLES.len());
+        for fault in faults {
+            let other = match fault {
+                Fault::FailedOver => Some(self.spare.lock().await),
+                _ => None,
+            };
+            let mut stage = Stage::start(plan, server, other.as_deref(), fault, HANDLES[nth]).await;
+            let rounds = plan.rounds(fault.variants());
+            for nth in 0..rounds {
+                rounds::round(fault, &mut stage, nth).await;
+            }
+            cells.push(stage.end(rounds).await);
+        }
+        cells
+    }
 }

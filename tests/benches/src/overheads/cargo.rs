@@ -1,17 +1,18 @@
 //! Timed runs of cargo.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::{Duration, Instant};
 
-use crate::package::Package;
+use super::package::Package;
 
 /// A command that is timed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(super) enum Command {
     Check,
     Build,
 }
@@ -25,13 +26,31 @@ impl fmt::Display for Command {
     }
 }
 
+/// Returns the output of the crate's own benches.
+pub(super) fn bench() -> Result<String, Box<dyn Error>> {
+    let output = process::Command::new(program())
+        .args(["bench", "--quiet", "-p", "reuse-db"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(format!("`cargo bench -p reuse-db` failed: {errors}").into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn program() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
 /// cargo in the generated workspace.
-pub(crate) struct Cargo {
+pub(super) struct Cargo {
     folder: PathBuf,
 }
 
 impl Cargo {
-    pub(crate) fn new(folder: &Path) -> Self {
+    pub(super) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
         }
@@ -42,13 +61,12 @@ impl Cargo {
     }
 
     /// Returns the time for a package, or for all packages and their dependencies.
-    pub(crate) fn run(
+    pub(super) fn run(
         &self,
         command: Command,
         package: Option<Package>,
     ) -> Result<Duration, Box<dyn Error>> {
-        let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut cargo = process::Command::new(program);
+        let mut cargo = process::Command::new(program());
         match command {
             Command::Check => cargo.arg("check"),
             Command::Build => cargo.args(["build", "--release"]),
@@ -75,7 +93,7 @@ impl Cargo {
     }
 
     /// Returns the size of the stripped release binary, in bytes.
-    pub(crate) fn binary_size(&self, package: Package) -> Result<u64, Box<dyn Error>> {
+    pub(super) fn binary_size(&self, package: Package) -> Result<u64, Box<dyn Error>> {
         let binary = self.target().join("release").join(package.name());
         let metadata = fs::metadata(&binary)
             .map_err(|error| format!("the binary {}: {error}", binary.display()))?;

@@ -1,31 +1,31 @@
 //! The bodies of the handlers, which are equal in each package.
 
 /// The number of handlers in a package.
-pub(crate) const COUNT: usize = 200;
+pub(super) const COUNT: usize = 200;
 
 /// The number of handlers in a module.
-pub(crate) const IN_A_MODULE: usize = 20;
+pub(super) const IN_A_MODULE: usize = 20;
 
 /// A handler.
 #[derive(Clone, Copy)]
-pub(crate) struct Handler(pub(crate) usize);
+pub(super) struct Handler(pub(super) usize);
 
 /// The parameter of a handler.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Database {
+pub(super) enum Database {
     Connection,
     Transaction,
 }
 
 impl Handler {
     /// Returns the handlers of a module.
-    pub(crate) fn of_module(module: usize) -> impl Iterator<Item = Self> {
+    pub(super) fn of_module(module: usize) -> impl Iterator<Item = Self> {
         let first = module * IN_A_MODULE;
         (first..first + IN_A_MODULE).map(Self)
     }
 
     /// Returns a connection for 16 of 20 handlers, and a transaction for 4.
-    pub(crate) fn database(self) -> Database {
+    pub(super) fn database(self) -> Database {
         match self.0 % 20 {
             0..16 => Database::Connection,
             _ => Database::Transaction,
@@ -33,7 +33,7 @@ impl Handler {
     }
 
     /// Returns the statements, which sqlx executes on `on`.
-    pub(crate) fn statements(self, on: &str) -> String {
+    pub(super) fn statements(self, on: &str) -> String {
         let n = self.0;
         let key = "let key = request.uri().query().unwrap_or_default().to_owned();";
         let query = match n % 5 {
@@ -61,7 +61,7 @@ impl Handler {
     }
 
     /// Returns the code after the statements.
-    pub(crate) fn response(self) -> String {
+    pub(super) fn response(self) -> String {
         format!(
             "Ok(Response::new(Body::from(format!(\"{}: {{answer}}\"))))",
             self.0

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::{fs, time::SystemTime};
 
-use crate::package::Package;
+use super::package::Package;
 
 /// The dependencies of reuse-db itself: each is built once for all packages.
 const DEPENDENCIES: &str = r#"
@@ -14,9 +14,10 @@ tokio = { version = "1.44", features = ["macros", "rt-multi-thread", "sync"] }
 "#;
 
 /// Writes the workspace.
-pub(crate) fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(super) fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
+        .ancestors()
+        .nth(2)
         .ok_or("the package is in no workspace")?;
     for package in Package::ALL {
         let sources = folder.join(package.name()).join("src");
@@ -52,7 +53,7 @@ fn manifest(package: Package, reuse_db: &Path) -> String {
 }
 
 /// Makes a package's sources newer than its last build.
-pub(crate) fn touch(folder: &Path, package: Package) -> Result<(), Box<dyn Error>> {
+pub(super) fn touch(folder: &Path, package: Package) -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now();
     for (name, _) in package.sources() {
         let path = folder.join(package.name()).join("src").join(name);

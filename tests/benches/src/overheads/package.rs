@@ -1,10 +1,10 @@
 //! The packages, which differ in the way of a handler to its database.
 
-use crate::handler::{COUNT, Database, Handler, IN_A_MODULE};
+use super::handler::{COUNT, Database, Handler, IN_A_MODULE};
 
 /// A package.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Package {
+pub(super) enum Package {
     /// A static pool, from which each handler acquires a connection, as in tutorials.
     ByHand,
     /// The attribute.
@@ -14,9 +14,9 @@ pub(crate) enum Package {
 }
 
 impl Package {
-    pub(crate) const ALL: [Self; 3] = [Self::ByHand, Self::Annotated, Self::ByHandKept];
+    pub(super) const ALL: [Self; 3] = [Self::ByHand, Self::Annotated, Self::ByHandKept];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::ByHand => "by_hand",
             Self::Annotated => "annotated",
@@ -24,8 +24,17 @@ impl Package {
         }
     }
 
+    /// Returns the name in a table.
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::ByHand => "static pool by hand",
+            Self::Annotated => "`#[reuse_db]`",
+            Self::ByHandKept => "reuse-db's statics",
+        }
+    }
+
     /// Returns the source files, by name.
-    pub(crate) fn sources(self) -> Vec<(String, String)> {
+    pub(super) fn sources(self) -> Vec<(String, String)> {
         let modules = 0..COUNT / IN_A_MODULE;
         let module = |m| (format!("routes_{m}.rs"), self.module(m));
         let mut sources: Vec<_> = modules.clone().map(module).collect();
@@ -71,12 +80,12 @@ async fn main() -> Result<(), Error> {{
 
     fn module(self, module: usize) -> String {
         let uses = match self {
-            Self::ByHand => "use crate::db::pool;\n",
+            Self::ByHand => "use super::db::pool;\n",
             Self::Annotated => {
                 "use reuse_db::reuse_db;\nuse sqlx::{PgConnection, Postgres, Transaction};\n"
             }
             Self::ByHandKept => {
-                "use reuse_db::{Finish, Lease, Outcome};\n\nuse crate::db::{CONNECTION, TRANSACTION};\n"
+                "use reuse_db::{Finish, Lease, Outcome};\n\nuse super::db::{CONNECTION, TRANSACTION};\n"
             }
         };
         let handlers: String = Handler::of_module(module)
