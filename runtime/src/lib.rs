@@ -89,4 +89,6 @@ pub mod docs {
     pub mod stress {}
     #[doc = include_str!("../docs/transaction-pooler.md")]
     pub mod transaction_pooler {}
+    #[doc = include_str!("../docs/your-own-client.md")]
+    pub mod your_own_client {}
 }

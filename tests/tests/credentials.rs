@@ -8,6 +8,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db::{
@@ -189,4 +190,20 @@ async fn a_pool_of_mysql_survives_a_rotation() {
     let server = <Mysql as Server>::launch().await;
     let rotate = async |password| rotate_mysql(&server, password).await;
     a_pool_survives_a_rotation::<MySqlPool>(&server, rotate, "do sleep(0.3)").await;
+}
+
+/// MariaDB lets the user sign in, and rejects the first statement.
+#[tokio::test]
+async fn an_expired_password_of_mysql_is_waited_for() {
+    let server = <Mysql as Server>::launch().await;
+    let _alone = alone().await;
+    set_secrets(&["s3cret"]);
+    server.execute("alter user app@'%' password expire").await;
+    let db = exclusive::<MySqlConnection>(source(&server));
+    let renew = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        rotate_mysql(&server, "s3cret").await;
+    };
+    let (result, ()) = tokio::join!(invoke(db), renew);
+    result.expect("the password was renewed");
 }

@@ -227,13 +227,24 @@ async fn a_proxy_that_rejected_start_up_parameters_is_not_reset() {
     }
 }
 
-/// The pooler accepts and drops our limit for idle sessions.
+/// The pooler accepts and drops our limits, also where the server has one of them by itself.
 #[tokio::test]
 async fn a_pooler_that_drops_start_up_parameters_is_noticed() {
-    let postgres = Postgres::start().await;
+    dropped_parameters_are_noticed(Postgres::start().await, "").await;
+    let server = Postgres::builder();
+    if Installation::selected(&[Engine::Postgres]).major() < 14 {
+        return;
+    }
+    let server = server.setting("idle_session_timeout", "300s");
+    dropped_parameters_are_noticed(server.start().await, "").await;
+    let in_url = "?options=-c%20idle_session_timeout%3D200s";
+    dropped_parameters_are_noticed(Postgres::start().await, in_url).await;
+}
+
+async fn dropped_parameters_are_noticed(postgres: Postgres, parameters: &str) {
     let dropped = ("ignore_startup_parameters", "options, extra_float_digits");
     let bouncer = with_two_sessions(&postgres, &[dropped]).await;
-    let sandbox = sandbox(&bouncer, "plain").await;
+    let sandbox = sandbox_at(bouncer.url() + parameters, "plain").await;
     for _ in 0..4 {
         let answer = sandbox.invoke(Event::post("/tx", "select 'a'")).await;
         assert_eq!(answer.ok().json()["rows"][0], "a");

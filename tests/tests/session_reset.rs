@@ -148,6 +148,41 @@ async fn a_begin_cut_off_by_the_deadline_is_an_error_and_costs_no_process() {
     assert_eq!(function.sandbox.starts(), 1);
 }
 
+/// Each session of the server begins with a SET that reuse-db does not know.
+#[tokio::test]
+async fn the_servers_own_set_up_costs_one_connection_of_mysql() {
+    let server = <Mysql as Server>::launch().await;
+    server
+        .execute("set global init_connect = 'set sql_safe_updates = 1'")
+        .await;
+    let function = Function::start_program(program("field_function"), &server, &[]).await;
+    for _ in 0..8 {
+        let answer = function.script("/conn?end=fail", "select 1").await;
+        answer.error();
+    }
+    // Every second failure in a row replaces the connection.
+    let replaced = function.proxy.connections();
+    for _ in 0..8 {
+        function.script("/conn?end=fail", "select 1").await.error();
+        function.script("/conn", "select 1").await.ok();
+    }
+    let connections = function.proxy.connections() - replaced;
+    assert!(connections <= 1, "{connections} connections");
+}
+
+/// The server ends each new session: waiting does not help.
+#[tokio::test]
+async fn a_set_up_of_the_server_that_fails_is_not_waited_for_on_mysql() {
+    let server = <Mysql as Server>::launch().await;
+    server
+        .execute("set global init_connect = 'select * from nowhere.nothing'")
+        .await;
+    let function = Function::start_program(program("field_function"), &server, &[]).await;
+    let begun = tokio::time::Instant::now();
+    function.script("/conn", "select 1").await.error();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
 /// Runs `leak` in a failed invocation. `is_clean` is a query that yields true in a clean session.
 macro_rules! is_reset {
     (

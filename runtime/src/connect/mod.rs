@@ -57,6 +57,9 @@ use crate::source::Source;
 /// }
 /// ```
 ///
+/// [A client of your own](crate::docs::your_own_client) explains each step. Its examples are a
+/// client with a session token, and a shared one.
+///
 /// No method needs a time limit of its own. The caller sets one; when it has passed, the caller
 /// drops the future and the connection.
 #[diagnostic::on_unimplemented(

@@ -10,7 +10,7 @@ use super::error_kind::{error_kind, finding};
 use super::tls_files;
 use url::{Position, Url};
 
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::error::{BoxError, Error, ErrorKind, Finding};
 use crate::source::Source;
 
 /// Converts an error in the set-up of a new connection.
@@ -21,7 +21,10 @@ pub(super) fn set_up(error: sqlx::Error, source: &Source) -> Error {
     };
     match ours(error) {
         Ok(error) => *error,
-        Err(error) => Error::connect(error_kind(&error), Explained::new(what, error)),
+        Err(error) => {
+            let (kind, found) = (error_kind(&error), finding(&error));
+            Error::connect(kind, Explained::new(what, error)).with_finding(found)
+        }
     }
 }
 
@@ -96,8 +99,12 @@ fn with_files(error: sqlx::Error, url: &str) -> Error {
 }
 
 /// Returns `true` if the server answered that it will not run the statement.
+///
+/// MariaDB lets a user sign in whose password has expired, and then rejects most statements.
 pub(super) fn is_rejection(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some() && error_kind(error) == ErrorKind::Rejected
+    error.as_database_error().is_some()
+        && error_kind(error) == ErrorKind::Rejected
+        && finding(error) != Finding::SignInRejected
 }
 
 /// Returns `true` for an error of the server with this code.

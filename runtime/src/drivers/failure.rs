@@ -180,7 +180,10 @@ fn of_number(number: u16, state: &str) -> Outcome {
         // The server or the session is read-only. After a failover, the host's name leads to a
         // server that is not.
         1290 | 1792 | 1836 => Outcome::Broken,
-        // The server has ended the session.
+        // The user's password had expired when the session began.
+        1820 => Outcome::Broken,
+        // The server has ended the session: by KILL, or because it was idle.
+        1927 | 4031 => Outcome::Failure,
         _ if state == "08S01" => Outcome::Failure,
         _ => Outcome::Rejected,
     }

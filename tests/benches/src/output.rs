@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::prelude::*;
+
 use crate::{Length, machine};
 
 /// The page of a run. The quick form writes below `target`, the long form into the documents.
@@ -11,6 +13,7 @@ pub(crate) struct Output {
     docs: PathBuf,
     servers: Vec<String>,
     parts: String,
+    charts: Vec<&'static str>,
 }
 
 impl Output {
@@ -26,6 +29,7 @@ impl Output {
             docs,
             servers: Vec::new(),
             parts: String::new(),
+            charts: Vec::new(),
         }
     }
 
@@ -55,15 +59,19 @@ impl Output {
     }
 
     /// Returns the path of a chart, and shows it on the page.
-    pub(crate) fn chart(&mut self, name: &str) -> PathBuf {
-        self.parts += &format!("\n![{name}](figures/{name})\n");
-        self.docs.join("figures").join(name)
+    pub(crate) fn chart(&mut self, name: &'static str) -> PathBuf {
+        self.parts += &format!("\n![{name}][chart-{name}]\n");
+        self.charts.push(name);
+        self.folder().join(format!("{name}.svg"))
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.docs.join("figures")
     }
 
     /// Writes a file with all figures of a part.
     pub(crate) fn file(&mut self, name: &str, content: &str) {
-        let path = self.docs.join("figures").join(name);
-        fs::write(path, content).expect("a file");
+        fs::write(self.folder().join(name), content).expect("a file");
         self.text(&format!("All figures: [`{name}`](figures/{name})."));
     }
 
@@ -71,17 +79,36 @@ impl Output {
     pub(crate) fn finish(self, command: &str) {
         let machine = format!("Machine: {}.", machine::description());
         let servers = format!("Servers: {}.", self.servers.join(", "));
+        let links: String = self
+            .charts
+            .iter()
+            .map(|name| format!("\n[chart-{name}]: figures/{name}.svg"))
+            .collect();
         let page = format!(
-            "# Figures\n\nMade by `{command}`, interleaved in one run.\n\n{}\n\n{}\n{}",
+            "# Figures\n\nMade by `{command}`, interleaved in one run.\n\n{}\n\n{}\n{}{links}\n",
             wrapped(&machine),
             wrapped(&servers),
             self.parts
         );
         let path = self.docs.join("figures.md");
         fs::write(&path, page).expect("a page");
+        for name in &self.charts {
+            self.embed(name);
+        }
         if self.length == Length::Quick {
             println!("\nwritten to {}", path.display());
         }
+    }
+
+    /// Writes a chart as a link that holds it. The documents of the crate have no other files.
+    fn embed(&self, name: &str) {
+        let chart = fs::read(self.folder().join(format!("{name}.svg"))).expect("a chart");
+        let link = format!(
+            "[chart-{name}]: data:image/svg+xml;base64,{}\n",
+            BASE64_STANDARD.encode(chart)
+        );
+        let path = self.folder().join(format!("{name}.uri.md"));
+        fs::write(path, link).expect("a link");
     }
 }
 

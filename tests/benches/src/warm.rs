@@ -183,7 +183,7 @@ fn draw(output: &mut Output, columns: &[(Conditions, Vec<Measured>)]) {
         })
         .collect();
     let title = "A warm invocation with three statements: PostgreSQL, TLS, 0.5 ms round trip";
-    let path = output.chart("warm.svg");
+    let path = output.chart("warm");
     chart::bars(&path, title, "ms", &bars);
 }
 

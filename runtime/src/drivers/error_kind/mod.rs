@@ -68,14 +68,14 @@ fn is_throttled(message: &str) -> bool {
     THROTTLED.iter().any(|words| message.contains(words))
 }
 
-/// MySQL and MariaDB: the password is wrong or missing (1045, 1698) or has expired (1862), or the
-/// account is locked (3118 in MySQL, 4151 in MariaDB).
+/// MySQL and MariaDB: the password is wrong or missing (1045, 1698), the password has expired
+/// (1862, in MariaDB 1820), or the account is locked (3118, in MariaDB 4151).
 ///
 /// 1044 and 1130 are none: the user signed in and lacks rights on the database, which may not
 /// exist, or no user may sign in from this host. Nor is 3955: the account is locked for days after
 /// failed sign-ins, and more of them would not end that.
 fn rejects_sign_in_by_number(number: u16) -> bool {
-    matches!(number, 1045 | 1698 | 1862 | 3118 | 4151)
+    matches!(number, 1045 | 1698 | 1820 | 1862 | 3118 | 4151)
 }
 
 /// PostgreSQL's class 28, which a role without LOGIN and RDS's IAM sign-in have too, and the texts
@@ -130,6 +130,8 @@ fn of_number(number: u16, state: &str) -> ErrorKind {
         1041 | 1053 | 1079 | 1927 | 3032 => ErrorKind::Unavailable,
         // The host is blocked after many failed connects. Each further one makes it worse.
         1129 => ErrorKind::Rejected,
+        // The server's `init_connect` fails for this user.
+        1184 => ErrorKind::Rejected,
         // The network; a cluster node that is not ready (1047).
         _ if state == "08S01" => ErrorKind::Unavailable,
         _ => ErrorKind::Rejected,

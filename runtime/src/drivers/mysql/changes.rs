@@ -19,15 +19,15 @@ pub(super) const COUNT: &str = "show session status where variable_name in ( \
 /// The changes that sqlx makes to a new session.
 const BY_SQLX: i64 = 1;
 
-/// The counts of the sources with SQL of their own, and `None` for those whose servers do not
-/// count.
-static COUNTED: Mutex<Vec<(Source, Option<i64>)>> = Mutex::new(Vec::new());
+/// The changes of the sources whose sessions were counted, or are to be counted.
+static COUNTED: Mutex<Vec<(Source, Changes)>> = Mutex::new(Vec::new());
 
 /// The changes that the set-up of a source makes to a new session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Changes {
     Known(i64),
-    /// The source has SQL of its own, which is to be counted in its first session.
+    /// They are to be counted in the next session: the source or the server has SQL of its own, the
+    /// server in `init_connect`.
     Unknown,
     /// The server does not count.
     Uncounted,
@@ -38,8 +38,7 @@ impl Changes {
     pub(super) fn of_set_up(source: &Source) -> Self {
         let all = COUNTED.lock();
         match all.iter().find(|(known, _)| known == source) {
-            Some((_, Some(changes))) => Self::Known(*changes),
-            Some((_, None)) => Self::Uncounted,
+            Some((_, changes)) => *changes,
             None if source.on_connect.is_some() => Self::Unknown,
             None => {
                 let has_limits = limits::has_any(source) && !target::rejects_limits(source);
@@ -50,10 +49,19 @@ impl Changes {
 }
 
 /// Remembers the changes that the set-up of a source makes, or that its server does not count.
-pub(super) fn remember(source: &Source, changes: Option<i64>) {
+pub(super) fn remember(source: &Source, changes: Changes) {
     let mut all = COUNTED.lock();
     all.retain(|(known, _)| known != source);
     all.push((*source, changes));
+}
+
+/// Lets the changes be counted in the next session of a source, unless they were counted before: a
+/// session has more of them than expected.
+pub(super) fn doubt(source: &Source) {
+    let mut all = COUNTED.lock();
+    if all.iter().all(|(known, _)| known != source) {
+        all.push((*source, Changes::Unknown));
+    }
 }
 
 /// Returns the number in the answer to [`COUNT`], which may have further rows.

@@ -33,13 +33,17 @@ pub(super) const MOST_IDLE_SECONDS: u64 = 31_536_000;
 const CHECK: &str = "rollback";
 
 /// A health check that also returns whether the server is read-only: a replica, or set to
-/// read-only.
+/// read-only. Since MariaDB 12 the variable is a text, with two values that also reject writes.
 const CHECK_WRITER: &str = "rollback; \
-    select cast(@@global.read_only or @@global.innodb_read_only as signed)";
+    select cast(lower(concat(@@global.read_only)) not in ('0', 'off') \
+        or @@global.innodb_read_only as signed)";
 
 /// Releases the locks of a session: of tables, and named ones. After a success, a handler may have
 /// left some. After a failure, it is all that SQL can reset: variables and temporary tables stay.
-const RELEASE_LOCKS: &str = "unlock tables; do release_all_locks()";
+///
+/// The special comments are for MariaDB 10.5.2 and MySQL 5.7.5, which have the function, and later.
+const RELEASE_LOCKS: &str = "unlock tables; \
+    do 0 /*M!100502 , release_all_locks() */ /*!50705 , release_all_locks() */";
 
 /// Fails with 1242, "subquery returns more than 1 row", if a handler has turned autocommit off.
 /// Otherwise the writes of later invocations would be rolled back.
@@ -300,14 +304,14 @@ where
         Ok(answer) => {
             if counts {
                 let counted = changes::counted::<DB>(&answer);
-                changes::remember(source, Some(counted));
+                changes::remember(source, Changes::Known(counted));
             }
             Ok(sessions::id::<DB>(&answer, source))
         }
         // Some compatible servers answer neither.
         Err(error) if (counts || identifies) && error::is_rejection(&error) => {
             DB::execute(connection, sql).await?;
-            changes::remember(source, None);
+            changes::remember(source, Changes::Uncounted);
             Ok(None)
         }
         Err(error) => Err(error),
@@ -335,19 +339,18 @@ where
         match probe_session::<DB>(connection, source, Some(counting)).await {
             Ok(answer) => {
                 let counted = Changes::Known(changes::counted::<DB>(&answer));
-                let is_same = counted == expected;
-                return Ok(if is_same {
-                    Reset::Partial
-                } else {
-                    Reset::Changed
-                });
+                if counted == expected {
+                    return Ok(Reset::Partial);
+                }
+                changes::doubt(source);
+                return Ok(Reset::Changed);
             }
             Err(error) if error::is_rejection(&error) => {}
             Err(error) => return Err(error),
         }
     }
     probe_session::<DB>(connection, source, Some(reset)).await?;
-    changes::remember(source, None);
+    changes::remember(source, Changes::Uncounted);
     Ok(Reset::Partial)
 }
 
@@ -379,14 +382,7 @@ pub(super) async fn inspect<DB: Driver>(
     let expect = and(expect, limits::restore_idle_limit());
     let expect = and(&expect, limits::late_sql(source));
     let sql = format!("{expect}; {RELEASE_LOCKS}");
-    match outside_transaction::<DB>(connection, &sql).await {
-        // MariaDB before 10.5 does not know the function.
-        Err(error) if error::is_rejection(&error) => {
-            let sql = format!("{expect}; unlock tables");
-            outside_transaction::<DB>(connection, &sql).await
-        }
-        result => result,
-    }
+    outside_transaction::<DB>(connection, &sql).await
 }
 
 /// Performs the health check, and runs the SQL in `more` in the same round trip. Returns all rows.

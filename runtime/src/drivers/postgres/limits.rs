@@ -9,16 +9,15 @@ use crate::drivers::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_se
 use crate::drivers::{Driver, error, late_limits, target};
 use crate::source::Source;
 
-/// Returns the limit for idle sessions that a reset restores: the start-up parameter, unless a
-/// pooler dropped it.
+/// Returns the values that a reset restores of two parameters: those of the start, unless a pooler
+/// dropped them. PostgreSQL before 14 has neither.
 ///
-/// PostgreSQL before 14 rejects the parameter. So a pooler dropped it where such a server accepted
-/// the connection.
-const IDLE_LIMIT_AT_START: &str = "select coalesce(pg_catalog.max(reset_val), 'unknown') \
-    from pg_catalog.pg_settings where name operator(pg_catalog.=) 'idle_session_timeout' \
-    having pg_catalog.count(*) operator(pg_catalog.>) 0 \
-    or pg_catalog.current_setting('server_version_num')::pg_catalog.int4 \
-        operator(pg_catalog.<) 140000";
+/// One parameter is not enough: the server may have the same value by itself, and the URL or the
+/// source may set it.
+const LIMITS_AT_START: &str = include_str!("../sql/postgres_limits_at_start.sql");
+
+/// The answer of PostgreSQL before 14 to [`LIMITS_AT_START`].
+const UNKNOWN: &str = "unknown";
 
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
 const STRICTER: &str = include_str!("../sql/postgres_stricter.sql");
@@ -188,23 +187,40 @@ fn own_limits(source: &Source) -> Vec<(Parameter, u128)> {
     all.into_iter().filter_map(own).collect()
 }
 
-/// Returns `true` if a pooler has dropped the limit for idle sessions, which PostgreSQL 14 and
-/// later know, and earlier versions reject. Finds out whether the server has a limit for
-/// transactions as well.
+/// Returns `true` if a pooler has dropped a limit of the start that PostgreSQL 14 and later know.
+/// Earlier versions reject it, so a pooler dropped it where such a server accepted the connection.
+/// Finds out whether the server has a limit for transactions as well.
 async fn is_dropped<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<bool, sqlx::Error> {
-    let parameter = Parameter::IdleSession;
-    let asking = format!("{IDLE_LIMIT_AT_START}; {KNOWS_TRANSACTION_TIMEOUT}");
+    let asking = format!("{LIMITS_AT_START}; {KNOWS_TRANSACTION_TIMEOUT}");
     let mut answer = DB::texts(connection, asking).await?;
     let has_transaction_timeout = answer.pop_if(|last| last == TRANSACTION_TIMEOUT).is_some();
     target::remember_transaction_timeout(source, has_transaction_timeout);
-    let is_ours = parameter.value(source).is_some()
-        && !target::omits(source, parameter)
-        && !url_sets(source, parameter);
-    let sent = source.idle_limits_at_connect();
-    let sent = sent.map(|limit| limit.as_millis().to_string());
-    let is_sent = |at_start: &String| sent.contains(at_start);
-    Ok(is_ours && answer.first().is_some_and(|at_start| !is_sent(at_start)))
+    let is_dropped = |parameter: Parameter| {
+        let is_ours = parameter.value(source).is_some()
+            && !target::omits(source, parameter)
+            && !url_sets(source, parameter);
+        let at_start = answer.iter().find_map(|line| {
+            let value = line.strip_prefix(parameter.name());
+            value.map_or((line == UNKNOWN).then_some(UNKNOWN), |value| {
+                value.strip_prefix('=')
+            })
+        });
+        is_ours && at_start.is_some_and(|value| !sent(source, parameter).contains(&value.into()))
+    };
+    Ok([Parameter::IdleSession, Parameter::ConnectionCheck]
+        .into_iter()
+        .any(is_dropped))
+}
+
+/// Returns the values with which a kept connection may have been opened.
+fn sent(source: &Source, parameter: Parameter) -> Vec<String> {
+    if parameter == Parameter::IdleSession {
+        let limits = source.idle_limits_at_connect();
+        return limits.map(|limit| limit.as_millis().to_string()).to_vec();
+    }
+    let value = parameter.value(source);
+    value.iter().map(u128::to_string).collect()
 }

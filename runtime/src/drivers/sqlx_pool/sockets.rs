@@ -29,6 +29,7 @@ impl Sockets {
 
     /// Adds the socket of a connection that took the place of another one.
     pub(super) fn add(&mut self, socket: SocketId) {
+        self.state();
         self.found.push(socket);
     }
 
@@ -37,6 +38,7 @@ impl Sockets {
     /// If the pool opens several at once, they are found with the last one.
     pub(super) fn opened(&mut self, port: u16, options: Options) {
         let new = socket::claim_new(port, &mut self.missing, options);
+        self.state();
         self.found.extend(new);
     }
 
@@ -54,9 +56,8 @@ impl Sockets {
 
     /// Returns the state of the socket if the pool has a single connection, otherwise `None`.
     pub(super) fn state_of_only(&mut self) -> Option<State> {
-        let state = self.state();
         let is_only = self.missing.count == 0 && !self.missing.is_lost && self.found.len() == 1;
-        is_only.then_some(state)
+        is_only.then(|| self.state())
     }
 
     /// Shuts all sockets down. They are looked at until they are closed.

@@ -113,7 +113,7 @@ async fn times(ways: &[Way; 4], places: &[Place; 4], starts: usize, output: &mut
                 })
                 .collect();
             let title = "A cold start: PostgreSQL over TLS";
-            chart::bars(&output.chart("cold.svg"), title, "ms", &bars);
+            chart::bars(&output.chart("cold"), title, "ms", &bars);
         }
     }
     output.text(&rows.join("\n"));
