@@ -59,7 +59,6 @@ pub(crate) struct FakeBehavior {
     /// BEGIN on connections up to the one of this number, and on those after it.
     pub(crate) begin: (usize, Gate, Gate),
     pub(crate) needs_quiesce: bool,
-    pub(crate) has_queued: bool,
     /// The server's connections, of ten. Zero if it does not report them.
     pub(crate) connections: u64,
 }
@@ -75,7 +74,6 @@ impl FakeBehavior {
         renew: Gate::Ok,
         begin: (0, Gate::Ok, Gate::Ok),
         needs_quiesce: false,
-        has_queued: false,
         connections: 1,
     };
 }
@@ -166,10 +164,6 @@ impl DriverConnect for Fake {
         _: &'a Attempt,
     ) -> BoxFuture<'a, Result<(Self, Link), Error>> {
         Box::pin(async { Ok((Self::connect(source).await?, Link::default())) })
-    }
-
-    fn has_queued(&self) -> bool {
-        behavior().has_queued
     }
 
     fn clear(&mut self) -> BoxFuture<'_, Result<(), Error>> {

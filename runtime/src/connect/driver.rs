@@ -46,11 +46,6 @@ pub(crate) trait DriverConnect: Connect {
     /// Shuts the sockets of a value down whose connections do not return to it.
     fn shut_down(&self, _source: &Source) {}
 
-    /// Returns `true` if a statement is queued whose answer nobody waits for: a ROLLBACK.
-    fn has_queued(&self) -> bool {
-        false
-    }
-
     /// Performs a health check after an invocation, and resets the session.
     fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, Reset> {
         Box::pin(async { self.check(source).await.map(|()| Reset::Partial) })
@@ -165,7 +160,6 @@ pub struct Driver<C> {
     pub(crate) has_abandoned: fn(&Source) -> bool,
     pub(crate) end_abandoned: fn(&C, &Source, Unused) -> BoxFuture<'static, ()>,
     pub(crate) shut_down: fn(&C, &Source),
-    pub(crate) has_queued: fn(&C) -> bool,
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
@@ -204,7 +198,6 @@ impl<C> Driver<C> {
             has_abandoned: C::has_abandoned,
             end_abandoned: C::end_abandoned,
             shut_down: C::shut_down,
-            has_queued: C::has_queued,
             reset: C::reset,
             inspect: C::inspect,
             expect_own_session: C::expect_own_session,

@@ -73,10 +73,6 @@ macro_rules! driver {
                 ))
             }
 
-            fn has_queued(&self) -> bool {
-                sqlx::Connection::should_flush(self)
-            }
-
             fn reset<'a>(
                 &'a mut self,
                 source: &'a $crate::source::Source,

@@ -69,6 +69,16 @@ pub(crate) fn is_idle(owner: Owner) -> bool {
         .all(|task| task.task.is_finished() || !task.is_of(owner))
 }
 
+/// Returns the number of tasks of this runtime that do such work.
+pub(crate) fn running() -> usize {
+    let Ok(runtime) = Handle::try_current() else {
+        return 0;
+    };
+    let is_running =
+        |task: &&BackgroundTask| task.runtime == runtime.id() && !task.task.is_finished();
+    TASKS.lock().iter().filter(is_running).count()
+}
+
 /// Waits until all work of `owner` in this runtime is done. Work that is not done by `end` is
 /// aborted, and its connections are dropped.
 pub(crate) async fn wait(owner: Owner, end: Instant) {

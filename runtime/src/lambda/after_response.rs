@@ -132,7 +132,7 @@ where
             invocation: known,
             layer: self.layer,
             single_concurrency: self.single_concurrency,
-            tasks: alive_tasks(),
+            tasks: foreign_tasks(),
             after: None,
         }
     }
@@ -170,7 +170,7 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
             let begun = this.invocation.begun;
             // Without a freeze, the tasks of a handler go on.
             let has_spawned = *this.single_concurrency
-                && (alive_tasks() > *this.tasks || !leases_out::none_since(begun));
+                && (foreign_tasks() > *this.tasks || !leases_out::none_since(begun));
             if !has_spawned && background::is_idle(owner) {
                 this.layer.metrics.print();
                 return Poll::Ready(result);
@@ -203,14 +203,15 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
 /// task may not have begun when its handler returns.
 async fn wait_for_begin(tasks: usize, begun: Instant) {
     let end = Instant::now() + TO_BEGIN;
-    while alive_tasks() > tasks && leases_out::none_since(begun) && Instant::now() < end {
+    while foreign_tasks() > tasks && leases_out::none_since(begun) && Instant::now() < end {
         sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// Returns the number of tasks of the current runtime.
-fn alive_tasks() -> usize {
-    Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks())
+/// Returns the number of tasks of the current runtime that are not our background work.
+fn foreign_tasks() -> usize {
+    let all = Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks());
+    all.saturating_sub(background::running())
 }
 
 impl<F> std::fmt::Debug for AfterResponseFuture<F> {
@@ -254,6 +255,22 @@ mod tests {
             "{:?}",
             begun.elapsed()
         );
+    }
+
+    /// It is no task that the handler has spawned, for whose begin the layer would wait.
+    #[tokio::test(start_paused = true)]
+    async fn brief_background_work_takes_no_time() {
+        let mut service = AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| {
+            background::spawn(async {
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
+            });
+            Ok(())
+        }));
+        let begun = Instant::now();
+        service.call(invocation()).await.expect("a response");
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

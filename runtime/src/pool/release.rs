@@ -233,9 +233,6 @@ impl<C: Connect> CheckedOut<C> {
         // Perhaps the answer to a statement that was abandoned, such as a BEGIN that sqlx takes for
         // any other statement.
         let is_quiet = self.link.is_quiet();
-        if C::DRIVER.is_some_and(|driver| (driver.has_queued)(&self.connection)) {
-            self.pool.responded_or_wanted().await;
-        }
         let quiesce = async {
             let source = &self.pool.source;
             self.connection.quiesce(source).await?;
@@ -303,8 +300,7 @@ pub(super) struct Returning<C: Connect> {
 }
 
 impl<C: Connect> Pool<C> {
-    /// Waits until the response is out, which a request of ours would delay: both need the
-    /// processor.
+    /// Waits until the response is out, which an inspection would delay: both need the processor.
     ///
     /// The wait is short, because the handler may go on, and meet a lock that it has left behind.
     /// Somebody who waits for a connection ends it.

@@ -38,6 +38,12 @@ impl SocketId {
     }
 }
 
+/// Returns the state of no socket.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn worst_state(_: &mut Vec<SocketId>) -> State {
+    State::Quiet
+}
+
 /// Polls a connect future, and finds nothing.
 #[cfg(feature = "_sqlx")]
 pub(crate) async fn connecting<T, E>(

@@ -107,6 +107,20 @@ impl Socket {
     }
 }
 
+/// Returns the worst state of some sockets, and forgets those that were closed.
+pub(crate) fn worst_state(sockets: &mut Vec<SocketId>) -> State {
+    let mut worst = State::Quiet;
+    if let Some(process) = process() {
+        sockets.retain(|id| {
+            let socket = id.duplicate(&process);
+            let state = socket.as_ref().map(Socket::state);
+            worst = worst.max(state.unwrap_or(State::Quiet));
+            socket.is_some()
+        });
+    }
+    worst
+}
+
 impl SocketId {
     /// Returns the identity of a descriptor of this process. Returns `None` if it is no socket.
     pub(super) fn at(number: RawFd) -> Option<Self> {

@@ -17,9 +17,9 @@ mod search;
 #[cfg(not(all(feature = "_sqlx", target_os = "linux")))]
 pub(crate) use elsewhere::{Socket, SocketId};
 #[cfg(all(feature = "_sqlx", not(target_os = "linux")))]
-pub(crate) use elsewhere::{claim_new, connecting};
+pub(crate) use elsewhere::{claim_new, connecting, worst_state};
 #[cfg(all(feature = "_sqlx", target_os = "linux"))]
-pub(crate) use linux::{Socket, SocketId};
+pub(crate) use linux::{Socket, SocketId, worst_state};
 #[cfg(all(feature = "_sqlx", target_os = "linux"))]
 pub(crate) use search::{claim_new, connecting};
 

@@ -31,10 +31,6 @@ use crate::socket::{self, State};
 use crate::source::Source;
 use crate::telemetry::{Count, Counters, events};
 
-/// The idle time after which the sockets are looked at before a connection is used again. sqlx has
-/// asked it before that time, and a look takes a few microseconds for each connection.
-const LOOK_AFTER: Duration = Duration::from_millis(10);
-
 /// The time for what is unread when a handler was ended by its deadline. The freeze comes soon, and
 /// the server must see the end of the connection before.
 const BEFORE_FREEZE: Duration = Duration::from_millis(10);
@@ -277,9 +273,9 @@ fn build_pool<DB: Driver>(options: Options<DB>, source: &Source, attempt: &Attem
         .before_acquire(move |connection, meta| {
             let idle = idle_time.of(meta.idle_for);
             let needed = hooks.failures.cure(meta.idle_for);
-            let has_hung_up = idle >= LOOK_AFTER && {
+            let has_hung_up = {
                 let mut sockets = hooks.sockets.lock();
-                sockets.as_mut().map(Sockets::state) == Some(State::HungUp)
+                sockets.as_mut().is_some_and(Sockets::has_hung_up)
             };
             let is_too_old = health::is_too_old(meta.age, &source);
             if is_too_old {

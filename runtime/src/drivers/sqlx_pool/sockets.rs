@@ -3,7 +3,13 @@
 //! sqlx does not tell which connection a hook is called for. So a pool's sockets are looked at, and
 //! shut down, together.
 
+use std::time::Duration;
+
+use crate::clock::Timestamp;
 use crate::socket::{self, Found, Missing, Options, SocketId, State};
+
+/// The time for which a look counts. One look serves all statements of a short invocation.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// The sockets of a pool's connections, as far as they were found.
 ///
@@ -12,6 +18,8 @@ use crate::socket::{self, Found, Missing, Options, SocketId, State};
 pub(super) struct Sockets {
     found: Vec<SocketId>,
     missing: Missing,
+    /// The time of the last look that found no end of a connection.
+    looked: Option<Timestamp>,
 }
 
 impl Sockets {
@@ -24,6 +32,7 @@ impl Sockets {
                 ..Missing::default()
             },
             found: found.socket.iter().map(socket::Socket::id).collect(),
+            looked: None,
         }
     }
 
@@ -42,16 +51,21 @@ impl Sockets {
         self.found.extend(new);
     }
 
+    /// Returns `true` if the other side of a connection has hung up.
+    pub(super) fn has_hung_up(&mut self) -> bool {
+        let now = Timestamp::now();
+        let is_known = |at: Timestamp| now.since(at) < LOOK_AGAIN_AFTER;
+        if self.looked.is_some_and(is_known) {
+            return false;
+        }
+        let has_hung_up = self.state() == State::HungUp;
+        self.looked = (!has_hung_up).then_some(now);
+        has_hung_up
+    }
+
     /// Returns the worst state of a socket, and forgets those that were closed.
-    pub(super) fn state(&mut self) -> State {
-        let mut worst = State::Quiet;
-        self.found.retain(|id| {
-            let socket = id.socket();
-            let state = socket.as_ref().map(socket::Socket::state);
-            worst = worst.max(state.unwrap_or(State::Quiet));
-            socket.is_some()
-        });
-        worst
+    fn state(&mut self) -> State {
+        socket::worst_state(&mut self.found)
     }
 
     /// Returns the state of the socket if the pool has a single connection, otherwise `None`.

@@ -19,29 +19,6 @@ async fn an_inspection_waits_for_the_response() {
     bench.assert_quiet(1);
 }
 
-/// The ROLLBACK that ends a transaction is sent after the response.
-#[tokio::test(start_paused = true)]
-async fn what_is_queued_waits_for_the_response() {
-    let bench = Bench::new(SOURCE);
-    for _ in 0..3 {
-        bench.leased().await.release(Outcome::Success);
-        settled().await;
-    }
-    let inspections = inspected();
-    set(|fake| (fake.needs_quiesce, fake.has_queued) = (true, true));
-    let invocation = Invocation::new(None);
-    let handler = async {
-        bench.leased().await.release(Outcome::Success);
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
-    INVOCATION.scope(Arc::clone(&invocation), handler).await;
-    assert_eq!(bench.pool.counts(), (0, 1, 2));
-    invocation.respond();
-    tokio::time::sleep(Duration::from_millis(1)).await;
-    bench.assert_quiet(1);
-    assert_eq!(inspected(), inspections);
-}
-
 /// A handler may meet a lock that one of its functions has left behind.
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_goes_on_delays_an_inspection_for_some_milliseconds() {
