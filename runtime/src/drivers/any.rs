@@ -243,7 +243,9 @@ impl Driver for Any {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
                 super::target::expect_renamed_statements(source)?;
-                connection.begin().await
+                connection
+                    .begin_with(AssertSqlSafe(super::postgres::BEGIN))
+                    .await
             }
             #[cfg(feature = "mysql")]
             "MySQL" => {

@@ -65,7 +65,7 @@ pub(super) fn connecting(error: sqlx::Error, uses_path: bool, url: &str) -> Erro
             if error.to_string().contains("lookup address") && is_password_cut_in_two(url) =>
         {
             Error::rejected(format!(
-                "{error}; the URL has no user, but an `@` after its host: percent-encode special \
+                "{error}; the URL has an `@` after its host: percent-encode special \
                  characters in its user and password"
             ))
         }
@@ -82,6 +82,9 @@ fn is_password_cut_in_two(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else {
         return false;
     };
+    if url.fragment().is_some_and(|rest| rest.contains('@')) {
+        return true;
+    }
     let rest = url[Position::AfterHost..].split_once('@');
     url.username().is_empty() && rest.is_some_and(|(before, _)| !before.contains('='))
 }
@@ -118,6 +121,13 @@ pub(super) fn has_code(error: &sqlx::Error, expected: &str) -> bool {
 pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Result<(), Error> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some(scheme) if schemes.contains(&scheme) => {
+            if let Some(parameter) = misspelt_password(url) {
+                // sqlx would log the value of a parameter that it does not know.
+                return Err(source.problem(format!(
+                    "has an unknown parameter `{parameter}`: write the password as in \
+                     `scheme://user:password@host/database`"
+                )));
+            }
             if scheme != "sqlite" && has_host_list(url) {
                 return Err(source.problem(
                     "names several hosts, which sqlx does not support: name one; \
@@ -143,6 +153,20 @@ pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Res
             list(schemes)
         ))),
     }
+}
+
+/// Returns the name of a parameter that seems to be a password, and that sqlx does not know.
+fn misspelt_password(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let is_postgres = url.scheme().starts_with("postgres");
+    let names = url.query_pairs().map(|(name, _)| name.into_owned());
+    let mut names = names.filter(|name| !(is_postgres && name == "password"));
+    names.find(|name| {
+        let name = name.to_ascii_lowercase();
+        ["passw", "pwd", "passphrase", "secret"]
+            .iter()
+            .any(|word| name.contains(word))
+    })
 }
 
 /// Returns `true` for a list of hosts, as libpq and MySQL's drivers accept it.
@@ -376,11 +400,26 @@ mod tests {
     }
 
     #[test]
+    fn a_misspelt_password_is_named_without_its_value() {
+        const SOURCE: Source = Source::env("REUSE_DB_NO_SUCH_VARIABLE");
+        let expect = |url: &str| expect_scheme(url, &["postgres", "mysql"], &SOURCE);
+        for url in [
+            "postgres://host/app?user=app&passwd=s3cret",
+            "mysql://app@host/app?password=s3cret",
+        ] {
+            let text = expect(url).expect_err("unknown").to_string();
+            assert!(text.contains("passw") && !text.contains("s3cret"), "{text}");
+        }
+        assert!(expect("postgres://host/app?user=app&password=s3cret").is_ok());
+    }
+
+    #[test]
     fn a_password_cut_in_two_is_recognized() {
         for (url, is_cut) in [
             ("postgres://app:42/s3cret@host/app", true),
             ("postgres://app:42?s3cret@host/app", true),
             ("postgres://app:42#s3cret@host/app", true),
+            ("postgres://app:s3@cr#et@host/app", true),
             ("postgres://app:s3cret@host/app", false),
             ("postgres://app@host/a@b", false),
             ("postgres://host/app?application_name=a@b", false),

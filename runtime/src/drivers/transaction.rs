@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Driver;
 use super::error::{Explained, ours};
 use super::error_kind::{error_kind, number};
+use crate::environment;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::invocation::{Step, deadline, leases_out, waits_for};
 use crate::response::Outcome;
@@ -30,6 +31,9 @@ pub(super) async fn begin<'c, DB: Driver>(
             Ok(error) => return *error,
             Err(error) => error,
         };
+        if super::error::has_code(&error, "25001") {
+            events::left_open(&environment::function(), "");
+        }
         // The connection may be dead, or a pooler may have no session left.
         match error_kind(&error) {
             // Logged by the pool, unless it replaces the connection.

@@ -20,17 +20,21 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (server, at)
 }
 
-/// Connects, and accepts the connection. Other tests of this process open descriptors, too, so it
-/// may take several attempts to find the socket.
+/// The most attempts to find a socket. Other tests of this process open descriptors, too, so it may
+/// take several. None helps in a system that forbids `pidfd_getfd`.
+const MOST_ATTEMPTS: usize = 200;
+
+/// Connects, and accepts the connection.
 async fn connected(server: &TcpListener) -> (TcpStream, TcpStream, Socket) {
     let at = server.local_addr().expect("an address");
-    loop {
+    for _ in 0..MOST_ATTEMPTS {
         let (client, found) = connect_after(Duration::ZERO, at).await;
         let (peer, _) = server.accept().await.expect("a client");
         if let Some(socket) = found.socket {
             return (client, peer, socket);
         }
     }
+    panic!("the socket was not found")
 }
 
 /// Connects as a driver does: after a lookup, and with work after that.
@@ -113,13 +117,16 @@ async fn the_options_are_set_before_the_connection_is_in_use() {
         let is_set = stream.nodelay()?;
         io::Result::Ok((stream, is_set))
     };
-    let stream = loop {
+    let mut found = None;
+    for _ in 0..MOST_ATTEMPTS {
         let (result, _found) = connecting(Some(at.port()), OPTIONS, connect()).await;
         let (stream, is_set) = result.expect("a connection");
         if is_set {
-            break stream;
+            found = Some(stream);
+            break;
         }
-    };
+    }
+    let stream = found.expect("a socket that was found");
     let keepalive = rustix::net::sockopt::tcp_keepidle(&stream).expect("an option");
     assert_eq!(keepalive, OPTIONS.keepalive);
     let timeout = rustix::net::sockopt::tcp_user_timeout(&stream).expect("an option");
@@ -170,7 +177,7 @@ async fn concurrent_connections_get_their_own_sockets_or_none() {
 async fn connections_that_were_opened_side_by_side_are_found() {
     let (_server, at) = listen().await;
     let pause = Duration::from_millis(20);
-    loop {
+    for _ in 0..MOST_ATTEMPTS {
         let (one, two) = tokio::join!(connect_after(pause, at), connect_after(pause * 2, at));
         if let (Some(first), Some(second)) = (&one.1.socket, &two.1.socket) {
             assert_eq!(first.id.inode, inode(&one.0));
@@ -178,6 +185,7 @@ async fn connections_that_were_opened_side_by_side_are_found() {
             return;
         }
     }
+    panic!("the sockets were not found");
 }
 
 #[tokio::test]

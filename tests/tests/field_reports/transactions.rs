@@ -1,6 +1,8 @@
 //! Rows 10 and 12: an error of COMMIT keeps its code, and no transaction of a handler's own SQL
 //! stays open.
 
+use std::time::Duration;
+
 use lambda_bench::servers::{Mysql, Postgres};
 use reuse_db::{Finish as _, Lease, Outcome};
 use reuse_db_tests::function::Function;
@@ -165,4 +167,26 @@ async fn a_swallowed_error_fails_the_commit_of_any() {
         Lease::settle(lease, Outcome::Rejected);
     }
     assert_eq!(server.number("select count(*) from notes").await, 2);
+}
+
+/// Inspections end what the first invocations leave open, and then one in 10 s.
+#[tokio::test]
+async fn a_transaction_left_open_is_not_committed_by_a_later_one() {
+    let server = <Postgres as Server>::launch().await;
+    for (n, begin) in ["cut-begin 0", "raw begin"].into_iter().enumerate() {
+        let function = Function::start_scripted(&server, "plain").await;
+        let own = format!("insert into notes (text) values ('own {n}')");
+        for _ in 0..3 {
+            function.script("/conn", "select 1").await.ok();
+            function.script("/tx", &own).await.ok();
+        }
+        // So that the answer to BEGIN comes after its handler has given it up.
+        function.proxy.delay(Duration::from_millis(20));
+        let left = format!("{begin}\ninsert into notes (text) values ('left {n}')");
+        function.script("/conn", &left).await.ok();
+        function.script("/tx", &own).await.ok();
+        let count = |text| format!("select count(*) from notes where text = '{text} {n}'");
+        assert_eq!(server.number(&count("left")).await, 0, "{begin}");
+        assert_eq!(server.number(&count("own")).await, 4, "{begin}");
+    }
 }

@@ -161,6 +161,11 @@ where
     texts.filter_map(Result::transpose).collect()
 }
 
+/// Begins a transaction, and fails with 25001 if one is open that has run a statement. A BEGIN
+/// without this option would go on with it, and COMMIT would commit what a handler has left behind.
+/// The option changes nothing but a `default_transaction_deferrable`.
+pub(super) const BEGIN: &str = "begin not deferrable";
+
 /// Begins a transaction. If sessions are shared and know the names of statements, they may know
 /// those of another client: BEGIN removes them in its own round trip, and sqlx prepares anew.
 pub(super) async fn begin<'c, DB: Driver>(
@@ -168,10 +173,10 @@ pub(super) async fn begin<'c, DB: Driver>(
     source: &Source,
 ) -> Result<Transaction<'c, DB>, sqlx::Error> {
     if !target::passes_names(source) {
-        return connection.begin().await;
+        return connection.begin_with(AssertSqlSafe(BEGIN)).await;
     }
     forget_passed_names::<DB>(connection, source).await?;
-    let begin = "begin; deallocate all".to_owned();
+    let begin = format!("{BEGIN}; deallocate all");
     connection.begin_with(AssertSqlSafe(begin)).await
 }
 
