@@ -50,8 +50,8 @@ pub(crate) async fn run(length: Length, output: &mut Output) {
             &[10, 20, 40, 80],
             &[Database::Postgres, Database::Mysql],
             Traffic {
-                invocations: 15,
-                gap: Duration::from_secs(3),
+                invocations: 8,
+                gap: Duration::from_secs(2),
             },
         ),
     };

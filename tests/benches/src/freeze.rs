@@ -41,7 +41,7 @@ struct Measured {
 pub(crate) async fn run(length: Length, output: &mut Output) {
     let (rounds, wires): (usize, &[bool]) = match length {
         Length::Quick => (1, &[false]),
-        Length::Long => (10, &[false, true]),
+        Length::Long => (5, &[false, true]),
     };
     let programs = Programs::built_of(env!("CARGO_PKG_NAME"), &["warm_function"]);
     let peers = Peers::installed();
