@@ -1,3 +1,4 @@
+#![cfg_attr(feature = "postgres", doc = include_str!("../docs/figures/warm.uri.md"))]
 #![cfg_attr(feature = "postgres", doc = include_str!("../docs/invocation.uri.md"))]
 #![cfg_attr(feature = "postgres", doc = include_str!("../README.md"))]
 #![cfg_attr(
@@ -70,6 +71,10 @@ pub mod docs {
     pub mod architecture {}
     #[doc = include_str!("../docs/endings.md")]
     pub mod endings {}
+    #[doc = include_str!("../docs/figures/cold.uri.md")]
+    #[doc = include_str!("../docs/figures/warm.uri.md")]
+    #[doc = include_str!("../docs/figures.md")]
+    pub mod figures {}
     #[doc = include_str!("../docs/fleets.uri.md")]
     #[doc = include_str!("../docs/fleets.md")]
     pub mod fleets {}

@@ -18,14 +18,23 @@ pub(crate) struct Bar {
     pub(crate) is_ours: bool,
 }
 
-/// Writes a chart of horizontal bars with their values, in `unit`.
-pub(crate) fn bars(path: &Path, title: &str, unit: &str, bars: &[Bar]) {
+/// The length of the longest bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Longest {
+    Full,
+    /// A little longer than the next one, with a gap. Otherwise it would hide the differences of
+    /// the others.
+    Cut,
+}
+
+/// Writes a chart of horizontal bars with their values, in milliseconds.
+pub(crate) fn bars(path: &Path, title: &str, longest: Longest, bars: &[Bar]) {
     let height = HEAD + BAR * bars.len() as u32 + 10;
     let area = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
     area.fill(&WHITE).expect("a background");
     let text = |size: u32| ("sans-serif", size).into_font().color(&BLACK);
     area.draw_text(title, &text(17), (10, 14)).expect("a title");
-    let most = scale(bars);
+    let most = scale(longest, bars);
     let room = f64::from(WIDTH - LABELS - 90);
     for (nth, bar) in bars.iter().enumerate() {
         let top = (HEAD + BAR * nth as u32) as i32;
@@ -46,22 +55,20 @@ pub(crate) fn bars(path: &Path, title: &str, unit: &str, bars: &[Bar]) {
             area.draw(&Rectangle::new(gap, WHITE.filled()))
                 .expect("a gap");
         }
-        let value = format!("{:.2} {unit}", bar.value);
+        let value = format!("{:.2} ms", bar.value);
         area.draw_text(&value, &text(14), (right + 6, top + 5))
             .expect("a value");
     }
     area.present().expect("a file");
 }
 
-/// Returns the value of the longest bar.
-///
-/// A bar that is more than twice as long as all others would hide their differences. It is cut.
-fn scale(bars: &[Bar]) -> f64 {
+/// Returns the value of a bar that fills the chart.
+fn scale(longest: Longest, bars: &[Bar]) -> f64 {
     let mut values: Vec<f64> = bars.iter().map(|bar| bar.value).collect();
     values.sort_by(|a, b| b.total_cmp(a));
-    match values[..] {
-        [first, second, ..] if first > 2.0 * second => 1.1 * second,
-        [first, ..] => first,
-        [] => 1.0,
+    match (longest, &values[..]) {
+        (Longest::Cut, [_, second, ..]) => 1.1 * second,
+        (_, [first, ..]) => *first,
+        (_, []) => 1.0,
     }
 }

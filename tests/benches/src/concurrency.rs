@@ -35,7 +35,8 @@ pub(crate) async fn run(length: Length, output: &mut Output) {
          statement, on connections of the same number: medians. PostgreSQL, plain, on the same \
          machine. At the limit, each task holds a bare connection.",
     );
-    let place = Place::start(Database::Postgres, false).await;
+    // Three ways hold as many connections as there are tasks.
+    let place = Place::start_with_slots(Database::Postgres, 250).await;
     output.server(&place.version().await);
     let mut rows = vec![
         "| tasks | bare connections (limit) | `&mut` connection | sqlx's pool | `&mut` / sqlx's pool |"

@@ -80,7 +80,7 @@ pub(crate) async fn run(length: Length, output: &mut Output) {
                 "connect_each",
                 peers.name(database),
             ] {
-                let place = Place::start_scarce(database, SLOTS).await;
+                let place = Place::start_with_slots(database, SLOTS).await;
                 output.server(&place.version().await);
                 name = place.words().0;
                 let selects = |one: &Way| one.variable == way;

@@ -7,6 +7,9 @@ use base64::prelude::*;
 
 use crate::{Length, machine};
 
+/// The files of the last run, beside the page in the repository.
+const FILES: &str = "https://github.com/reuse-db/reuse-db/blob/main/runtime/docs/figures";
+
 /// The page of a run. The quick form writes below `target`, the long form into the documents.
 pub(crate) struct Output {
     length: Length,
@@ -72,7 +75,7 @@ impl Output {
     /// Writes a file with all figures of a part.
     pub(crate) fn file(&mut self, name: &str, content: &str) {
         fs::write(self.folder().join(name), content).expect("a file");
-        self.text(&format!("All figures: [`{name}`](figures/{name})."));
+        self.text(&format!("All figures: [`{name}`]({FILES}/{name})."));
     }
 
     /// Writes the page.

@@ -33,7 +33,7 @@ enum AnyServer {
 
 impl Place {
     /// Starts a plain server with `slots` connections for ordinary clients.
-    pub(crate) async fn start_scarce(database: Database, slots: usize) -> Self {
+    pub(crate) async fn start_with_slots(database: Database, slots: usize) -> Self {
         let server = match database {
             Database::Postgres => {
                 // Three connections are reserved.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reuse_db_tests::stress::Programs;
 
 use crate::Length;
-use crate::chart::{self, Bar};
+use crate::chart::{self, Bar, Longest};
 use crate::figures::Spread;
 use crate::output::Output;
 use crate::peers::Peers;
@@ -184,7 +184,7 @@ fn draw(output: &mut Output, columns: &[(Conditions, Vec<Measured>)]) {
         .collect();
     let title = "A warm invocation with three statements: PostgreSQL, TLS, 0.5 ms round trip";
     let path = output.chart("warm");
-    chart::bars(&path, title, "ms", &bars);
+    chart::bars(&path, title, Longest::Cut, &bars);
 }
 
 fn write_csv(csv: &mut String, place: &Place, conditions: Conditions, measured: &[Measured]) {

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use self::phases::{PHASES, Phases};
 use self::place::Place;
 use crate::Length;
-use crate::chart::{self, Bar};
+use crate::chart::{self, Bar, Longest};
 use crate::figures::Spread;
 use crate::output::Output;
 
@@ -113,7 +113,7 @@ async fn times(ways: &[Way; 4], places: &[Place; 4], starts: usize, output: &mut
                 })
                 .collect();
             let title = "A cold start: PostgreSQL over TLS";
-            chart::bars(&output.chart("cold"), title, "ms", &bars);
+            chart::bars(&output.chart("cold"), title, Longest::Full, &bars);
         }
     }
     output.text(&rows.join("\n"));

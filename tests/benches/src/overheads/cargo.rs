@@ -29,7 +29,7 @@ impl fmt::Display for Command {
 /// Returns the output of the crate's own benches.
 pub(super) fn bench() -> Result<String, Box<dyn Error>> {
     let output = process::Command::new(program())
-        .args(["bench", "--quiet", "-p", "reuse-db"])
+        .args(["bench", "--quiet", "-p", "reuse-db", "--bench", "lease"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
@@ -37,7 +37,14 @@ pub(super) fn bench() -> Result<String, Box<dyn Error>> {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(format!("`cargo bench -p reuse-db` failed: {errors}").into());
     }
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    let text = String::from_utf8(output.stdout)?;
+    // The last columns are the numbers of samples and iterations.
+    let figures = |line: &str| {
+        let columns: Vec<&str> = line.split('│').take(4).collect();
+        columns.join("│").trim_end().to_owned()
+    };
+    let lines: Vec<String> = text.trim().lines().map(figures).collect();
+    Ok(lines.join("\n"))
 }
 
 fn program() -> OsString {
