@@ -231,11 +231,7 @@ async fn a_proxy_that_rejected_start_up_parameters_is_not_reset() {
 #[tokio::test]
 async fn a_pooler_that_drops_start_up_parameters_is_noticed() {
     dropped_parameters_are_noticed(Postgres::start().await, "").await;
-    let server = Postgres::builder();
-    if Installation::selected(&[Engine::Postgres]).major() < 14 {
-        return;
-    }
-    let server = server.setting("idle_session_timeout", "300s");
+    let server = Postgres::builder().setting("idle_session_timeout", "300s");
     dropped_parameters_are_noticed(server.start().await, "").await;
     let in_url = "?options=-c%20idle_session_timeout%3D200s";
     dropped_parameters_are_noticed(Postgres::start().await, in_url).await;

@@ -12,8 +12,8 @@ use crate::source::Source;
 /// Returns the values that a reset restores of two parameters: those of the start, unless a pooler
 /// dropped them. PostgreSQL before 14 has neither.
 ///
-/// One parameter is not enough: the server may have the same value by itself, and the URL or the
-/// source may set it.
+/// A single parameter is not enough: the server may have the same value by itself, and the URL or
+/// the source may set it.
 const LIMITS_AT_START: &str = include_str!("../sql/postgres_limits_at_start.sql");
 
 /// The answer of PostgreSQL before 14 to [`LIMITS_AT_START`].

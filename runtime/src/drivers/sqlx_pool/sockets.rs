@@ -38,7 +38,7 @@ impl Sockets {
 
     /// Adds the socket of a connection that took the place of another one.
     pub(super) fn add(&mut self, socket: SocketId) {
-        self.state();
+        self.forget_closed();
         self.found.push(socket);
     }
 
@@ -47,7 +47,7 @@ impl Sockets {
     /// If the pool opens several at once, they are found with the last one.
     pub(super) fn opened(&mut self, port: u16, options: Options) {
         let new = socket::claim_new(port, &mut self.missing, options);
-        self.state();
+        self.forget_closed();
         self.found.extend(new);
     }
 
@@ -61,6 +61,11 @@ impl Sockets {
         let has_hung_up = self.state() == State::HungUp;
         self.looked = (!has_hung_up).then_some(now);
         has_hung_up
+    }
+
+    /// Forgets the sockets that were closed.
+    fn forget_closed(&mut self) {
+        self.state();
     }
 
     /// Returns the worst state of a socket, and forgets those that were closed.

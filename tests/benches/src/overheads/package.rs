@@ -80,12 +80,12 @@ async fn main() -> Result<(), Error> {{
 
     fn module(self, module: usize) -> String {
         let uses = match self {
-            Self::ByHand => "use super::db::pool;\n",
+            Self::ByHand => "use crate::db::pool;\n",
             Self::Annotated => {
                 "use reuse_db::reuse_db;\nuse sqlx::{PgConnection, Postgres, Transaction};\n"
             }
             Self::ByHandKept => {
-                "use reuse_db::{Finish, Lease, Outcome};\n\nuse super::db::{CONNECTION, TRANSACTION};\n"
+                "use reuse_db::{Finish, Lease, Outcome};\n\nuse crate::db::{CONNECTION, TRANSACTION};\n"
             }
         };
         let handlers: String = Handler::of_module(module)
