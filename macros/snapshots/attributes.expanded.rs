@@ -3,10 +3,11 @@ use sqlx::PgConnection;
 /// The kept connections of [`end`](fn@end).
 #[cfg(not(target_os = "none"))]
 #[allow(clippy::cast_possible_truncation, reason = "ids are small")]
-pub static END_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-        ::reuse_db::Source::env("DATABASE_URL"),
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "end"));
+pub static END_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::of_handler(
+    ::reuse_db::Source::env("DATABASE_URL"),
+    ::core::module_path!(),
+    "end",
+);
 /// Ends a session.
 ///
 /// # Errors

@@ -2,10 +2,11 @@
 use lambda_http::Response;
 use sqlx::PgPool;
 /// The kept database of [`health`](fn@health).
-pub static HEALTH_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
-        ::reuse_db::Source::env("READER_URL"),
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "health"));
+pub static HEALTH_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::of_handler(
+    ::reuse_db::Source::env("READER_URL"),
+    ::core::module_path!(),
+    "health",
+);
 /// Asks the server.
 pub async fn health() -> Response<String> {
     let lease = match ::reuse_db::__private::lease_shared(&HEALTH_POOL).await {

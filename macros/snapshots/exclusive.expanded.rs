@@ -2,10 +2,11 @@
 use lambda_http::{Body, Error, Request, Response};
 use sqlx::PgConnection;
 /// The kept connections of [`handler`](fn@handler).
-pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-        ::reuse_db::Source::env("DATABASE_URL"),
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "handler"));
+pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::of_handler(
+    ::reuse_db::Source::env("DATABASE_URL"),
+    ::core::module_path!(),
+    "handler",
+);
 /// Counts the users.
 ///
 /// # Errors

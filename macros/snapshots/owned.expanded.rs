@@ -2,10 +2,11 @@
 use reuse_db::Source;
 use sqlx::PgPool;
 /// The kept database of [`ask`](fn@ask).
-pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
-        Source::env("READER_URL").max_connections(2),
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "ask"));
+pub static ASK_POOL: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::of_handler(
+    Source::env("READER_URL").max_connections(2),
+    ::core::module_path!(),
+    "ask",
+);
 /// Asks twice, once in the background.
 ///
 /// # Errors

@@ -2,10 +2,11 @@
 use lambda_http::{IntoResponse, Request};
 use sqlx::PgConnection;
 /// The kept connections of [`match`](fn@match).
-pub static MATCH_IN: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-        ::reuse_db::Source::env("DATABASE_URL"),
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "match"));
+pub static MATCH_IN: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::of_handler(
+    ::reuse_db::Source::env("DATABASE_URL"),
+    ::core::module_path!(),
+    "match",
+);
 /// Finds a row.
 ///
 /// # Errors

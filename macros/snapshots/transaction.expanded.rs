@@ -1,10 +1,11 @@
 //! A transaction.
 use sqlx::{Postgres, Transaction};
 /// The kept connections of [`add`](fn@add).
-pub static ADD_TX: ::reuse_db::Exclusive<Transaction<'static, Postgres>> = ::reuse_db::Exclusive::new(
-        ::reuse_db::Source::env("DATABASE_URL"),
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "add"));
+pub static ADD_TX: ::reuse_db::Exclusive<Transaction<'static, Postgres>> = ::reuse_db::Exclusive::of_handler(
+    ::reuse_db::Source::env("DATABASE_URL"),
+    ::core::module_path!(),
+    "add",
+);
 /// Adds a user.
 ///
 /// # Errors

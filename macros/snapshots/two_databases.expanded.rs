@@ -3,15 +3,17 @@ use reuse_db::Source;
 use sqlx::{PgConnection, PgPool};
 const WRITER: Source = Source::env("WRITER_URL").on_connect("set search_path to app");
 /// The kept connections of [`copy`](fn@copy).
-pub static COPY_WRITER: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::new(
-        WRITER,
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "copy"));
+pub static COPY_WRITER: ::reuse_db::Exclusive<PgConnection> = ::reuse_db::Exclusive::of_handler(
+    WRITER,
+    ::core::module_path!(),
+    "copy",
+);
 /// The kept database of [`copy`](fn@copy).
-pub static READER: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::new(
-        ::reuse_db::Source::env("READER_URL"),
-    )
-    .of_handler(::core::concat!(::core::module_path!(), "::", "copy"));
+pub static READER: ::reuse_db::Shared<PgPool> = ::reuse_db::Shared::of_handler(
+    ::reuse_db::Source::env("READER_URL"),
+    ::core::module_path!(),
+    "copy",
+);
 /// Copies a name.
 ///
 /// # Errors

@@ -14,8 +14,10 @@ impl Expansion {
     //
     // Output:
     //     pub static HANDLER_DB: ::reuse_db::Exclusive<PgConnection> =
-    //         ::reuse_db::Exclusive::new(::reuse_db::Source::env("DATABASE_URL")).of_handler(
-    //             ::core::concat!(::core::module_path!(), "::", "handler"),
+    //         ::reuse_db::Exclusive::of_handler(
+    //             ::reuse_db::Source::env("DATABASE_URL"),
+    //             ::core::module_path!(),
+    //             "handler",
     //         );
     pub(super) fn static_item(&self, database: &Database) -> Option<TokenStream> {
         let held = database.held.as_ref()?;
@@ -34,12 +36,14 @@ impl Expansion {
             Some(ConnectTo::Source(source)) => source.to_token_stream(),
         };
         let static_type = self.static_type(database);
-        let new = quote_spanned!(database.type_span()=> #static_type::new);
+        let new = quote_spanned!(database.type_span()=> #static_type::of_handler);
         Some(quote_spanned! {Span::mixed_site()=>
             #[doc = #doc]
             #attributes
-            #visibility static #name: #static_type<#held> = #new(#source).of_handler(
-                ::core::concat!(::core::module_path!(), "::", #handler),
+            #visibility static #name: #static_type<#held> = #new(
+                #source,
+                ::core::module_path!(),
+                #handler,
             );
         })
     }

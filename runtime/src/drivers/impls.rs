@@ -11,18 +11,21 @@ macro_rules! driver {
             const DRIVER: Option<$crate::connect::Driver<Self>> =
                 Some($crate::connect::Driver::of());
 
-            async fn connect(
+            fn connect(
                 source: &$crate::source::Source,
-            ) -> Result<Self, $crate::error::Error> {
-                $crate::drivers::session::open_single::<$database>(source).await
+            ) -> impl Future<Output = Result<Self, $crate::error::Error>> + Send {
+                $crate::drivers::boxed($crate::drivers::session::open_single::<$database>(source))
             }
 
-            async fn check(
+            fn check(
                 &mut self,
                 source: &$crate::source::Source,
-            ) -> Result<(), $crate::error::Error> {
-                let result = <$database as $crate::drivers::Driver>::check(self, source).await;
-                $crate::drivers::session::without_transaction(self, result)
+            ) -> impl Future<Output = Result<(), $crate::error::Error>> + Send {
+                let source = *source;
+                $crate::drivers::boxed(async move {
+                    let result = <$database as $crate::drivers::Driver>::check(self, &source).await;
+                    $crate::drivers::session::without_transaction(self, result)
+                })
             }
 
             /// Returns `true`, because sqlx does not report whether a query was cut off:
@@ -39,9 +42,11 @@ macro_rules! driver {
                 $crate::drivers::session::without_transaction(self, result)
             }
 
-            async fn close(self) {
-                // An error only means that the server has closed first.
-                let _ = sqlx::Connection::close(self).await;
+            fn close(self) -> impl Future<Output = ()> + Send {
+                $crate::drivers::boxed(async {
+                    // An error only means that the server has closed first.
+                    let _ = sqlx::Connection::close(self).await;
+                })
             }
         }
 
@@ -129,20 +134,23 @@ macro_rules! driver {
             const DRIVER: Option<$crate::connect::Driver<Self>> =
                 Some($crate::connect::Driver::of());
 
-            async fn connect(
+            fn connect(
                 source: &$crate::source::Source,
-            ) -> Result<Self, $crate::error::Error> {
-                $crate::drivers::sqlx_pool::open_single::<$database>(source).await
+            ) -> impl Future<Output = Result<Self, $crate::error::Error>> + Send {
+                $crate::drivers::boxed($crate::drivers::sqlx_pool::open_single::<$database>(source))
             }
 
             /// Waits until the pool has all its connections back. Sends nothing, because each
             /// connection is checked when it is acquired, unless the source requires a server
             /// that accepts writes.
-            async fn check(
+            fn check(
                 &mut self,
                 source: &$crate::source::Source,
-            ) -> Result<(), $crate::error::Error> {
-                $crate::drivers::sqlx_pool::check(self, source).await
+            ) -> impl Future<Output = Result<(), $crate::error::Error>> + Send {
+                let source = *source;
+                $crate::drivers::boxed(async move {
+                    $crate::drivers::sqlx_pool::check(self, &source).await
+                })
             }
 
             /// Returns `true` while a connection is returning: sqlx pings it and rolls back its
@@ -151,8 +159,8 @@ macro_rules! driver {
                 $crate::drivers::sqlx_pool::has_connection_out(self)
             }
 
-            async fn close(self) {
-                Self::close(&self).await;
+            fn close(self) -> impl Future<Output = ()> + Send {
+                $crate::drivers::boxed(async move { Self::close(&self).await })
             }
         }
 
@@ -254,11 +262,16 @@ macro_rules! driver {
             type Connection = $connection;
             type Open<'c> = sqlx::Transaction<'c, $database>;
 
-            async fn open<'c>(
+            fn open<'c>(
                 connection: &'c mut $connection,
                 source: &$crate::source::Source,
-            ) -> Result<sqlx::Transaction<'c, $database>, $crate::error::Error> {
-                $crate::drivers::transaction::begin(connection, source).await
+            ) -> impl Future<
+                Output = Result<sqlx::Transaction<'c, $database>, $crate::error::Error>,
+            > + Send {
+                let source = *source;
+                $crate::drivers::boxed(async move {
+                    $crate::drivers::transaction::begin(connection, &source).await
+                })
             }
         }
 
@@ -268,11 +281,11 @@ macro_rules! driver {
         /// connection is released.
         #[diagnostic::do_not_recommend]
         impl $crate::connect::Finish for sqlx::Transaction<'_, $database> {
-            async fn finish(
+            fn finish(
                 self,
                 outcome: $crate::response::Outcome,
-            ) -> Result<(), $crate::error::Error> {
-                $crate::drivers::transaction::finish(self, outcome).await
+            ) -> impl Future<Output = Result<(), $crate::error::Error>> + Send {
+                $crate::drivers::boxed($crate::drivers::transaction::finish(self, outcome))
             }
         }
     };

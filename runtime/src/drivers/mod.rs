@@ -35,6 +35,7 @@ mod sqlite_end;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use lambda_http::BoxFuture;
 use sqlx::database::HasStatementCache;
 use sqlx::{Connection, Database, Transaction};
 
@@ -51,6 +52,12 @@ type Options<DB> = <<DB as Database>::Connection as Connection>::Options;
 #[cfg(any(feature = "postgres", feature = "mysql", feature = "any"))]
 fn too_long_path() -> String {
     "/".repeat(4096)
+}
+
+/// Boxes a future in a method that is not generic. So rustc compiles it with this crate. It
+/// compiles an `async fn` in the crate of each user.
+fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(future)
 }
 
 /// The differences between sqlx's databases.

@@ -12,7 +12,7 @@ use crate::environment;
 use crate::error::Error;
 use crate::invocation;
 use crate::source::Source;
-use crate::telemetry::events;
+use crate::telemetry::{HandlerName, events};
 
 driver!(Sqlite, SqliteConnection);
 
@@ -60,7 +60,7 @@ impl Driver for Sqlite {
         source: &Source,
     ) -> Result<(), sqlx::Error> {
         if Self::inspect(connection, source).await? {
-            events::left_open(&environment::function(), "");
+            events::left_open(&environment::function(), HandlerName::UNKNOWN);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::error::{BoxError, Error, ErrorKind};
 use crate::invocation::{Step, deadline, leases_out, waits_for};
 use crate::response::Outcome;
 use crate::source::Source;
-use crate::telemetry::events;
+use crate::telemetry::{HandlerName, events};
 
 /// The limit of a COMMIT if the invocation's deadline is unknown. API Gateway waits as long.
 const COMMIT_LIMIT: Duration = Duration::from_secs(29);
@@ -32,7 +32,7 @@ pub(super) async fn begin<'c, DB: Driver>(
             Err(error) => error,
         };
         if super::error::has_code(&error, "25001") {
-            events::left_open(&environment::function(), "");
+            events::left_open(&environment::function(), HandlerName::UNKNOWN);
         }
         // The connection may be dead, or a pooler may have no session left.
         match error_kind(&error) {

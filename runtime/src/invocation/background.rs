@@ -5,6 +5,7 @@
 //! `lambda_http::run`. The [`AfterResponse`](crate::AfterResponse) layer waits for it before it
 //! asks for the next event, which is before the freeze.
 
+use lambda_http::BoxFuture;
 use tokio::runtime::{Handle, Id};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -43,6 +44,12 @@ impl BackgroundTask {
 /// Runs `work` in the background. Outside a runtime the work is dropped, and the connection that
 /// it owns with it.
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    spawn_boxed(Box::pin(work));
+}
+
+/// Spawns the single type of task. tokio compiles 60 functions for each type, in the user's crate if
+/// the type is generic.
+fn spawn_boxed(work: BoxFuture<'static, ()>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };

@@ -178,18 +178,8 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
             let end = INVOCATION.sync_scope(Arc::clone(this.invocation), || {
                 deadline::before_deadline_final(this.layer.limit)
             });
-            let tasks = *this.tasks;
-            let wait = async move {
-                if has_spawned {
-                    wait_for_begin(tasks, begun).await;
-                    if !leases_out::wait(begun, end).await {
-                        events::not_awaited(&environment::function());
-                        registry::shut_down();
-                    }
-                }
-                background::wait(owner, end).await;
-            };
-            *this.after = Some((result, Box::pin(wait)));
+            let spawned = has_spawned.then_some((*this.tasks, begun));
+            *this.after = Some((result, wait_for_work(spawned, owner, end)));
         }
         if let Some((_, work)) = this.after {
             ready!(work.as_mut().poll(cx));
@@ -197,6 +187,26 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
         this.layer.metrics.print();
         Poll::Ready(this.after.take().map_or(Ok(()), |(result, _)| result))
     }
+}
+
+/// Waits for what the handler has spawned since there were so many tasks at that time, if it has,
+/// and for background work.
+// Boxed here, it is not compiled in the user's crate.
+fn wait_for_work(
+    spawned: Option<(usize, Instant)>,
+    owner: Owner,
+    end: Instant,
+) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        if let Some((tasks, begun)) = spawned {
+            wait_for_begin(tasks, begun).await;
+            if !leases_out::wait(begun, end).await {
+                events::not_awaited(&environment::function());
+                registry::shut_down();
+            }
+        }
+        background::wait(owner, end).await;
+    })
 }
 
 /// Waits until the tasks that a handler has spawned have ended, or one of them holds a lease. A

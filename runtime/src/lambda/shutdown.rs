@@ -67,22 +67,37 @@ where
     #[cfg(unix)]
     if crate::environment::is_lambda() {
         // Signals are listened to before the first can be sent.
-        let terminated = terminated();
+        let shut_down = shut_down_when_terminated();
+        register_extension().await;
+        return tokio::select! {
+            result = runtime => result,
+            () = shut_down => Ok(()),
+        };
+    }
+    runtime.await
+}
+
+// A boxed future is compiled here. An `async fn` would be compiled in the user's crate.
+
+#[cfg(unix)]
+fn register_extension() -> BoxFuture<'static, ()> {
+    Box::pin(async {
         if let Err(error) = super::extension::register().await {
             // Without an extension SIGTERM may still come from somebody else.
             crate::telemetry::events::no_extension(&error);
         }
-        return tokio::select! {
-            result = runtime => result,
-            () = terminated => {
-                let end = deadline::after(TIME_FOR_OTHERS);
-                shutdown().await;
-                tokio::time::sleep_until(end).await;
-                Ok(())
-            }
-        };
-    }
-    runtime.await
+    })
+}
+
+#[cfg(unix)]
+fn shut_down_when_terminated() -> BoxFuture<'static, ()> {
+    let terminated = terminated();
+    Box::pin(async {
+        terminated.await;
+        let end = deadline::after(TIME_FOR_OTHERS);
+        shutdown().await;
+        tokio::time::sleep_until(end).await;
+    })
 }
 
 /// Resolves on SIGTERM or SIGINT, from the call on. Never resolves if signals are unavailable.

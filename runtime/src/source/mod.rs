@@ -78,34 +78,40 @@ impl Source {
     /// the invocation that needs the connection.
     #[must_use]
     pub const fn env(variable: &'static str) -> Self {
+        // rustc evaluates the defaults once, and not for each static.
         Self {
             variable,
-            default: None,
-            max_connections: None,
-            keep: None,
-            verify_after: Duration::from_secs(1),
-            check_timeout: Duration::from_millis(500),
-            connect_timeout: Duration::from_secs(5),
-            attempt_timeout: Duration::from_secs(2),
-            retry_base: Duration::from_millis(25),
-            retry_cap: Duration::from_secs(1),
-            credentials: None,
-            pooler: None,
-            idle_session_timeout: ServerLimit::OfFunction,
-            statement_timeout: ServerLimit::OfFunction,
-            idle_in_transaction_timeout: ServerLimit::OfFunction,
-            connection_check_interval: Some(Duration::from_millis(100)),
-            socket_options: SocketOptions {
-                keepalive: Duration::from_secs(5),
-                user_timeout: Duration::from_secs(10),
-            },
-            max_lifetime: None,
-            read_write: false,
-            reset_session: false,
-            load_shedding: LoadShedding::new(),
-            on_connect: None,
+            ..Self::DEFAULTS
         }
     }
+
+    const DEFAULTS: Self = Self {
+        variable: "",
+        default: None,
+        max_connections: None,
+        keep: None,
+        verify_after: Duration::from_secs(1),
+        check_timeout: Duration::from_millis(500),
+        connect_timeout: Duration::from_secs(5),
+        attempt_timeout: Duration::from_secs(2),
+        retry_base: Duration::from_millis(25),
+        retry_cap: Duration::from_secs(1),
+        credentials: None,
+        pooler: None,
+        idle_session_timeout: ServerLimit::OfFunction,
+        statement_timeout: ServerLimit::OfFunction,
+        idle_in_transaction_timeout: ServerLimit::OfFunction,
+        connection_check_interval: Some(Duration::from_millis(100)),
+        socket_options: SocketOptions {
+            keepalive: Duration::from_secs(5),
+            user_timeout: Duration::from_secs(10),
+        },
+        max_lifetime: None,
+        read_write: false,
+        reset_session: false,
+        load_shedding: LoadShedding::new(),
+        on_connect: None,
+    };
 
     /// Sets the URL to use when the variable is unset. Default: none.
     #[must_use]

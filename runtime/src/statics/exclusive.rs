@@ -7,7 +7,7 @@ use super::{Lease, Static};
 use crate::connect::{FromConnection, retry};
 use crate::error::Error;
 use crate::source::Source;
-use crate::telemetry::Stats;
+use crate::telemetry::{HandlerName, Stats};
 
 /// The static for exclusive use: kept connections, each lent to one invocation at a time.
 ///
@@ -44,17 +44,19 @@ impl<H: ?Sized> Exclusive<H> {
     #[must_use]
     pub const fn new(source: Source) -> Self {
         Self {
-            inner: Static::new(source),
+            inner: Static::new(source, HandlerName::UNKNOWN),
             handle: PhantomData,
         }
     }
 
-    /// Sets the handler's name, for the log. For the attribute's expansion only.
+    /// Creates a handler's static. For the attribute's expansion only.
     #[doc(hidden)]
     #[must_use]
-    pub const fn of_handler(mut self, handler: &'static str) -> Self {
-        self.inner.counters.handler = handler;
-        self
+    pub const fn of_handler(source: Source, module: &'static str, function: &'static str) -> Self {
+        Self {
+            inner: Static::new(source, HandlerName { module, function }),
+            handle: PhantomData,
+        }
     }
 
     /// Returns the counters of connections that were leased through this static.

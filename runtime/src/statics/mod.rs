@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::error::Error;
 use crate::pool::registry::{ErasedPool, PoolCache};
 use crate::source::Source;
-use crate::telemetry::{Counters, Stats};
+use crate::telemetry::{Counters, HandlerName, Stats};
 
 /// The part that both statics have in common.
 struct Static {
@@ -25,11 +25,11 @@ struct Static {
 }
 
 impl Static {
-    const fn new(source: Source) -> Self {
+    const fn new(source: Source, handler: HandlerName) -> Self {
         Self {
             source,
             cached_pool: PoolCache::new(),
-            counters: Counters::new(),
+            counters: Counters::of_handler(handler),
         }
     }
 

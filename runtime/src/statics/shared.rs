@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::pool::{SharedLease, SharedValue};
 use crate::response::Outcome;
 use crate::source::Source;
-use crate::telemetry::Stats;
+use crate::telemetry::{HandlerName, Stats};
 
 /// The static for shared use: one pool or client that every invocation borrows or clones.
 ///
@@ -25,17 +25,19 @@ impl<S: ?Sized> Shared<S> {
     #[must_use]
     pub const fn new(source: Source) -> Self {
         Self {
-            inner: Static::new(source),
+            inner: Static::new(source, HandlerName::UNKNOWN),
             value: PhantomData,
         }
     }
 
-    /// Sets the handler's name, for the log. For the attribute's expansion only.
+    /// Creates a handler's static. For the attribute's expansion only.
     #[doc(hidden)]
     #[must_use]
-    pub const fn of_handler(mut self, handler: &'static str) -> Self {
-        self.inner.counters.handler = handler;
-        self
+    pub const fn of_handler(source: Source, module: &'static str, function: &'static str) -> Self {
+        Self {
+            inner: Static::new(source, HandlerName { module, function }),
+            value: PhantomData,
+        }
     }
 
     /// Returns the counters of values that were leased through this static.

@@ -7,6 +7,8 @@ use std::fmt::Display;
 use std::sync::Once;
 use std::time::Duration;
 
+use super::HandlerName;
+
 /// A connection was opened.
 pub(crate) fn opened(took: Duration, attempts: u32) {
     tracing::debug!(target: "reuse_db", ?took, attempts, "opened");
@@ -95,11 +97,11 @@ pub(crate) fn dropped(target: &str) {
 }
 
 /// A handler that succeeded left a transaction open that it had begun with SQL of its own.
-pub(crate) fn left_open(function: &str, handler: &str) {
+pub(crate) fn left_open(function: &str, handler: HandlerName) {
     tracing::warn!(
         target: "reuse_db",
         function,
-        handler,
+        %handler,
         "transaction left open: the handler began it in SQL and did not end it. It is rolled back"
     );
 }

@@ -1,5 +1,6 @@
 //! Counters of what happened to connections.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -72,8 +73,31 @@ static PROCESS: Counters = Counters::new();
 #[derive(Debug)]
 pub(crate) struct Counters {
     counts: [AtomicU64; Count::ALL],
-    /// The handler whose static this is, empty for a static of the user's own.
-    pub(crate) handler: &'static str,
+    /// The handler whose static this is, unknown for a static of the user's own.
+    pub(crate) handler: HandlerName,
+}
+
+/// A handler's name with its module. Displayed as the empty text if the handler is unknown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HandlerName {
+    pub(crate) module: &'static str,
+    pub(crate) function: &'static str,
+}
+
+impl HandlerName {
+    pub(crate) const UNKNOWN: Self = Self {
+        module: "",
+        function: "",
+    };
+}
+
+impl fmt::Display for HandlerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.function {
+            "" => Ok(()),
+            function => write!(f, "{}::{function}", self.module),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,10 +128,20 @@ impl Counters {
         &OF_NO_STATIC
     }
 
+    #[expect(
+        clippy::declare_interior_mutable_const,
+        reason = "rustc evaluates it once, and each use is a new value"
+    )]
+    const ZERO: [AtomicU64; Count::ALL] = [const { AtomicU64::new(0) }; Count::ALL];
+
     pub(crate) const fn new() -> Self {
+        Self::of_handler(HandlerName::UNKNOWN)
+    }
+
+    pub(crate) const fn of_handler(handler: HandlerName) -> Self {
         Self {
-            counts: [const { AtomicU64::new(0) }; Count::ALL],
-            handler: "",
+            counts: Self::ZERO,
+            handler,
         }
     }
 

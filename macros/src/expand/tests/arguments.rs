@@ -65,7 +65,7 @@ fn a_second_argument_of_one_meaning_is_an_error() {
         "source",
     );
     for args in ["env = \"A\", source = B", "source = B, env = \"A\""] {
-        assert_has(&pretty(args, HANDLER), "::new(B)");
+        assert_has(&pretty(args, HANDLER), "::of_handler(\n    B,");
     }
 }
 

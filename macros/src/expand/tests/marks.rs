@@ -26,7 +26,7 @@ fn each_stage_is_complete_for_all_databases_before_the_next_begins() {
     for step in [
         "staticH_W:::reuse_db::Exclusive<Tx<'static>>",
         "staticREADER:::reuse_db::Shared<P>",
-        "staticH_O:::reuse_db::Shared<P>=::reuse_db::Shared::new(S)",
+        "staticH_O:::reuse_db::Shared<P>=::reuse_db::Shared::of_handler(S,",
         "asyncfnh(id:u8)->Out{",
         "::lease(&H_W,&mutlease,)",
         "letlease1=match::reuse_db::__private::lease_shared(&READER)",

@@ -12,7 +12,7 @@ use crate::drivers::{Driver, load};
 use crate::environment;
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
-use crate::telemetry::{Count, Counters, events};
+use crate::telemetry::{Count, Counters, HandlerName, events};
 
 /// Takes the number of connections that a source's pool has opened since this was called last.
 pub(in crate::drivers) fn take_opened(source: &Source) -> usize {
@@ -66,7 +66,7 @@ impl<DB: Driver> Taken<DB> {
         match timeout(source.check_timeout, connection.inspect(source)).await {
             Ok(Ok(found)) => {
                 if found {
-                    events::left_open(&environment::function(), "");
+                    events::left_open(&environment::function(), HandlerName::UNKNOWN);
                 }
                 Ok(())
             }
