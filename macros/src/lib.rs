@@ -23,6 +23,10 @@ const FEATURES: &[&str] = &[
     "sqlite",
     #[cfg(feature = "any")]
     "any",
+    #[cfg(feature = "redis")]
+    "redis",
+    #[cfg(feature = "sea-orm")]
+    "sea-orm",
 ];
 
 /// Hoists a handler's database parameter into a static that connects on first use and survives

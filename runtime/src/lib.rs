@@ -25,7 +25,7 @@ mod source;
 
 mod connect;
 
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_driver")]
 mod drivers;
 mod pool;
 
@@ -69,6 +69,8 @@ pub mod __private {
 pub mod docs {
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("../docs/clients.md")]
+    pub mod clients {}
     #[doc = include_str!("../docs/endings.md")]
     pub mod endings {}
     #[doc = include_str!("../docs/figures/cold.uri.md")]
@@ -86,6 +88,8 @@ pub mod docs {
     pub mod limits {}
     #[doc = include_str!("../docs/logging.md")]
     pub mod logging {}
+    #[doc = include_str!("../docs/redis.md")]
+    pub mod redis {}
     #[doc = include_str!("../docs/servers.md")]
     pub mod servers {}
     #[doc = include_str!("../docs/sockets.md")]

@@ -15,16 +15,19 @@ pub(crate) enum Hint {
     Form(&'static str),
     /// A pool inside another type, such as `State<PgPool>`.
     PoolInside,
-    /// A type of sqlx, with the feature of reuse-db that it needs.
+    /// A type of a driver, with the feature of reuse-db that it needs.
     Feature(&'static str),
 }
 
-/// The features, each with the names of its driver's database, connection and pool.
-const DRIVERS: [(&str, [&str; 3]); 4] = [
-    ("postgres", ["Postgres", "PgConnection", "PgPool"]),
-    ("mysql", ["MySql", "MySqlConnection", "MySqlPool"]),
-    ("sqlite", ["Sqlite", "SqliteConnection", "SqlitePool"]),
-    ("any", ["Any", "AnyConnection", "AnyPool"]),
+/// The features, each with the names of its driver's types: for sqlx the database, the connection
+/// and the pool.
+const DRIVERS: [(&str, &[&str]); 6] = [
+    ("postgres", &["Postgres", "PgConnection", "PgPool"]),
+    ("mysql", &["MySql", "MySqlConnection", "MySqlPool"]),
+    ("sqlite", &["Sqlite", "SqliteConnection", "SqlitePool"]),
+    ("any", &["Any", "AnyConnection", "AnyPool"]),
+    ("redis", &["MultiplexedConnection"]),
+    ("sea-orm", &["DatabaseConnection", "DbConn"]),
 ];
 
 impl Hint {
@@ -47,9 +50,13 @@ impl Hint {
             Form::Borrowed if name.ends_with("Connection") => Some(Self::Form(
                 "a connection serves one invocation at a time: write `&mut` in place of `&`",
             )),
-            Form::Exclusive if name.ends_with("Pool") => Some(Self::Form(
-                "a pool serves many invocations at once: write `&` in place of `&mut`",
-            )),
+            Form::Exclusive
+                if name.ends_with("Pool") || matches!(&*name, "DatabaseConnection" | "DbConn") =>
+            {
+                Some(Self::Form(
+                    "a pool serves many invocations at once: write `&` in place of `&mut`",
+                ))
+            }
             _ => None,
         }
     }

@@ -85,8 +85,8 @@ impl Expansion {
                 let check = quote_spanned!(at=> #runtime::__private::#supports::<#held>());
                 return Some(quote_spanned!(at=> const _: () = ::core::assert!(#check, #message);));
             }
-            Hint::PoolInside => "pool_inside",
-            Hint::Feature(feature) => feature,
+            Hint::PoolInside => "pool_inside".to_owned(),
+            Hint::Feature(feature) => feature.replace('-', "_"),
         };
         let module = format_ident!("{module}", span = at);
         let form = match database.form {

@@ -12,10 +12,10 @@ impl Outcome {
     /// It is for a lease that is settled without the attribute.
     #[must_use]
     pub fn of_error(error: &(dyn StdError + 'static)) -> Self {
-        #[cfg(feature = "_sqlx")]
-        return crate::drivers::failure::outcome(error);
+        #[cfg(feature = "_driver")]
+        return crate::drivers::outcome(error);
         // Without a driver no error is known.
-        #[cfg(not(feature = "_sqlx"))]
+        #[cfg(not(feature = "_driver"))]
         {
             let _ = error;
             Self::Failure
@@ -29,7 +29,7 @@ pub(super) fn outcome(error: &(dyn StdError + 'static)) -> Outcome {
     #[cfg(feature = "_sqlx")]
     {
         use crate::connect::retry;
-        use crate::drivers::failure;
+        use crate::drivers::sqlx::failure;
 
         if let Some(text) = failure::without_connection(error) {
             retry::report_pool_unavailable(&text);

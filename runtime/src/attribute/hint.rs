@@ -121,3 +121,41 @@ pub mod any {
     /// Checks the type of a by-value parameter.
     pub fn owned<T: Owned>(_: &'static statics::Shared<T>) {}
 }
+
+/// A type of redis-rs.
+pub mod redis {
+    use crate::statics;
+
+    hint!(
+        "`{Self}` needs the feature `redis` of reuse-db",
+        "add the feature `redis` to reuse-db in `Cargo.toml`"
+    );
+
+    /// Checks the type behind a `&mut`.
+    pub fn exclusive<T: Exclusive>(_: &'static statics::Exclusive<T>) {}
+
+    /// Checks the type behind a `&`.
+    pub fn borrowed<T: Borrowed>(_: &'static statics::Shared<T>) {}
+
+    /// Checks the type of a by-value parameter.
+    pub fn owned<T: Owned>(_: &'static statics::Shared<T>) {}
+}
+
+/// A type of SeaORM.
+pub mod sea_orm {
+    use crate::statics;
+
+    hint!(
+        "`{Self}` needs the feature `sea-orm` of reuse-db",
+        "add the feature `sea-orm` to reuse-db in `Cargo.toml`"
+    );
+
+    /// Checks the type behind a `&mut`.
+    pub fn exclusive<T: Exclusive>(_: &'static statics::Exclusive<T>) {}
+
+    /// Checks the type behind a `&`.
+    pub fn borrowed<T: Borrowed>(_: &'static statics::Shared<T>) {}
+
+    /// Checks the type of a by-value parameter.
+    pub fn owned<T: Owned>(_: &'static statics::Shared<T>) {}
+}

@@ -3,7 +3,7 @@
 #[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for drivers"))]
 mod attempt;
 pub(crate) mod diagnostics;
-#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for drivers"))]
+#[cfg_attr(not(feature = "_driver"), allow(dead_code, reason = "for drivers"))]
 mod driver;
 mod from_connection;
 pub(crate) mod health;
@@ -13,9 +13,11 @@ pub(crate) mod retry;
 mod session_id;
 
 pub(crate) use attempt::{Attempt, catch_panic};
+#[cfg(any(feature = "redis", all(feature = "sea-orm", feature = "_sqlx")))]
+pub(crate) use driver::Answer;
 pub(crate) use driver::Cure;
 pub use driver::Driver;
-#[cfg(any(feature = "_sqlx", test))]
+#[cfg(any(feature = "_driver", test))]
 pub(crate) use driver::DriverConnect;
 pub(crate) use driver::Reset;
 #[cfg(feature = "_sqlx")]

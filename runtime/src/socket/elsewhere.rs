@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 #[cfg(feature = "_sqlx")]
-use super::{Found, Missing, Options, State};
+use super::{Found, Missing};
+#[cfg(feature = "_driver")]
+use super::{Options, State};
 
 /// A socket that cannot be found.
 #[derive(Debug)]
@@ -14,11 +16,17 @@ pub(crate) struct Socket(Infallible);
 pub(crate) struct SocketId(Infallible);
 
 impl Socket {
+    /// Finds nothing.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of<S>(_: &S, _: Options) -> Option<Self> {
+        None
+    }
+
     pub(crate) fn id(&self) -> SocketId {
         match self.0 {}
     }
 
-    #[cfg(feature = "_sqlx")]
+    #[cfg(feature = "_driver")]
     pub(crate) fn state(&self) -> State {
         match self.0 {}
     }

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
+#[cfg(feature = "redis")]
+use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +39,17 @@ pub(crate) struct SocketId {
 }
 
 impl Socket {
+    /// Duplicates the socket of a stream, and sets its options. Returns `None` if the process has
+    /// no descriptor left.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of(stream: &(impl AsFd + AsRawFd), options: Options) -> Option<Self> {
+        let id = SocketId::at(stream.as_raw_fd())?;
+        let duplicate = stream.as_fd().try_clone_to_owned().ok()?;
+        let socket = Self { duplicate, id };
+        socket.set(options);
+        Some(socket)
+    }
+
     /// Returns the port of the other side, or `None` if that has none.
     ///
     /// # Errors

@@ -7,26 +7,29 @@
 //! that forbids `pidfd_getfd`, for a Unix socket, and for one of several connections that a
 //! pool opens at once.
 
-#[cfg(not(all(feature = "_sqlx", target_os = "linux")))]
+#[cfg(not(all(feature = "_driver", target_os = "linux")))]
 mod elsewhere;
-#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_driver", target_os = "linux"))]
+#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for sqlx"))]
 mod linux;
 #[cfg(all(feature = "_sqlx", target_os = "linux"))]
 mod search;
 
-#[cfg(not(all(feature = "_sqlx", target_os = "linux")))]
+#[cfg(not(all(feature = "_driver", target_os = "linux")))]
 pub(crate) use elsewhere::{Socket, SocketId};
 #[cfg(all(feature = "_sqlx", not(target_os = "linux")))]
 pub(crate) use elsewhere::{claim_new, connecting, worst_state};
 #[cfg(all(feature = "_sqlx", target_os = "linux"))]
-pub(crate) use linux::{Socket, SocketId, worst_state};
+pub(crate) use linux::worst_state;
+#[cfg(all(feature = "_driver", target_os = "linux"))]
+pub(crate) use linux::{Socket, SocketId};
 #[cfg(all(feature = "_sqlx", target_os = "linux"))]
 pub(crate) use search::{claim_new, connecting};
 
 use std::time::Duration;
 
 /// The state of a socket, the best first.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_driver")]
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for Linux"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {

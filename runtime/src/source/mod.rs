@@ -66,6 +66,8 @@ pub struct Source {
     pub(crate) reset_session: bool,
     pub(crate) load_shedding: LoadShedding,
     pub(crate) on_connect: Option<&'static str>,
+    /// `true` for the pool of SeaORM, which must not be taken for a pool of sqlx.
+    is_of_sea_orm: bool,
 }
 
 impl Source {
@@ -111,7 +113,15 @@ impl Source {
         reset_session: false,
         load_shedding: LoadShedding::new(),
         on_connect: None,
+        is_of_sea_orm: false,
     };
+
+    /// Returns the source of SeaORM's pool, which differs from that of a pool of sqlx.
+    #[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
+    pub(crate) const fn of_sea_orm(mut self) -> Self {
+        self.is_of_sea_orm = true;
+        self
+    }
 
     /// Sets the URL to use when the variable is unset. Default: none.
     #[must_use]

@@ -53,7 +53,7 @@ pub(crate) fn closed(took: Duration, in_time: bool) {
 }
 
 /// The system forbids to look at the sockets of connections. Logged once.
-#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_driver", target_os = "linux"))]
 pub(crate) fn socket_unseen(error: &dyn Display) {
     tracing::debug!(target: "reuse_db", %error, "socket unseen");
 }

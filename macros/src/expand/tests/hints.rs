@@ -17,12 +17,14 @@ fn a_pool_inside_another_type_has_a_hint() {
 }
 
 #[test]
-fn a_type_of_sqlx_has_a_hint_only_without_its_feature() {
+fn a_drivers_type_has_a_hint_only_without_its_feature() {
     for (ty, feature) in [
         ("&mut PgConnection", "postgres"),
         ("&sqlx::MySqlPool", "mysql"),
         ("&sqlx::Pool<sqlx::Sqlite>", "sqlite"),
         ("&mut Transaction<'_, Any>", "any"),
+        ("&mut redis::aio::MultiplexedConnection", "redis"),
+        ("&DatabaseConnection", "sea_orm"),
     ] {
         let item = format!("async fn h(db: {ty}) -> Out {{ }}");
         assert_has_not(&pretty("", &item), "hint");
@@ -54,6 +56,7 @@ fn a_form_that_does_not_fit_the_name_is_checked() {
     for (ty, check) in [
         ("&PgConnection", "supports_shared::<PgConnection>()"),
         ("&mut PgPool", "supports_exclusive::<PgPool>()"),
+        ("&mut DbConn", "supports_exclusive::<DbConn>()"),
     ] {
         let expansion = pretty("", &format!("async fn h(db: {ty}) -> Out {{ }}"));
         let expansion: String = expansion.split_whitespace().collect();

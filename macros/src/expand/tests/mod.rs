@@ -15,7 +15,7 @@ use std::str::FromStr as _;
 
 use proc_macro2::{TokenStream, TokenTree};
 
-const ALL_FEATURES: &[&str] = &["postgres", "mysql", "sqlite", "any"];
+const ALL_FEATURES: &[&str] = &["postgres", "mysql", "sqlite", "any", "redis", "sea-orm"];
 
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     super::expand(args, item, ALL_FEATURES)

@@ -4,9 +4,9 @@
 use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
 
 use super::detect_passed_names;
-use crate::drivers::session::outside_transaction;
-use crate::drivers::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_sets};
-use crate::drivers::{Driver, error, late_limits, target};
+use crate::drivers::sqlx::session::outside_transaction;
+use crate::drivers::sqlx::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_sets};
+use crate::drivers::sqlx::{Driver, error, late_limits, target};
 use crate::source::Source;
 
 /// Returns the values that a reset restores of two parameters: those of the start, unless a pooler

@@ -14,7 +14,7 @@ macro_rules! driver {
             fn connect(
                 source: &$crate::source::Source,
             ) -> impl Future<Output = Result<Self, $crate::error::Error>> + Send {
-                $crate::drivers::boxed($crate::drivers::session::open_single::<$database>(source))
+                $crate::drivers::boxed($crate::drivers::sqlx::session::open_single::<$database>(source))
             }
 
             fn check(
@@ -23,8 +23,8 @@ macro_rules! driver {
             ) -> impl Future<Output = Result<(), $crate::error::Error>> + Send {
                 let source = *source;
                 $crate::drivers::boxed(async move {
-                    let result = <$database as $crate::drivers::Driver>::check(self, &source).await;
-                    $crate::drivers::session::without_transaction(self, result)
+                    let result = <$database as $crate::drivers::sqlx::Driver>::check(self, &source).await;
+                    $crate::drivers::sqlx::session::without_transaction(self, result)
                 })
             }
 
@@ -38,8 +38,8 @@ macro_rules! driver {
                 &mut self,
                 source: &$crate::source::Source,
             ) -> Result<(), $crate::error::Error> {
-                let result = <$database as $crate::drivers::Driver>::quiesce(self, source).await;
-                $crate::drivers::session::without_transaction(self, result)
+                let result = <$database as $crate::drivers::sqlx::Driver>::quiesce(self, source).await;
+                $crate::drivers::sqlx::session::without_transaction(self, result)
             }
 
             fn close(self) -> impl Future<Output = ()> + Send {
@@ -53,10 +53,10 @@ macro_rules! driver {
         impl $crate::connect::DriverConnect for $connection {
             const IS_EXCLUSIVE: bool = true;
             const COUNTS_ABORTED_HANDSHAKES: bool =
-                <$database as $crate::drivers::Driver>::COUNTS_ABORTED_HANDSHAKES;
+                <$database as $crate::drivers::sqlx::Driver>::COUNTS_ABORTED_HANDSHAKES;
 
             fn resets_all(source: &$crate::source::Source) -> bool {
-                <$database as $crate::drivers::Driver>::resets_all(source)
+                <$database as $crate::drivers::sqlx::Driver>::resets_all(source)
             }
 
             fn connect_attempt<'a>(
@@ -66,14 +66,14 @@ macro_rules! driver {
                 'a,
                 Result<(Self, $crate::connect::Link), $crate::error::Error>,
             > {
-                Box::pin($crate::drivers::session::open::<$database>(source, attempt))
+                Box::pin($crate::drivers::sqlx::session::open::<$database>(source, attempt))
             }
 
             fn end_session(
                 source: &$crate::source::Source,
                 session: $crate::connect::SessionId,
             ) -> lambda_http::BoxFuture<'_, Result<(), $crate::error::Error>> {
-                Box::pin(<$database as $crate::drivers::Driver>::end_session(
+                Box::pin(<$database as $crate::drivers::sqlx::Driver>::end_session(
                     source, session,
                 ))
             }
@@ -84,8 +84,8 @@ macro_rules! driver {
             ) -> lambda_http::BoxFuture<'a, Result<$crate::connect::Reset, $crate::error::Error>>
             {
                 Box::pin(async {
-                    let result = <$database as $crate::drivers::Driver>::reset(self, source).await;
-                    $crate::drivers::session::without_transaction(self, result)
+                    let result = <$database as $crate::drivers::sqlx::Driver>::reset(self, source).await;
+                    $crate::drivers::sqlx::session::without_transaction(self, result)
                 })
             }
 
@@ -95,20 +95,20 @@ macro_rules! driver {
             ) -> lambda_http::BoxFuture<'a, Result<bool, $crate::error::Error>> {
                 Box::pin(async {
                     let result =
-                        <$database as $crate::drivers::Driver>::inspect(self, source).await;
-                    $crate::drivers::session::without_transaction(self, result)
+                        <$database as $crate::drivers::sqlx::Driver>::inspect(self, source).await;
+                    $crate::drivers::sqlx::session::without_transaction(self, result)
                 })
             }
 
             fn expect_own_session(
                 source: &$crate::source::Source,
             ) -> Result<(), $crate::error::Error> {
-                $crate::drivers::target::expect_own_session(source)
+                $crate::drivers::sqlx::target::expect_own_session(source)
             }
 
             fn clear(&mut self) -> lambda_http::BoxFuture<'_, Result<(), $crate::error::Error>> {
                 Box::pin(async {
-                    let result = <$database as $crate::drivers::Driver>::clear(self).await;
+                    let result = <$database as $crate::drivers::sqlx::Driver>::clear(self).await;
                     result.map_err($crate::error::Error::broken)
                 })
             }
@@ -121,7 +121,7 @@ macro_rules! driver {
                 'a,
                 Result<Option<$crate::source::ServerLoad>, $crate::error::Error>,
             > {
-                Box::pin($crate::drivers::load::ask::<$database>(
+                Box::pin($crate::drivers::sqlx::load::ask::<$database>(
                     self, source, least_idle,
                 ))
             }
@@ -137,7 +137,7 @@ macro_rules! driver {
             fn connect(
                 source: &$crate::source::Source,
             ) -> impl Future<Output = Result<Self, $crate::error::Error>> + Send {
-                $crate::drivers::boxed($crate::drivers::sqlx_pool::open_single::<$database>(source))
+                $crate::drivers::boxed($crate::drivers::sqlx::sqlx_pool::open_single::<$database>(source))
             }
 
             /// Waits until the pool has all its connections back. Sends nothing, because each
@@ -149,14 +149,14 @@ macro_rules! driver {
             ) -> impl Future<Output = Result<(), $crate::error::Error>> + Send {
                 let source = *source;
                 $crate::drivers::boxed(async move {
-                    $crate::drivers::sqlx_pool::check(self, &source).await
+                    $crate::drivers::sqlx::sqlx_pool::check(self, &source).await
                 })
             }
 
             /// Returns `true` while a connection is returning: sqlx pings it and rolls back its
             /// transaction.
             fn needs_quiesce(&self) -> bool {
-                $crate::drivers::sqlx_pool::has_connection_out(self)
+                $crate::drivers::sqlx::sqlx_pool::has_connection_out(self)
             }
 
             fn close(self) -> impl Future<Output = ()> + Send {
@@ -167,10 +167,10 @@ macro_rules! driver {
         impl $crate::connect::DriverConnect for sqlx::Pool<$database> {
             const IS_EXCLUSIVE: bool = false;
             const COUNTS_ABORTED_HANDSHAKES: bool =
-                <$database as $crate::drivers::Driver>::COUNTS_ABORTED_HANDSHAKES;
+                <$database as $crate::drivers::sqlx::Driver>::COUNTS_ABORTED_HANDSHAKES;
 
             fn resets_all(source: &$crate::source::Source) -> bool {
-                <$database as $crate::drivers::Driver>::resets_all(source)
+                <$database as $crate::drivers::sqlx::Driver>::resets_all(source)
             }
 
             fn connect_attempt<'a>(
@@ -181,13 +181,13 @@ macro_rules! driver {
                 Result<(Self, $crate::connect::Link), $crate::error::Error>,
             > {
                 Box::pin(async {
-                    let pool = $crate::drivers::sqlx_pool::open::<$database>(source, attempt);
+                    let pool = $crate::drivers::sqlx::sqlx_pool::open::<$database>(source, attempt);
                     Ok((pool.await?, $crate::connect::Link::default()))
                 })
             }
 
             fn shut_down(&self, source: &$crate::source::Source) {
-                $crate::drivers::sqlx_pool::shut_down(self, source);
+                $crate::drivers::sqlx::sqlx_pool::shut_down(self, source);
             }
 
             fn recover(
@@ -196,11 +196,11 @@ macro_rules! driver {
                 cure: $crate::connect::Cure,
             ) -> lambda_http::BoxFuture<'static, ()> {
                 let pool = self.clone();
-                Box::pin($crate::drivers::sqlx_pool::recover(pool, *source, cure))
+                Box::pin($crate::drivers::sqlx::sqlx_pool::recover(pool, *source, cure))
             }
 
             fn has_abandoned(source: &$crate::source::Source) -> bool {
-                $crate::drivers::sqlx_pool::has_abandoned(source)
+                $crate::drivers::sqlx::sqlx_pool::has_abandoned(source)
             }
 
             fn end_abandoned(
@@ -209,13 +209,13 @@ macro_rules! driver {
                 unused: $crate::connect::Unused,
             ) -> lambda_http::BoxFuture<'static, ()> {
                 let pool = self.clone();
-                Box::pin($crate::drivers::sqlx_pool::end_abandoned(
+                Box::pin($crate::drivers::sqlx::sqlx_pool::end_abandoned(
                     pool, *source, unused,
                 ))
             }
 
             fn take_opened(&self, source: &$crate::source::Source) -> usize {
-                $crate::drivers::sqlx_pool::take_opened(source)
+                $crate::drivers::sqlx::sqlx_pool::take_opened(source)
             }
 
             fn idle_connections(&self) -> usize {
@@ -232,7 +232,7 @@ macro_rules! driver {
                 Result<Option<$crate::source::ServerLoad>, $crate::error::Error>,
             > {
                 let pool = self.clone();
-                Box::pin($crate::drivers::sqlx_pool::tend(
+                Box::pin($crate::drivers::sqlx::sqlx_pool::tend(
                     pool, *source, inspects, least_idle,
                 ))
             }
@@ -243,14 +243,14 @@ macro_rules! driver {
                 most: usize,
             ) -> lambda_http::BoxFuture<'static, (usize, usize)> {
                 let (pool, limit) = (self.clone(), source.check_timeout);
-                Box::pin($crate::drivers::sqlx_pool::close_idle(pool, limit, most))
+                Box::pin($crate::drivers::sqlx::sqlx_pool::close_idle(pool, limit, most))
             }
 
             fn renew<'a>(
                 &'a self,
                 source: &'a $crate::source::Source,
             ) -> lambda_http::BoxFuture<'a, Result<(), $crate::error::Error>> {
-                Box::pin($crate::drivers::sqlx_pool::renew(self, source))
+                Box::pin($crate::drivers::sqlx::sqlx_pool::renew(self, source))
             }
         }
 
@@ -270,7 +270,7 @@ macro_rules! driver {
             > + Send {
                 let source = *source;
                 $crate::drivers::boxed(async move {
-                    $crate::drivers::transaction::begin(connection, &source).await
+                    $crate::drivers::sqlx::transaction::begin(connection, &source).await
                 })
             }
         }
@@ -285,7 +285,7 @@ macro_rules! driver {
                 self,
                 outcome: $crate::response::Outcome,
             ) -> impl Future<Output = Result<(), $crate::error::Error>> + Send {
-                $crate::drivers::boxed($crate::drivers::transaction::finish(self, outcome))
+                $crate::drivers::boxed($crate::drivers::sqlx::transaction::finish(self, outcome))
             }
         }
     };

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Executor, Row as _, Type};
 
-use crate::drivers::Driver;
-use crate::drivers::idle_limits::{IdleLimits, load_sql};
-use crate::drivers::start_up::{self, Parameter};
+use crate::drivers::sqlx::Driver;
+use crate::drivers::sqlx::idle_limits::{IdleLimits, load_sql};
+use crate::drivers::sqlx::start_up::{self, Parameter};
 use crate::source::{ServerLoad, Source};
 
 /// Returns the number of this user's newer sessions, and three pairs of sessions and their limit:

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::failures::Taken;
 use super::hooks::Hooks;
 use crate::connect::DriverConnect as _;
-use crate::drivers::{Driver, load};
+use crate::drivers::sqlx::{Driver, load};
 use crate::environment;
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};

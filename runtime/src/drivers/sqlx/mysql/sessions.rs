@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::limits;
 use crate::connect::{SessionId, Unused};
-use crate::drivers::{Driver, error, session};
+use crate::drivers::sqlx::{Driver, error, session};
 use crate::error::Error;
 use crate::source::Source;
 

@@ -4,9 +4,9 @@ use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
 
 use super::{forget_passed_names, limits};
 use crate::connect::Reset;
-use crate::drivers::error::has_code;
-use crate::drivers::session::{end_transaction, outside_transaction};
-use crate::drivers::{Driver, error, target};
+use crate::drivers::sqlx::error::has_code;
+use crate::drivers::sqlx::session::{end_transaction, outside_transaction};
+use crate::drivers::sqlx::{Driver, error, target};
 use crate::source::Source;
 
 /// A health check. A session whose role was dropped fails it: such a session has no rights, even if

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::has_connection_out;
 use super::hooks::Hooks;
 use crate::connect::{Cure, DriverConnect as _, Reset};
-use crate::drivers::Driver;
+use crate::drivers::sqlx::Driver;
 use crate::error::Error;
 use crate::source::Source;
 use crate::sync::Mutex;

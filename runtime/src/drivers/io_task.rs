@@ -1,0 +1,153 @@
+//! The task that reads and writes the stream of a client.
+//!
+//! A client of this kind hands its requests to a task. A handler can return before the task has
+//! run, and the requests would be sent during the next invocation. So the task can also be polled
+//! from outside: then it sends what it was given, and reads what has arrived.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use lambda_http::BoxFuture;
+use tokio::task::unconstrained;
+
+use crate::sync::Mutex;
+
+/// A task that is spawned, and that its owner can poll. It ends with its owner.
+#[derive(Debug)]
+pub(super) struct IoTask(Arc<Shared>);
+
+struct Shared {
+    /// `None` once it has ended.
+    work: Mutex<Option<BoxFuture<'static, ()>>>,
+    /// The waker of the spawned task, once it has been polled.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl IoTask {
+    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        // The budget of a handler's task must not end a poll from outside.
+        let shared = Arc::new(Shared {
+            work: Mutex::new(Some(Box::pin(unconstrained(work)))),
+            waker: Mutex::new(None),
+        });
+        let spawned = Arc::clone(&shared);
+        tokio::spawn(poll_fn(move |cx| spawned.poll(cx)));
+        Self(shared)
+    }
+
+    /// Sends what the task was given, and reads what has arrived, without waiting. Returns `false`
+    /// if the task has ended, as it does when its stream ends.
+    pub(super) fn catch_up(&self) -> bool {
+        let waker = self.0.waker.lock().clone();
+        // What the poll waits for must wake the spawned task, which polls again. Before its first
+        // poll it needs no waker.
+        let waker = waker.as_ref().unwrap_or(Waker::noop());
+        self.0
+            .poll_work(&mut Context::from_waker(waker))
+            .is_pending()
+    }
+
+    /// Drops the work, and with it the stream.
+    pub(super) fn end(&self) {
+        drop(self.0.work.lock().take());
+        if let Some(waker) = self.0.waker.lock().take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for IoTask {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Shared {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        *self.waker.lock() = Some(cx.waker().clone());
+        self.poll_work(cx)
+    }
+
+    fn poll_work(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut work = self.work.lock();
+        let poll = work
+            .as_mut()
+            .map_or(Poll::Ready(()), |work| work.as_mut().poll(cx));
+        if poll.is_ready() {
+            *work = None;
+        }
+        poll
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Returns a task that moves what it was given from one channel to another.
+    fn moving() -> (
+        IoTask,
+        mpsc::UnboundedSender<u32>,
+        mpsc::UnboundedReceiver<u32>,
+    ) {
+        let (given, mut requests) = mpsc::unbounded_channel();
+        let (stream, sent) = mpsc::unbounded_channel();
+        let task = IoTask::spawn(async move {
+            while let Some(request) = requests.recv().await {
+                if stream.send(request).is_err() {
+                    return;
+                }
+            }
+        });
+        (task, given, sent)
+    }
+
+    #[tokio::test]
+    async fn it_sends_what_it_was_given_before_and_after_its_first_poll() {
+        let (task, given, mut sent) = moving();
+        for has_run in [false, true] {
+            // More than the budget of a task.
+            for n in 0..1_000 {
+                given.send(n).expect("a task");
+            }
+            assert!(task.catch_up());
+            for n in 0..1_000 {
+                assert_eq!(sent.try_recv(), Ok(n), "{has_run}");
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_poll_from_outside_leaves_the_task_awake() {
+        let (task, given, mut sent) = moving();
+        tokio::task::yield_now().await;
+        for n in 0..3 {
+            assert!(task.catch_up());
+            given.send(n).expect("a task");
+            assert_eq!(sent.recv().await, Some(n));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_its_work_and_with_its_owner() {
+        let (task, given, mut sent) = moving();
+        drop(given);
+        assert!(!task.catch_up());
+        assert_eq!(sent.recv().await, None);
+
+        let (task, given, _sent) = moving();
+        tokio::task::yield_now().await;
+        drop(task);
+        assert!(given.is_closed(), "at once, and not when the runtime runs");
+    }
+}

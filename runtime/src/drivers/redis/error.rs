@@ -1,0 +1,77 @@
+//! The meaning of Redis's errors: for connecting, and for the connection of a failed handler.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::error::{Error, Finding};
+use crate::response::Outcome;
+
+/// Converts an error of connecting. The `answer` is the first error that the server has sent, which
+/// redis-rs may replace by one of its own.
+pub(super) fn connecting(error: RedisError, answer: Option<String>) -> Error {
+    let Some(answer) = answer else {
+        return match error.kind() {
+            ErrorKind::Io => Error::unavailable(error),
+            ErrorKind::AuthenticationFailed => {
+                Error::rejected(error).with_finding(Finding::SignInRejected)
+            }
+            _ => Error::rejected(error),
+        };
+    };
+    // The server sends this in place of its first answer, and hangs up. The text is the only sign.
+    if answer.contains("max number of clients") {
+        return Error::saturated(answer);
+    }
+    let rejects_sign_in = error.kind() == ErrorKind::AuthenticationFailed;
+    match answer.split(' ').next().unwrap_or_default() {
+        "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => Error::unavailable(answer),
+        "NOAUTH" | "WRONGPASS" => Error::rejected(answer).with_finding(Finding::SignInRejected),
+        _ if rejects_sign_in => Error::rejected(answer).with_finding(Finding::SignInRejected),
+        _ => Error::rejected(answer),
+    }
+}
+
+/// Returns `true` for an answer of the server: the connection is alive.
+pub(super) fn is_answer(error: &RedisError) -> bool {
+    // The kind of an error whose code redis-rs does not know is `Extension`.
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+/// Returns `true` for an answer that says that the server serves nobody at the moment, or not this
+/// session.
+pub(super) fn is_refusal(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Server(kind) => passes(kind),
+        _ => error.code() == Some("NOAUTH"),
+    }
+}
+
+/// Returns `true` for an error of the server that ends by itself: it loads its data, or waits for
+/// its primary.
+fn passes(kind: ServerErrorKind) -> bool {
+    matches!(
+        kind,
+        ServerErrorKind::BusyLoading
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::TryAgain
+    )
+}
+
+/// Returns the outcome that an error of redis-rs stands for.
+pub(crate) fn outcome(error: &RedisError) -> Outcome {
+    match error.kind() {
+        // After a failover, the host's name leads to a server that accepts writes.
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => Outcome::Broken,
+        ErrorKind::Server(kind) if passes(kind) => Outcome::Failure,
+        ErrorKind::Extension if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
+            Outcome::Broken
+        }
+        // The server has answered, and the handler's command is at fault.
+        ErrorKind::Server(_)
+        | ErrorKind::Extension
+        | ErrorKind::UnexpectedReturnType
+        | ErrorKind::Client => Outcome::Rejected,
+        ErrorKind::Parse => Outcome::Broken,
+        _ => Outcome::Failure,
+    }
+}
