@@ -72,6 +72,46 @@ fn a_user_gets_no_second_version_of_anything() {
     );
 }
 
+#[test]
+fn a_feature_brings_its_own_client_alone() {
+    let clients = [
+        "redis",
+        "rustls",
+        "sea-orm",
+        "sqlx-mysql",
+        "sqlx-postgres",
+        "sqlx-sqlite",
+    ];
+    for (features, wanted) in [
+        ("", &[][..]),
+        ("local", &[]),
+        ("postgres", &["sqlx-postgres"]),
+        ("mysql", &["sqlx-mysql"]),
+        ("sqlite", &["sqlx-sqlite"]),
+        ("redis", &["redis"]),
+        ("redis-tls", &["redis", "rustls"]),
+        ("postgres,sea-orm", &["sea-orm", "sqlx-postgres"]),
+    ] {
+        let arguments = [
+            "-p",
+            "reuse-db",
+            "--no-default-features",
+            "--features",
+            features,
+        ];
+        let packages = tree(root(), &arguments);
+        let names: BTreeSet<_> = packages
+            .iter()
+            .filter_map(|package| package.split(' ').next())
+            .collect();
+        let found: Vec<_> = clients
+            .into_iter()
+            .filter(|name| names.contains(name))
+            .collect();
+        assert_eq!(found, wanted, "{features}");
+    }
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()

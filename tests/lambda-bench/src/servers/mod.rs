@@ -12,6 +12,7 @@ mod installation;
 mod mysql;
 mod pgbouncer;
 mod postgres;
+mod redis;
 mod session;
 mod supervised;
 
@@ -19,6 +20,7 @@ pub use installation::{Engine, Installation};
 pub use mysql::{Mysql, MysqlBuilder};
 pub use pgbouncer::{PgBouncer, PgBouncerBuilder};
 pub use postgres::{Postgres, PostgresBuilder};
+pub use redis::{Redis, RedisBuilder};
 pub use session::Session;
 
 /// The password of the user `app` and of the administrators.

@@ -70,7 +70,7 @@ impl Supervised {
     /// # Panics
     ///
     /// If the server ends or is not ready after 30 s, with its log.
-    pub(super) async fn start(&self, ready: impl AsyncFn() -> Result<(), sqlx::Error>) {
+    pub(super) async fn start<E: Display>(&self, ready: impl AsyncFn() -> Result<(), E>) {
         let pid = self.order("start").await.expect("the server has a process");
         *self
             .pid
