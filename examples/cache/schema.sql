@@ -1,0 +1,1 @@
+create table if not exists pages (path text primary key, content text not null);
