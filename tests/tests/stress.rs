@@ -3,7 +3,7 @@
 
 use reuse_db_tests::function::program;
 use reuse_db_tests::stress::fleet::{self, Part};
-use reuse_db_tests::stress::{Length, Programs, faults, jitter, soak};
+use reuse_db_tests::stress::{Length, Programs, faults, jitter, soak, transfers};
 
 fn programs() -> Programs {
     Programs::beside(program("function"))
@@ -59,4 +59,9 @@ async fn attempts_of_many_sandboxes_are_spread() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_run_leaks_nothing() {
     println!("{}", soak::run(&programs(), Length::Short).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_neither_lost_nor_made() {
+    println!("{}", transfers::run(&programs(), Length::Short).await);
 }

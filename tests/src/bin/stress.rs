@@ -1,7 +1,7 @@
 //! The stress tests in their long form.
 //!
 //! `cargo run --release -p reuse-db-tests --bin stress [-- [short] PART…]` runs the parts `fleet`,
-//! `growth`, `faults`, `jitter` and `soak`, or those that are named. A part of `fleet`
+//! `growth`, `faults`, `jitter`, `soak` and `transfers`, or those that are named. A part of `fleet`
 //! can be named alone, also for one server and one way to a connection: `crowd`, `crowd:mariadb`,
 //! `crowd:mariadb:pool`.
 //!
@@ -12,7 +12,7 @@
 use std::time::Instant;
 
 use reuse_db_tests::stress::{
-    Length, Programs, deaths, faults, fleet, growth, jitter, soak, sockets,
+    Length, Programs, deaths, faults, fleet, growth, jitter, soak, sockets, transfers,
 };
 
 #[tokio::main]
@@ -25,7 +25,7 @@ async fn main() {
     };
     parts.retain(|part| part != "short");
     if parts.is_empty() {
-        parts = ["fleet", "growth", "faults", "jitter", "soak"]
+        parts = ["fleet", "growth", "faults", "jitter", "soak", "transfers"]
             .map(String::from)
             .to_vec();
     }
@@ -40,10 +40,11 @@ async fn main() {
             "jitter" => jitter::run(&programs, length).await,
             "soak" => soak::run(&programs, length).await,
             "sockets" => sockets::run(&programs, length).await,
+            "transfers" => transfers::run(&programs, length).await,
             other if fleet::is_selection(other) => fleet::run(&programs, length, other).await,
             other => {
                 format!(
-                    "no part `{other}`: there are fleet and its parts, growth, faults, deaths, jitter, soak, sockets"
+                    "no part `{other}`: there are fleet and its parts, growth, faults, deaths, jitter, soak, sockets, transfers"
                 )
             }
         };
@@ -60,6 +61,7 @@ fn function_of(part: &str) -> &'static str {
         "deaths" | "sockets" => "field_function",
         "faults" => "faults_function",
         "soak" => "function",
+        "transfers" => "transfer_function",
         _ => "fleet_function",
     }
 }

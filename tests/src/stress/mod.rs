@@ -14,6 +14,7 @@ pub mod growth;
 pub mod jitter;
 pub mod soak;
 pub mod sockets;
+pub mod transfers;
 
 /// The length of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
