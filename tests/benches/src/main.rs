@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, reason = "a tool fails with a message")]
 
 mod chart;
+mod clients;
 mod cold;
 mod concurrency;
 mod figures;
@@ -32,8 +33,9 @@ enum Length {
 }
 
 /// All parts. The last one times the compiler for minutes, so the quick form leaves it out.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "warm",
+    "clients",
     "cold",
     "freeze",
     "fleet",
@@ -63,6 +65,7 @@ async fn main() {
     for part in &parts {
         match part.as_str() {
             "warm" => warm::run(length, &mut output).await,
+            "clients" => clients::run(length, &mut output).await,
             "cold" => cold::run(length, &mut output).await,
             "fleet" => fleet::run(length, &mut output).await,
             "freeze" => freeze::run(length, &mut output).await,

@@ -139,17 +139,8 @@ impl Place {
             AnyServer::Mysql(server) => server.addr(),
         };
         let proxy = Proxy::start(addr).await;
-        let mut builder = Sandbox::builder(&program.path)
-            .env("DATABASE_URL", self.url_at(proxy.port()))
-            .env("WAY", program.way)
-            .timeout(TIME_OUT);
-        if let Some(script) = &program.script {
-            builder = builder.argument(script);
-        }
-        Stage {
-            sandbox: builder.start().await,
-            proxy,
-        }
+        let url = self.url_at(proxy.port());
+        Stage::start(program, proxy, url).await
     }
 }
 
@@ -169,6 +160,21 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// Starts a sandbox of a program, behind a proxy.
+    pub(crate) async fn start(program: &Program, proxy: Proxy, url: String) -> Self {
+        let mut builder = Sandbox::builder(&program.path)
+            .env("DATABASE_URL", url)
+            .env("WAY", program.way)
+            .timeout(TIME_OUT);
+        if let Some(script) = &program.script {
+            builder = builder.argument(script);
+        }
+        Self {
+            sandbox: builder.start().await,
+            proxy,
+        }
+    }
+
     /// Invokes the function, and waits until it is frozen. Returns the answer and the number of
     /// round trips, those after the response included.
     pub(crate) async fn invoke(&self, path: &str) -> (Answer, u64) {

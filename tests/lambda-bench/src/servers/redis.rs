@@ -198,6 +198,24 @@ impl Redis {
         answer.unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
+    /// Returns the server's name and version.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not answer.
+    pub async fn version(&self) -> String {
+        let mut administrator = self.connect().await.expect("a connection");
+        let info: String = cmd("INFO")
+            .arg("server")
+            .query_async(&mut administrator)
+            .await
+            .expect("an answer");
+        let version = info
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"));
+        format!("Redis {}", version.unwrap_or_default())
+    }
+
     /// Returns the lines of CLIENT LIST for the sessions of the user `app`.
     ///
     /// # Panics
