@@ -31,6 +31,12 @@ pub(crate) trait DriverConnect: Connect {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Returns `true` if an idle connection or value needs a health check before it is used again.
+    /// It is called for each lease, and must not wait.
+    fn is_doubtful(&self) -> bool {
+        false
+    }
+
     /// Returns `true` if a statement on a value's connections was abandoned, and may still run at
     /// the server.
     fn has_abandoned(_source: &Source) -> bool {
@@ -157,6 +163,7 @@ pub struct Driver<C> {
     pub(crate) counts_aborted_handshakes: bool,
     pub(crate) connect: for<'a> fn(&'a Source, &'a Attempt) -> Answer<'a, (C, Link)>,
     pub(crate) end_session: fn(&Source, SessionId) -> Answer<'_, ()>,
+    pub(crate) is_doubtful: fn(&C) -> bool,
     pub(crate) has_abandoned: fn(&Source) -> bool,
     pub(crate) end_abandoned: fn(&C, &Source, Unused) -> BoxFuture<'static, ()>,
     pub(crate) shut_down: fn(&C, &Source),
@@ -195,6 +202,7 @@ impl<C> Driver<C> {
             counts_aborted_handshakes: C::COUNTS_ABORTED_HANDSHAKES,
             connect: C::connect_attempt,
             end_session: C::end_session,
+            is_doubtful: C::is_doubtful,
             has_abandoned: C::has_abandoned,
             end_abandoned: C::end_abandoned,
             shut_down: C::shut_down,

@@ -47,5 +47,25 @@ fn source<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e (dyn StdError +
     if let Some(inside) = error.downcast_ref::<Arc<io::Error>>() {
         return Some(&**inside);
     }
+    #[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
+    if let Some(inside) = source_of_sea_orm(error) {
+        return Some(inside);
+    }
     error.source()
+}
+
+/// Returns the source of an error of SeaORM that names none.
+#[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
+fn source_of_sea_orm<'e>(
+    error: &'e (dyn StdError + 'static),
+) -> Option<&'e (dyn StdError + 'static)> {
+    use sea_orm::{DbErr, RuntimeErr, TransactionError};
+    if let Some(RuntimeErr::SqlxError(inside)) = error.downcast_ref() {
+        return Some(&**inside);
+    }
+    match error.downcast_ref::<TransactionError<DbErr>>()? {
+        TransactionError::Connection(inside) | TransactionError::Transaction(inside) => {
+            Some(inside)
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! from outside: then it sends what it was given, and reads what has arrived.
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -70,12 +71,15 @@ impl Shared {
     }
 
     fn poll_work(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut work = self.work.lock();
-        let poll = work
-            .as_mut()
-            .map_or(Poll::Ready(()), |work| work.as_mut().poll(cx));
+        let mut place = self.work.lock();
+        let Some(work) = place.as_mut() else {
+            return Poll::Ready(());
+        };
+        // After a panic it is over, as if its stream had ended. The panic was reported.
+        let poll = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        let poll = poll.unwrap_or(Poll::Ready(()));
         if poll.is_ready() {
-            *work = None;
+            *place = None;
         }
         poll
     }
@@ -136,6 +140,20 @@ mod tests {
             given.send(n).expect("a task");
             assert_eq!(sent.recv().await, Some(n));
         }
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_a_panic_of_its_work() {
+        let (given, mut requests) = mpsc::unbounded_channel::<()>();
+        let task = IoTask::spawn(async move {
+            requests.recv().await;
+            std::panic::resume_unwind(Box::new("the client panics"));
+        });
+        tokio::task::yield_now().await;
+        assert!(task.catch_up());
+        given.send(()).expect("a task");
+        tokio::task::yield_now().await;
+        assert!(!task.catch_up());
     }
 
     #[tokio::test]

@@ -114,10 +114,13 @@ impl<C: Connect> Pool<C> {
     }
 }
 
-impl<C> Idle<C> {
+impl<C: Connect> Idle<C> {
     /// Returns `true` if the connection may be used without a health check.
     fn is_trusted(&self, source: &Source) -> bool {
-        self.age() < source.verify_after && !is_too_old(self.opened, source) && self.link.is_quiet()
+        self.age() < source.verify_after
+            && !is_too_old(self.opened, source)
+            && self.link.is_quiet()
+            && !C::DRIVER.is_some_and(|driver| (driver.is_doubtful)(&self.connection))
     }
 
     /// Returns the time since the connection became idle.

@@ -152,7 +152,10 @@ impl<S: Connect + Sync> Opened<S> {
     fn is_trusted(&self, source: &Source) -> bool {
         let usage = self.usage.lock();
         let idle = Timestamp::now().since(usage.last);
-        !usage.failed && usage.is_quiet && idle < source.verify_after
+        !usage.failed
+            && usage.is_quiet
+            && idle < source.verify_after
+            && !S::DRIVER.is_some_and(|driver| (driver.is_doubtful)(&self.value))
     }
 
     fn lease(

@@ -17,12 +17,15 @@ pub(super) fn target(url: &str) -> String {
     let host = match (url.host_str().filter(|host| !host.is_empty()), socket) {
         (_, Some(socket)) => socket,
         (Some(host), None) => host.to_owned(),
-        (None, None) if url.scheme() == "sqlite" => return url.path().to_owned(),
+        (None, None) if matches!(url.scheme(), "sqlite" | "unix" | "redis+unix") => {
+            return url.path().to_owned();
+        }
         (None, None) => return String::new(),
     };
     let default = match url.scheme() {
         "postgres" | "postgresql" => Some(5432),
         "mysql" | "mariadb" => Some(3306),
+        "redis" | "rediss" | "valkey" | "valkeys" => Some(6379),
         _ => None,
     };
     match url.port().or(default) {
@@ -51,6 +54,14 @@ mod tests {
                 "/var/run/pg:5432/app",
             ),
             ("sqlite::memory:", ":memory:"),
+            (
+                "rediss://user:s3cret@cache.internal/1",
+                "cache.internal:6379/1",
+            ),
+            (
+                "redis+unix:///run/redis.sock?pass=s3cret",
+                "/run/redis.sock",
+            ),
             ("user:s3cret@nowhere", ""),
         ] {
             assert_eq!(target(url), shown);

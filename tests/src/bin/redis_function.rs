@@ -8,6 +8,9 @@
 //! | `script LUA` | runs a script |
 //! | `unreadable` | runs a command whose answer redis-rs cannot read, and ignores the error |
 //! | `time-out MILLISECONDS` | sets the limit of a command |
+//! | `number KEY` | reads a value as a number |
+//! | `atomic-script LUA` | runs a script in a transaction, and ignores its error |
+//! | `later MILLISECONDS` | a task does `unreadable` that much later |
 //! | `fail`, `panic` | ends the handler |
 
 #![expect(clippy::panic, reason = "the handler is asked to panic")]
@@ -20,7 +23,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value};
 use reuse_db::{BoxError, Credentials, LoadShedding, Source, reuse_db};
 use reuse_db_tests::query::word;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 const SOURCE: Source = Source::env("DATABASE_URL");
 const READ_WRITE: Source = Source::env("DATABASE_URL").read_write();
@@ -37,6 +40,13 @@ fn command(line: &str) -> redis::Cmd {
         command.arg(word);
     }
     command
+}
+
+/// Runs a command whose answer redis-rs cannot read.
+async fn unreadable(redis: &mut MultiplexedConnection) {
+    let mut command = redis::cmd("EVAL");
+    command.arg(&b"return {err='\xff'}"[..]).arg(0);
+    let _ = command.exec_async(redis).await;
 }
 
 async fn commands(
@@ -64,10 +74,22 @@ async fn commands(
                 let mut command = redis::cmd("EVAL");
                 command.arg(rest).arg(0).exec_async(redis).await?;
             }
-            "unreadable" => {
-                let mut command = redis::cmd("EVAL");
-                command.arg(&b"return {err='\xff'}"[..]).arg(0);
-                let _ = command.exec_async(redis).await;
+            "unreadable" => unreadable(redis).await,
+            "number" => {
+                let number: i64 = redis::cmd("GET").arg(rest).query_async(redis).await?;
+                answers.push(number.to_string());
+            }
+            "atomic-script" => {
+                let mut both = redis::pipe();
+                both.atomic().cmd("EVAL").arg(rest).arg(0);
+                let _ = both.exec_async(redis).await;
+            }
+            "later" => {
+                let (pause, mut redis) = (Duration::from_millis(rest.parse()?), redis.clone());
+                tokio::spawn(async move {
+                    sleep(pause).await;
+                    unreadable(&mut redis).await;
+                });
             }
             "time-out" => redis.set_response_timeout(Duration::from_millis(rest.parse()?)),
             "fail" => return Err("a failure".into()),
@@ -87,6 +109,13 @@ async fn plain(
     redis: &mut MultiplexedConnection,
 ) -> Result<Response<Body>, Error> {
     commands(request, redis).await
+}
+
+/// Returns the error of redis-rs.
+#[reuse_db(source = SOURCE)]
+async fn typed(redis: &mut MultiplexedConnection) -> RedisResult<Response<Body>> {
+    redis::cmd("PING").exec_async(redis).await?;
+    Ok(Response::new(Body::Empty))
 }
 
 #[reuse_db(source = READ_WRITE)]
@@ -132,6 +161,7 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
     match request.raw_http_path() {
         "/read-write" => read_write(&request).await,
         "/shedding" => shedding(&request).await,
+        "/typed" => Ok(typed().await?),
         "/credentials" => {
             let password = word(&request, "password");
             *PASSWORD.lock().map_err(|error| error.to_string())? = password;

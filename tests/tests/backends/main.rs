@@ -6,6 +6,7 @@
 )]
 
 mod place;
+mod pools;
 mod table;
 
 use std::time::Duration;
@@ -222,6 +223,29 @@ guarantees! {
             function.server.open_sessions().await == 1
         })
         .await;
+    }
+
+    #[doc = "A statement that the server rejects costs no connection."]
+    async fn rejected(backend: &str) {
+        let function = Function::<P>::start(backend).await;
+        for n in 0..4 {
+            function.invoke("reject").await.error();
+            function.add(n).await;
+        }
+        assert_eq!(function.proxy.connections(), 1);
+    }
+
+    #[doc = "A server that is gone is a 503 with `Retry-After`, also inside a transaction."]
+    async fn gone(backend: &str) {
+        let server = P::launch(None).await;
+        let sandbox = sandbox(&server, server.address().port(), backend);
+        let sandbox = sandbox.start().await;
+        let path = "/?how=transact";
+        invoke(&sandbox, path).await.ok();
+        server.stopped().await;
+        let answer = invoke(&sandbox, path).await;
+        let found = (answer.status(), answer.header("retry-after"));
+        assert_eq!(found, (503, Some("1")), "{answer:?}");
     }
 
     #[doc = "A shutdown closes the session."]

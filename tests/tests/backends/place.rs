@@ -14,6 +14,7 @@ pub(crate) trait Place: Sized {
     fn address(&self) -> SocketAddr;
     /// Returns the URL of the function's user at another port, such as a proxy's.
     fn url_through(&self, port: u16) -> String;
+    async fn stopped(&self);
     async fn started_again(&self);
     /// Returns the number of sessions of the function's user.
     async fn open_sessions(&self) -> usize;
@@ -40,6 +41,10 @@ macro_rules! place {
 
             fn url_through(&self, port: u16) -> String {
                 self.url_at(port)
+            }
+
+            async fn stopped(&self) {
+                self.stop().await;
             }
 
             async fn started_again(&self) {

@@ -6,8 +6,8 @@ use lambda_bench::servers::Redis;
 use lambda_bench::wait::until;
 use redis::Value;
 
-use super::{Function, sandbox};
-use lambda_bench::lambda::Event;
+use super::{Function, function, sandbox};
+use lambda_bench::lambda::{Event, Sandbox};
 use reuse_db_tests::function::LONG;
 
 const ONE: &str = "bulk-string('\"1\"')";
@@ -79,6 +79,7 @@ async fn a_demoted_server_costs_one_invocation() {
         "MULTI\nSET a 2\nEXEC".to_owned(),
         "ignore SET a 2".to_owned(),
         format!("script {scripted}"),
+        format!("atomic-script {scripted}"),
     ] {
         let (function, new) = (
             Function::start(Redis::builder()).await,
@@ -205,6 +206,7 @@ async fn a_wrong_type_costs_no_connection() {
     for _ in 0..5 {
         function.fails("LPUSH a 1").await;
         function.fails("XGROUP CREATE a g $").await;
+        function.fails("number nothing").await;
         assert_eq!(function.ok("GET a").await, ONE);
     }
     assert_eq!(function.proxy.connections(), 1);
@@ -283,4 +285,59 @@ async fn an_ended_session_on_a_unix_socket_fails_nobody() {
         .await;
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
+}
+
+/// The answer of a server may repeat the command that it does not know.
+#[tokio::test]
+async fn a_password_that_the_server_repeats_is_not_shown() {
+    let renamed = Redis::builder().setting("rename-command HELLO", "OTHER");
+    let redis = renamed.start().await;
+    let url = format!("{}?protocol=resp3", redis.url_at(redis.addr().port()));
+    let sandbox = sandbox(&redis, &url).await;
+    let answer = sandbox.invoke(Event::post("/", "PING")).await;
+    let message = &answer.error().message;
+    assert!(message.contains("unknown command 'HELLO'"), "{message}");
+    assert!(!format!("{answer:?}").contains("s3cret"), "{answer:?}");
+    assert!(!sandbox.output().contains("s3cret"));
+}
+
+/// The socket stays open and quiet after redis-rs has given up.
+#[tokio::test]
+async fn a_task_that_ended_while_idle_fails_nobody() {
+    let redis = Redis::builder().start().await;
+    let sandbox = Sandbox::builder(function())
+        .env("DATABASE_URL", redis.url_at(redis.addr().port()))
+        // Without a freeze.
+        .concurrency(2)
+        .start()
+        .await;
+    for _ in 0..3 {
+        let set = sandbox.invoke(Event::post("/", "SET a 1\nlater 50")).await;
+        set.ok();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let get = sandbox.invoke(Event::post("/", "GET a")).await;
+        assert_eq!(get.ok().text(), ONE);
+    }
+}
+
+/// (redis 6.2, EXEC) An EXEC that is refused ends no WATCH.
+#[tokio::test]
+async fn a_watch_after_a_refused_exec_does_not_cross_invocations() {
+    let function = Function::start(Redis::builder()).await;
+    for left in ["WATCH a\nignore EXEC", "WATCH a\nignore EXEC\nfail"] {
+        function.run("/", left).await;
+        function.redis.execute(&["INCR", "a"]).await;
+        let answers = function.ok("MULTI\nSET b 1\nEXEC").await;
+        assert!(!answers.ends_with("nil"), "{left}: {answers}");
+    }
+}
+
+/// `RedisError` keeps the 503.
+#[tokio::test]
+async fn a_handler_may_return_the_error_of_redis_rs() {
+    let function = Function::start(Redis::builder()).await;
+    function.run("/typed", "").await.ok();
+    function.redis.stop().await;
+    let answer = function.run("/typed", "").await;
+    assert_eq!(answer.status(), 503, "{answer:?}");
 }

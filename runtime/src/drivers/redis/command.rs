@@ -38,7 +38,8 @@ impl Command {
                 | b"SSUBSCRIBE" | b"SUBSCRIBE" | b"SYNC",
                 _,
             )
-            | (b"CLIENT", Some(b"REPLY")) => Self::Last,
+            | (b"CLIENT", Some(b"REPLY"))
+            | (b"SCRIPT", Some(b"DEBUG")) => Self::Last,
             (
                 b"CLIENT",
                 Some(

@@ -33,7 +33,7 @@ struct State {
     has_changed_session: bool,
     /// The reason for which no further handler may use the connection.
     defect: Option<&'static str>,
-    /// The first error that the server has answered.
+    /// The last error that the server has answered.
     error: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl Conversation {
         self.0.lock().defect
     }
 
-    /// Takes the first error that the server has answered.
+    /// Takes the last error that the server has answered.
     pub(super) fn take_error(&self) -> Option<String> {
         self.0.lock().error.take()
     }
@@ -121,16 +121,16 @@ impl Conversation {
                 *defect = Some("the server has answered without a request");
                 return;
             };
+            if frame.is_read_only {
+                *defect = Some("the server accepts no writes");
+            }
             let is_error = frame.is_error();
             if is_error {
                 let text = String::from_utf8_lossy(frame.text);
-                // A script names the error of its statement.
-                if text.contains("READONLY ") {
-                    *defect = Some("the server accepts no writes");
-                } else if text.starts_with("NOAUTH ") {
+                if text.starts_with("NOAUTH ") {
                     *defect = Some("its sign-in is gone");
                 }
-                error.get_or_insert_with(|| text.into_owned());
+                *error = Some(text.into_owned());
             }
             match command {
                 Command::Multi if !is_error => *is_queueing = true,
@@ -138,8 +138,8 @@ impl Conversation {
                 // The server queues an UNWATCH after MULTI.
                 Command::Unwatch if !is_error => *is_watching &= *is_queueing,
                 Command::Discard if !is_error => (*is_queueing, *is_watching) = (false, false),
-                // An EXEC that fails has ended the transaction, unless it was refused.
-                Command::Exec if !frame.text.starts_with(b"NOPERM ") => {
+                // Any other error refuses it: there is no transaction, or the right is missing.
+                Command::Exec if !is_error || frame.text.starts_with(b"EXECABORT ") => {
                     (*is_queueing, *is_watching) = (false, false);
                 }
                 _ => {}
@@ -241,6 +241,10 @@ mod tests {
             (&[("MULTI", "+OK"), ("DISCARD", "+OK")], None),
             (&[("WATCH a", "+OK")], Some("UNWATCH")),
             (
+                &[("WATCH a", "+OK"), ("EXEC", "-ERR EXEC without MULTI")],
+                Some("UNWATCH"),
+            ),
+            (
                 &[("WATCH a", "+OK"), ("UNWATCH", "-NOPERM no")],
                 Some("UNWATCH"),
             ),
@@ -273,6 +277,8 @@ mod tests {
                 "-ERR Error running script: @user_script: 1: -READONLY You can't",
                 true,
             ),
+            ("EXEC", "*2\r\n+OK\r\n-READONLY You can't", true),
+            ("EXEC", "*1\r\n!12\r\nREADONLY You", true),
             ("GET a", "-NOAUTH Authentication required.", true),
             ("GET a", "-NOPERM this user has no permissions", false),
             ("GET a", "$9\r\nREADONLY ", false),

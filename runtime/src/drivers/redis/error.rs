@@ -5,7 +5,25 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use crate::error::{Error, Finding};
 use crate::response::Outcome;
 
-/// Converts an error of connecting. The `answer` is the first error that the server has sent, which
+/// Makes `?` and the attribute work in handlers that return `RedisError`.
+impl From<Error> for RedisError {
+    fn from(error: Error) -> Self {
+        std::io::Error::other(error).into()
+    }
+}
+
+/// Returns an answer of the server without the arguments of the command that it may repeat, and
+/// without the password.
+pub(super) fn without_secrets(answer: &str, password: Option<&str>) -> String {
+    let answer = answer.split(", with args beginning with").next();
+    let answer = answer.unwrap_or_default();
+    match password.filter(|password| !password.is_empty()) {
+        Some(password) => answer.replace(password, "…"),
+        None => answer.to_owned(),
+    }
+}
+
+/// Converts an error of connecting. The `answer` is the last error that the server has sent, which
 /// redis-rs may replace by one of its own.
 pub(super) fn connecting(error: RedisError, answer: Option<String>) -> Error {
     let Some(answer) = answer else {
@@ -67,11 +85,14 @@ pub(crate) fn outcome(error: &RedisError) -> Outcome {
             Outcome::Broken
         }
         // The server has answered, and the handler's command is at fault.
+        //
+        // `Parse` is the kind of a value that does not convert, too. An answer that cannot be read
+        // has ended the stream.
         ErrorKind::Server(_)
         | ErrorKind::Extension
         | ErrorKind::UnexpectedReturnType
-        | ErrorKind::Client => Outcome::Rejected,
-        ErrorKind::Parse => Outcome::Broken,
+        | ErrorKind::Client
+        | ErrorKind::Parse => Outcome::Rejected,
         _ => Outcome::Failure,
     }
 }

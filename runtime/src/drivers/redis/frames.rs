@@ -9,6 +9,9 @@ const KEPT_OF_A_WORD: usize = 24;
 /// The number of bytes of an error that are kept: enough for that of a script.
 const KEPT_OF_AN_ERROR: usize = 240;
 
+/// The answer to a write, of a server that accepts none.
+const READ_ONLY: &[u8] = b"READONLY ";
+
 /// The number of words that are kept: the name of a command, and of its subcommand.
 const WORDS: usize = 2;
 
@@ -19,6 +22,9 @@ pub(super) struct Frame<'a> {
     kind: u8,
     /// The first two words of a request in capitals, or the text of an error. Both are cut off.
     pub(super) text: &'a [u8],
+    /// `true` if an error in it says that the server accepts no writes. A script names the error of
+    /// its statement.
+    pub(super) is_read_only: bool,
 }
 
 impl Frame<'_> {
@@ -41,6 +47,9 @@ pub(super) struct Frames {
     /// The type of the value on the top level.
     kind: u8,
     text: Text,
+    /// The current error, at any depth.
+    error: Vec<u8>,
+    is_read_only: bool,
 }
 
 /// The text of a value on the top level that is kept.
@@ -65,6 +74,7 @@ enum Part {
     },
     /// So many bytes of a text, with its line end.
     Text {
+        kind: u8,
         left: u64,
     },
 }
@@ -76,6 +86,8 @@ impl Default for Frames {
             open: Vec::new(),
             kind: 0,
             text: Text::default(),
+            error: Vec::new(),
+            is_read_only: false,
         }
     }
 }
@@ -94,7 +106,9 @@ impl Frames {
                     if self.open.is_empty() {
                         self.kind = *byte;
                         self.text.clear();
+                        self.is_read_only = false;
                     }
+                    self.error.clear();
                     self.part = Part::Line {
                         kind: *byte,
                         number: 0,
@@ -116,8 +130,8 @@ impl Frames {
                         b'-' => *is_null = true,
                         _ => {}
                     }
-                    if *kind == b'-' && self.open.is_empty() && !byte.is_ascii_control() {
-                        self.text.push_error(&[*byte]);
+                    if *kind == b'-' && !byte.is_ascii_control() {
+                        push_up_to(KEPT_OF_AN_ERROR, &mut self.error, &[*byte]);
                     }
                     let (kind, number, is_null) = (*kind, *number, *is_null);
                     bytes = rest;
@@ -125,7 +139,7 @@ impl Frames {
                         self.end_line(kind, number, is_null, &mut found);
                     }
                 }
-                Part::Text { left } => {
+                Part::Text { kind, left } => {
                     let taken = bytes.len().min((*left).try_into().unwrap_or(usize::MAX));
                     let (taken, rest) = bytes.split_at(taken);
                     // The line end is no part of the text.
@@ -134,8 +148,8 @@ impl Frames {
                     *left -= taken.len() as u64;
                     let is_complete = *left == 0;
                     bytes = rest;
-                    if self.kind == b'!' {
-                        self.text.push_error(text);
+                    if *kind == b'!' {
+                        push_up_to(KEPT_OF_AN_ERROR, &mut self.error, text);
                     } else {
                         self.text.push_word(text);
                     }
@@ -162,6 +176,7 @@ impl Frames {
             }
             b'$' | b'!' | b'=' => {
                 self.part = Part::Text {
+                    kind,
                     left: number.saturating_add(2),
                 }
             }
@@ -184,6 +199,8 @@ impl Frames {
 
     fn end_value(&mut self, found: &mut impl FnMut(Frame<'_>)) {
         self.part = Part::Type;
+        let mut words = self.error.windows(READ_ONLY.len());
+        self.is_read_only |= words.any(|words| words == READ_ONLY);
         while let Some(left) = self.open.last_mut() {
             *left -= 1;
             if *left > 0 {
@@ -191,9 +208,17 @@ impl Frames {
             }
             self.open.pop();
         }
-        found(Frame {
+        let frame = Frame {
             kind: self.kind,
             text: &self.text.bytes,
+            is_read_only: self.is_read_only,
+        };
+        found(match self.kind {
+            b'-' | b'!' => Frame {
+                text: &self.error,
+                ..frame
+            },
+            _ => frame,
         });
     }
 }
@@ -224,11 +249,12 @@ impl Text {
             }
         }
     }
+}
 
-    fn push_error(&mut self, bytes: &[u8]) {
-        let taken = bytes.len().min(KEPT_OF_AN_ERROR - self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[..taken]);
-    }
+/// Appends bytes, of which no more than `most` are kept in all.
+fn push_up_to(most: usize, kept: &mut Vec<u8>, bytes: &[u8]) {
+    let taken = bytes.len().min(most - kept.len());
+    kept.extend_from_slice(&bytes[..taken]);
 }
 
 #[cfg(test)]

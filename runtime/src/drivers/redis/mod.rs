@@ -61,7 +61,9 @@ impl RedisConnection {
         // Each use of this client has a limit of its own.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let explained = |error| {
-            let error = error::connecting(error, conversation.take_error());
+            let answer = conversation.take_error();
+            let answer = answer.map(|it| error::without_secrets(&it, settings.password()));
+            let error = error::connecting(error, answer);
             if error.rejects_sign_in() && address.lacks_password() && attempt.credentials.is_none()
             {
                 source.problem(format!(
@@ -204,6 +206,16 @@ impl DriverConnect for RedisConnection {
 
     fn resets_all(_: &Source) -> bool {
         true
+    }
+
+    /// Returns `true` if its stream has ended while it was idle, or if a task has used it.
+    fn is_doubtful(&self) -> bool {
+        self.needs_quiesce()
+    }
+
+    fn clear(&mut self) -> Answer<'_, ()> {
+        // redis-rs prepares nothing.
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, (Self, Link)> {

@@ -73,11 +73,6 @@ pub(in crate::drivers) fn of_one(error: &(dyn StdError + 'static)) -> Option<Out
 }
 
 fn as_sqlx_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e sqlx::Error> {
-    // SeaORM names no source.
-    #[cfg(feature = "sea-orm")]
-    if let Some(sea_orm::RuntimeErr::SqlxError(error)) = error.downcast_ref() {
-        return Some(error);
-    }
     #[cfg(feature = "sea-orm")]
     if let Some(sea_orm::ConnAcquireErr::Timeout) = error.downcast_ref() {
         return Some(&sqlx::Error::PoolTimedOut);

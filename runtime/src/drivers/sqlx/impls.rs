@@ -186,6 +186,10 @@ macro_rules! driver {
                 })
             }
 
+            fn is_doubtful(&self) -> bool {
+                self.is_closed()
+            }
+
             fn shut_down(&self, source: &$crate::source::Source) {
                 $crate::drivers::sqlx::sqlx_pool::shut_down(self, source);
             }

@@ -1,12 +1,13 @@
 //! SeaORM's `DatabaseConnection`, over a pool of sqlx that is set up as a pool parameter is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_http::BoxFuture;
-use sea_orm::{DatabaseConnection, DatabaseConnectionType};
+use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr};
 use url::Url;
 
-use super::sqlx_pool;
+use super::{Driver as _, sqlx_pool};
 use crate::connect::{Answer, Attempt, Connect, Cure, Driver, DriverConnect, Link, Unused};
 use crate::drivers::boxed;
 use crate::error::Error;
@@ -41,9 +42,7 @@ macro_rules! on_pool {
 /// Opens a pool by a single attempt. The URL's scheme chooses the database.
 async fn open(source: &Source, attempt: &Attempt) -> Result<DatabaseConnection, Error> {
     let source = &source.of_sea_orm();
-    let url = source.url()?;
-    let scheme = Url::parse(&url).map_or(String::new(), |url| url.scheme().to_owned());
-    match scheme.as_str() {
+    match scheme(source)?.as_str() {
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => {
             let pool = sqlx_pool::open::<sqlx::Postgres>(source, attempt).await?;
@@ -68,6 +67,12 @@ async fn open(source: &Source, attempt: &Attempt) -> Result<DatabaseConnection, 
     }
 }
 
+/// Returns the scheme of the source's URL, which is empty if it has none.
+fn scheme(source: &Source) -> Result<String, Error> {
+    let url = Url::parse(&source.url()?);
+    Ok(url.map_or(String::new(), |url| url.scheme().to_owned()))
+}
+
 /// The features of databases that are on.
 const FEATURES: &[&str] = &[
     #[cfg(feature = "postgres")]
@@ -77,6 +82,13 @@ const FEATURES: &[&str] = &[
     #[cfg(feature = "sqlite")]
     "`sqlite`",
 ];
+
+/// Makes `?` and the attribute work in handlers that return `DbErr`.
+impl From<Error> for DbErr {
+    fn from(error: Error) -> Self {
+        Self::Conn(RuntimeErr::SqlxError(Arc::new(error.into())))
+    }
+}
 
 /// SeaORM's handle of a pool. It opens connections as they are needed, up to
 /// [`max_connections`](crate::Source::max_connections).
@@ -114,6 +126,22 @@ impl DriverConnect for DatabaseConnection {
 
     fn connect_attempt<'a>(source: &'a Source, attempt: &'a Attempt) -> Answer<'a, (Self, Link)> {
         Box::pin(async { Ok((open(source, attempt).await?, Link::default())) })
+    }
+
+    fn resets_all(source: &Source) -> bool {
+        match scheme(source).as_deref() {
+            #[cfg(feature = "postgres")]
+            Ok("postgres" | "postgresql") => sqlx::Postgres::resets_all(source),
+            #[cfg(feature = "mysql")]
+            Ok("mysql" | "mariadb") => sqlx::MySql::resets_all(source),
+            #[cfg(feature = "sqlite")]
+            Ok("sqlite") => sqlx::Sqlite::resets_all(source),
+            _ => false,
+        }
+    }
+
+    fn is_doubtful(&self) -> bool {
+        on_pool!(self, pool => pool.is_closed(), false)
     }
 
     fn shut_down(&self, source: &Source) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use lambda_http::Error;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, cmd, pipe};
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, TransactionTrait as _};
-use sqlx::{MySqlConnection, MySqlPool, PgConnection, PgPool};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, TransactionTrait as _};
+use sqlx::{Connection as _, MySqlConnection, MySqlPool, PgConnection, PgPool};
 
 /// A client of any kind.
 pub(crate) trait Client: Send {
@@ -16,6 +16,14 @@ pub(crate) trait Client: Send {
     fn block(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
     /// Changes the session, and begins a transaction with a write.
     fn change(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Runs a statement that the server rejects.
+    fn reject(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Runs a statement in a transaction.
+    fn transact(&mut self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Closes the client, if that is a pool.
+    fn close(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
     /// Returns `clean` if nothing of a change is seen.
     fn state(&mut self) -> impl Future<Output = Result<String, Error>> + Send;
 }
@@ -39,6 +47,7 @@ const MYSQL_CHANGE: &str = "set @changed = 'changed'";
 const MYSQL_STATE: &str =
     "select cast(coalesce(@changed, '') as char), (select count(*) from notes)";
 
+const REJECTED: &str = "select nothing from notes";
 const WRITE: &str = "insert into notes (text) values ('begun')";
 
 macro_rules! connection {
@@ -58,6 +67,17 @@ macro_rules! connection {
                 sqlx::raw_sql("begin").execute(&mut **self).await?;
                 sqlx::raw_sql(WRITE).execute(&mut **self).await?;
                 Ok(())
+            }
+
+            async fn reject(&mut self) -> Result<(), Error> {
+                sqlx::query(REJECTED).execute(&mut **self).await?;
+                Ok(())
+            }
+
+            async fn transact(&mut self) -> Result<(), Error> {
+                let mut transaction = self.begin().await?;
+                sqlx::query("select 1").execute(&mut *transaction).await?;
+                Ok(transaction.commit().await?)
             }
 
             async fn state(&mut self) -> Result<String, Error> {
@@ -95,6 +115,21 @@ macro_rules! pool {
                 let mut transaction = self.begin().await?;
                 sqlx::raw_sql(WRITE).execute(&mut *transaction).await?;
                 Ok(())
+            }
+
+            async fn reject(&mut self) -> Result<(), Error> {
+                sqlx::query(REJECTED).execute(*self).await?;
+                Ok(())
+            }
+
+            async fn transact(&mut self) -> Result<(), Error> {
+                let mut transaction = self.begin().await?;
+                sqlx::query("select 1").execute(&mut *transaction).await?;
+                Ok(transaction.commit().await?)
+            }
+
+            async fn close(&mut self) {
+                <$pool>::close(self).await;
             }
 
             async fn state(&mut self) -> Result<String, Error> {
@@ -141,6 +176,23 @@ impl Client for &DatabaseConnection {
         Ok(())
     }
 
+    async fn reject(&mut self) -> Result<(), Error> {
+        self.execute_unprepared(REJECTED).await?;
+        Ok(())
+    }
+
+    async fn transact(&mut self) -> Result<(), Error> {
+        self.transaction::<_, (), DbErr>(|transaction| {
+            Box::pin(async move { transaction.execute_unprepared("select 1").await.map(drop) })
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        let _ = (*self).clone().close().await;
+    }
+
     async fn state(&mut self) -> Result<String, Error> {
         let backend = self.get_database_backend();
         let sql = match backend {
@@ -180,6 +232,17 @@ impl Client for &mut MultiplexedConnection {
         cmd("WATCH").arg("notes").exec_async(*self).await?;
         cmd("MULTI").exec_async(*self).await?;
         Ok(cmd("INCR").arg("notes").exec_async(*self).await?)
+    }
+
+    async fn reject(&mut self) -> Result<(), Error> {
+        cmd("SET").arg("text").arg("x").exec_async(*self).await?;
+        Ok(cmd("LPUSH").arg("text").arg(1).exec_async(*self).await?)
+    }
+
+    async fn transact(&mut self) -> Result<(), Error> {
+        let mut both = pipe();
+        both.atomic().cmd("ECHO").arg(1).ignore();
+        Ok(both.exec_async(*self).await?)
     }
 
     async fn state(&mut self) -> Result<String, Error> {

@@ -10,6 +10,9 @@
 //! | `fail` | changes the session, begins a transaction that writes, and returns an error |
 //! | `panic` | does the same, and panics |
 //! | `cancel` | does the same, and is dropped while a statement runs |
+//! | `reject` | runs a statement that the server rejects, and returns its error |
+//! | `transact` | runs a statement in a transaction of the client's own kind |
+//! | `close` | closes the client, if that is a pool |
 //! | `abandon` | drops a statement that would run for a minute, and succeeds |
 //! | `state` | answers what it sees of the above: `clean` |
 
@@ -52,6 +55,18 @@ async fn handle(request: Request, mut client: impl Client) -> Result<Response<Bo
             Ok(Response::new(Body::Empty))
         }
         "state" => Ok(Response::new(client.state().await?.into())),
+        "reject" => {
+            client.reject().await?;
+            Err("the server has accepted it".into())
+        }
+        "transact" => {
+            client.transact().await?;
+            Ok(Response::new(Body::Empty))
+        }
+        "close" => {
+            client.close().await;
+            Ok(Response::new(Body::Empty))
+        }
         end => {
             client.change().await?;
             match end {
@@ -97,11 +112,21 @@ handlers! {
     "MultiplexedConnection" redis(SOURCE): db: &mut redis::aio::MultiplexedConnection;
 }
 
+/// Returns the error of SeaORM.
+#[reuse_db(source = POOL)]
+async fn typed(db: &sea_orm::DatabaseConnection) -> Result<Response<Body>, sea_orm::DbErr> {
+    sea_orm::ConnectionTrait::execute_unprepared(db, "select 1").await?;
+    Ok(Response::new(Body::Empty))
+}
+
 async fn route(request: Request) -> Result<Response<Body>, Error> {
     if word(&request, "how") == "cancel" {
         let cut = timeout(Duration::from_millis(100), select(request)).await;
         assert!(cut.is_err(), "the handler was dropped");
         return Ok(Response::new(Body::Empty));
+    }
+    if word(&request, "how") == "typed" {
+        return Ok(typed().await?);
     }
     select(request).await
 }

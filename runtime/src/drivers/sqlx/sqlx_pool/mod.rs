@@ -216,6 +216,9 @@ pub(super) async fn end_abandoned<DB: Driver>(pool: Pool<DB>, source: Source, un
 /// Waits until the pool has all its connections back. If the source requires a server that accepts
 /// writes, checks that on one of them.
 pub(super) async fn check<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
+    if pool.is_closed() {
+        return Err(Error::broken("a handler has closed it"));
+    }
     while has_connection_out(pool) {
         sleep(Duration::from_millis(1)).await;
     }
