@@ -1,4 +1,5 @@
-//! Serves pages from Redis, reads those that are not there from PostgreSQL, and writes through.
+//! Serves pages from Redis, and reads those that are not there from PostgreSQL. A write removes its
+//! page from Redis.
 //!
 //! `GET /…` answers a page, `PUT /…` stores the body as one. The table is in `schema.sql`.
 

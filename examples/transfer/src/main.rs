@@ -16,7 +16,7 @@ struct Transfer {
     amount: i64,
 }
 
-/// Transfers an amount. Any status but 2xx, and any error, rolls everything back.
+/// Transfers an amount. A status of 4xx or 5xx, and any error, rolls everything back.
 #[reuse_db]
 async fn transfer(
     request: Request,

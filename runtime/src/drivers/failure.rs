@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
+#[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
+use crate::error::BoxError;
 use crate::response::Outcome;
 
 /// The number of sources that are looked at. An error of a user may be its own source.
@@ -21,10 +23,31 @@ fn of_one(error: &(dyn StdError + 'static)) -> Option<Outcome> {
     if let Some(error) = error.downcast_ref::<::redis::RedisError>() {
         return Some(super::redis::error::outcome(error));
     }
+    #[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
+    if let Some(outcome) = of_sea_orm(error) {
+        return Some(outcome);
+    }
     #[cfg(feature = "_sqlx")]
     return super::sqlx::failure::of_one(error);
     #[cfg(not(feature = "_sqlx"))]
     None
+}
+
+/// Returns the outcome of an error of SeaORM itself: the server has answered, and the handler is at
+/// fault.
+#[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
+fn of_sea_orm(error: &(dyn StdError + 'static)) -> Option<Outcome> {
+    use sea_orm::DbErr;
+    match error.downcast_ref()? {
+        // Their source decides, if they have one.
+        DbErr::ConnectionAcquire(_)
+        | DbErr::Conn(_)
+        | DbErr::Exec(_)
+        | DbErr::Query(_)
+        | DbErr::Custom(_)
+        | DbErr::Migration(_) => None,
+        _ => Some(Outcome::Rejected),
+    }
 }
 
 /// Returns an error and its sources.
@@ -63,9 +86,50 @@ fn source_of_sea_orm<'e>(
     if let Some(RuntimeErr::SqlxError(inside)) = error.downcast_ref() {
         return Some(&**inside);
     }
-    match error.downcast_ref::<TransactionError<DbErr>>()? {
-        TransactionError::Connection(inside) | TransactionError::Transaction(inside) => {
-            Some(inside)
+    match error.downcast_ref::<TransactionError<DbErr>>() {
+        Some(TransactionError::Connection(inside) | TransactionError::Transaction(inside)) => {
+            return Some(inside);
+        }
+        None => {}
+    }
+    match error.downcast_ref::<TransactionError<BoxError>>()? {
+        TransactionError::Connection(inside) => Some(inside),
+        TransactionError::Transaction(inside) => Some(&**inside),
+    }
+}
+
+#[cfg(all(test, feature = "sea-orm", feature = "_sqlx"))]
+mod tests {
+    use sea_orm::{DbErr, RuntimeErr, TransactionError};
+
+    use super::*;
+
+    fn broken() -> sqlx::Error {
+        sqlx::Error::Protocol("out of step".to_owned())
+    }
+
+    #[test]
+    fn errors_of_sea_orm_are_judged_by_what_they_hide() {
+        let query = || DbErr::Query(RuntimeErr::SqlxError(Arc::new(broken())));
+        let not_found = || DbErr::RecordNotFound("a row".to_owned());
+        let boxed = |error: BoxError| TransactionError::Transaction(error);
+        let cases: [(&(dyn StdError + 'static), Outcome); 7] = [
+            (&query(), Outcome::Broken),
+            (&not_found(), Outcome::Rejected),
+            (&TransactionError::Transaction(query()), Outcome::Broken),
+            (
+                &TransactionError::<DbErr>::Connection(query()),
+                Outcome::Broken,
+            ),
+            (
+                &TransactionError::Transaction(not_found()),
+                Outcome::Rejected,
+            ),
+            (&boxed(broken().into()), Outcome::Broken),
+            (&boxed("another error".into()), Outcome::Failure),
+        ];
+        for (error, wanted) in cases {
+            assert_eq!(outcome(error), wanted, "{error:?}");
         }
     }
 }

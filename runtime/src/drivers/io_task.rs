@@ -4,55 +4,65 @@
 //! run, and the requests would be sent during the next invocation. So the task can also be polled
 //! from outside: then it sends what it was given, and reads what has arrived.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use lambda_http::BoxFuture;
 use tokio::task::unconstrained;
 
+use crate::invocation::background;
 use crate::sync::Mutex;
 
 /// A task that is spawned, and that its owner can poll. It ends with its owner.
-#[derive(Debug)]
-pub(super) struct IoTask(Arc<Shared>);
+pub(super) struct IoTask(Arc<Mutex<State>>);
 
-struct Shared {
+struct State {
     /// `None` once it has ended.
-    work: Mutex<Option<BoxFuture<'static, ()>>>,
+    work: Option<BoxFuture<'static, ()>>,
     /// The waker of the spawned task, once it has been polled.
-    waker: Mutex<Option<Waker>>,
+    waker: Option<Waker>,
 }
 
 impl IoTask {
     pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
-        // The budget of a handler's task must not end a poll from outside.
-        let shared = Arc::new(Shared {
-            work: Mutex::new(Some(Box::pin(unconstrained(work)))),
-            waker: Mutex::new(None),
-        });
-        let spawned = Arc::clone(&shared);
-        tokio::spawn(poll_fn(move |cx| spawned.poll(cx)));
-        Self(shared)
+        let state = Arc::new(Mutex::new(State {
+            work: Some(Box::pin(work)),
+            waker: None,
+        }));
+        let spawned = Arc::clone(&state);
+        background::serve(Box::pin(poll_fn(move |cx| {
+            let mut state = spawned.lock();
+            state.waker = Some(cx.waker().clone());
+            state.poll(cx)
+        })));
+        Self(state)
     }
 
     /// Sends what the task was given, and reads what has arrived, without waiting. Returns `false`
     /// if the task has ended, as it does when its stream ends.
     pub(super) fn catch_up(&self) -> bool {
-        let waker = self.0.waker.lock().clone();
-        // What the poll waits for must wake the spawned task, which polls again. Before its first
-        // poll it needs no waker.
+        // Locked throughout, so that the waker is that of the last poll. What this poll waits for
+        // must wake the spawned task. Before its first poll it needs no waker.
+        let mut state = self.0.lock();
+        let waker = state.waker.clone();
         let waker = waker.as_ref().unwrap_or(Waker::noop());
-        self.0
-            .poll_work(&mut Context::from_waker(waker))
-            .is_pending()
+        // The budget of the handler's task must not end the poll.
+        let poll = pin!(unconstrained(poll_fn(|cx| state.poll(cx))));
+        poll.poll(&mut Context::from_waker(waker)).is_pending()
     }
 
     /// Drops the work, and with it the stream.
-    pub(super) fn end(&self) {
-        drop(self.0.work.lock().take());
-        if let Some(waker) = self.0.waker.lock().take() {
+    fn end(&self) {
+        let (work, waker) = {
+            let mut state = self.0.lock();
+            (state.work.take(), state.waker.take())
+        };
+        drop(work);
+        if let Some(waker) = waker {
             waker.wake();
         }
     }
@@ -64,30 +74,24 @@ impl Drop for IoTask {
     }
 }
 
-impl Shared {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        *self.waker.lock() = Some(cx.waker().clone());
-        self.poll_work(cx)
-    }
-
-    fn poll_work(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut place = self.work.lock();
-        let Some(work) = place.as_mut() else {
+impl State {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(work) = self.work.as_mut() else {
             return Poll::Ready(());
         };
         // After a panic it is over, as if its stream had ended. The panic was reported.
         let poll = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
         let poll = poll.unwrap_or(Poll::Ready(()));
         if poll.is_ready() {
-            *place = None;
+            self.work = None;
         }
         poll
     }
 }
 
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
+impl fmt::Debug for IoTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IoTask").finish_non_exhaustive()
     }
 }
 

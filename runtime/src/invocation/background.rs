@@ -7,6 +7,8 @@
 
 use lambda_http::BoxFuture;
 use tokio::runtime::{Handle, Id};
+#[cfg(feature = "redis")]
+use tokio::task::AbortHandle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -68,6 +70,31 @@ fn spawn_boxed(work: BoxFuture<'static, ()>) {
     });
 }
 
+/// The tasks that serve connections, each for as long as its connection lives.
+#[cfg(feature = "redis")]
+static SERVING: Mutex<Vec<(Id, AbortHandle)>> = Mutex::new(Vec::new());
+
+/// Spawns a task that serves a connection, and that ends with the connection. Nobody waits for it.
+#[cfg(feature = "redis")]
+pub(crate) fn serve(work: BoxFuture<'static, ()>) {
+    let task = tokio::spawn(work).abort_handle();
+    let mut tasks = SERVING.lock();
+    tasks.retain(|(_, task)| !task.is_finished());
+    tasks.push((Handle::current().id(), task));
+}
+
+/// Returns the number of tasks that serve connections in a runtime.
+#[cfg(feature = "redis")]
+fn serving(runtime: Id) -> usize {
+    let is_serving = |(id, task): &&(Id, AbortHandle)| *id == runtime && !task.is_finished();
+    SERVING.lock().iter().filter(is_serving).count()
+}
+
+#[cfg(not(feature = "redis"))]
+fn serving(_: Id) -> usize {
+    0
+}
+
 /// Returns `true` if no work of `owner` is running.
 pub(crate) fn is_idle(owner: Owner) -> bool {
     TASKS
@@ -76,14 +103,14 @@ pub(crate) fn is_idle(owner: Owner) -> bool {
         .all(|task| task.task.is_finished() || !task.is_of(owner))
 }
 
-/// Returns the number of tasks of this runtime that do such work.
+/// Returns the number of tasks of this runtime that do such work, or serve connections.
 pub(crate) fn running() -> usize {
     let Ok(runtime) = Handle::try_current() else {
         return 0;
     };
     let is_running =
         |task: &&BackgroundTask| task.runtime == runtime.id() && !task.task.is_finished();
-    TASKS.lock().iter().filter(is_running).count()
+    TASKS.lock().iter().filter(is_running).count() + serving(runtime.id())
 }
 
 /// Waits until all work of `owner` in this runtime is done. Work that is not done by `end` is

@@ -283,6 +283,19 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
+    /// Nor is a task that serves a connection, as long as that lives.
+    #[cfg(feature = "redis")]
+    #[tokio::test(start_paused = true)]
+    async fn a_new_connection_takes_no_time() {
+        let mut service = AfterResponse::new().layer(service_fn(async |_: LambdaInvocation| {
+            background::serve(Box::pin(std::future::pending()));
+            Ok(())
+        }));
+        let begun = Instant::now();
+        service.call(invocation()).await.expect("a response");
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn concurrent_invocations_do_not_wait_for_each_other() {
         let (sender, ended) = tokio::sync::oneshot::channel::<()>();

@@ -67,12 +67,15 @@ where
     #[cfg(unix)]
     if crate::environment::is_lambda() {
         // Signals are listened to before the first can be sent.
-        let shut_down = shut_down_when_terminated();
+        let terminated: BoxFuture<'static, ()> = Box::pin(terminated());
         register_extension().await;
-        return tokio::select! {
-            result = runtime => result,
-            () = shut_down => Ok(()),
-        };
+        // The runtime ends at the signal. Its request for the next event may fail in a shutdown.
+        tokio::select! {
+            result = runtime => return result,
+            () = terminated => {}
+        }
+        shut_down_beside_others().await;
+        return Ok(());
     }
     runtime.await
 }
@@ -90,10 +93,8 @@ fn register_extension() -> BoxFuture<'static, ()> {
 }
 
 #[cfg(unix)]
-fn shut_down_when_terminated() -> BoxFuture<'static, ()> {
-    let terminated = terminated();
+fn shut_down_beside_others() -> BoxFuture<'static, ()> {
     Box::pin(async {
-        terminated.await;
         let end = deadline::after(TIME_FOR_OTHERS);
         shutdown().await;
         tokio::time::sleep_until(end).await;

@@ -47,6 +47,14 @@ impl<C: Connect> Pool<C> {
             .state()
             .idle
             .pop_if(|idle| idle.is_trusted(&self.source))?;
+        if idle.is_doubtful() {
+            // Its health check takes time.
+            let mut state = self.state();
+            if !state.has_ended {
+                state.idle.push(idle);
+            }
+            return None;
+        }
         counters.add(Count::Reused);
         events::reused(|| idle.age());
         let mut connection = CheckedOut::reused(idle, self, permit, counters);
@@ -148,7 +156,7 @@ impl<C: Connect> Pool<C> {
                 );
                 continue;
             }
-            if idle.is_trusted(&self.source) {
+            if idle.is_trusted(&self.source) && !idle.is_doubtful() {
                 return Some(idle);
             }
             let (age, asked) = (idle.age(), Instant::now());

@@ -117,10 +117,13 @@ impl<C: Connect> Pool<C> {
 impl<C: Connect> Idle<C> {
     /// Returns `true` if the connection may be used without a health check.
     fn is_trusted(&self, source: &Source) -> bool {
-        self.age() < source.verify_after
-            && !is_too_old(self.opened, source)
-            && self.link.is_quiet()
-            && !C::DRIVER.is_some_and(|driver| (driver.is_doubtful)(&self.connection))
+        self.age() < source.verify_after && !is_too_old(self.opened, source) && self.link.is_quiet()
+    }
+
+    /// Returns `true` if the driver asks for a health check. It may read the connection's stream.
+    /// So the pool must not be locked.
+    fn is_doubtful(&self) -> bool {
+        C::DRIVER.is_some_and(|driver| (driver.is_doubtful)(&self.connection))
     }
 
     /// Returns the time since the connection became idle.

@@ -102,7 +102,7 @@ pub(crate) fn left_open(function: &str, handler: HandlerName) {
         target: "reuse_db",
         function,
         %handler,
-        "transaction left open: the handler began it in SQL and did not end it. It is rolled back"
+        "transaction left open: the handler began it and did not end it. It is rolled back"
     );
 }
 

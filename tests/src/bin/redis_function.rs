@@ -11,6 +11,7 @@
 //! | `number KEY` | reads a value as a number |
 //! | `atomic-script LUA` | runs a script in a transaction, and ignores its error |
 //! | `later MILLISECONDS` | a task does `unreadable` that much later |
+//! | `later-multi MILLISECONDS` | a task sends MULTI that much later |
 //! | `fail`, `panic` | ends the handler |
 
 #![expect(clippy::panic, reason = "the handler is asked to panic")]
@@ -89,6 +90,13 @@ async fn commands(
                 tokio::spawn(async move {
                     sleep(pause).await;
                     unreadable(&mut redis).await;
+                });
+            }
+            "later-multi" => {
+                let (pause, mut redis) = (Duration::from_millis(rest.parse()?), redis.clone());
+                tokio::spawn(async move {
+                    sleep(pause).await;
+                    let _ = redis::cmd("MULTI").exec_async(&mut redis).await;
                 });
             }
             "time-out" => redis.set_response_timeout(Duration::from_millis(rest.parse()?)),

@@ -83,8 +83,10 @@ enum End {
 }
 
 impl End {
-    fn of(answer: &Answer) -> Self {
+    /// Returns the end of an invocation whose handler may have been asked to sleep before COMMIT.
+    fn of(answer: &Answer, sleeps: bool) -> Self {
         match &answer.outcome {
+            Outcome::Http(http) if http.status == 504 && sleeps => Self::NotDone,
             Outcome::Http(http) if http.status == 201 => Self::Done,
             // The handler was ended while it waited for the answer to COMMIT.
             Outcome::Http(http) if http.status == 504 => Self::Unknown,
@@ -213,8 +215,8 @@ async fn transfer(sandbox: &Sandbox, id: i64) -> End {
     let mut path = format!("/?id={id}&payer={payer}&payee={payee}&amount={amount}");
     let is_hit = random(FAULT as u64) == 0;
     let kills = is_hit && random(3) == 0;
+    let how = ["panic", "fail", "sleep"][random(3) as usize];
     if is_hit && !kills {
-        let how = ["panic", "fail", "sleep"][random(3) as usize];
         write!(path, "&how={how}&at={}", random(3)).expect("a text takes all");
     }
     let invocation = sandbox.invoke(Event::get(&path));
@@ -227,7 +229,7 @@ async fn transfer(sandbox: &Sandbox, id: i64) -> End {
     } else {
         invocation.await
     };
-    let end = End::of(&answer);
+    let end = End::of(&answer, is_hit && !kills && how == "sleep");
     // A killed sandbox is not frozen.
     let _ = tokio::time::timeout(Duration::from_secs(5), sandbox.frozen()).await;
     end

@@ -178,7 +178,7 @@ guarantees! {
         assert_eq!(function.sandbox.starts(), 1, "the process lives on");
     }
 
-    #[doc = "So is a connection that was reset, even within `verify_after`."]
+    #[doc = "A connection that was reset while frozen is replaced before the handler, even within `verify_after`."]
     async fn reset(backend: &str) {
         let function = Function::<P>::start(backend).await;
         for n in 0..3 {

@@ -4,6 +4,7 @@
 //! does it report an error that a handler has ignored.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,10 +17,9 @@ use super::frames::Frames;
 use crate::sync::Mutex;
 
 /// A conversation with a server. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Conversation(Arc<Mutex<State>>);
 
-#[derive(Debug, Default)]
 struct State {
     sent: Frames,
     received: Frames,
@@ -33,8 +33,33 @@ struct State {
     has_changed_session: bool,
     /// The reason for which no further handler may use the connection.
     defect: Option<&'static str>,
-    /// The last error that the server has answered.
+    /// `true` until the handlers' part begins.
+    signs_in: bool,
+    /// The error that the server has answered during the sign-in.
     error: Option<String>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            sent: Frames::default(),
+            received: Frames::default(),
+            unanswered: VecDeque::new(),
+            is_queueing: false,
+            is_watching: false,
+            has_changed_session: false,
+            defect: None,
+            signs_in: true,
+            error: None,
+        }
+    }
+}
+
+// The last request may hold a password.
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation").finish_non_exhaustive()
+    }
 }
 
 impl Conversation {
@@ -70,7 +95,7 @@ impl Conversation {
         self.0.lock().defect
     }
 
-    /// Takes the last error that the server has answered.
+    /// Takes the error that the server has answered during the sign-in.
     pub(super) fn take_error(&self) -> Option<String> {
         self.0.lock().error.take()
     }
@@ -80,6 +105,7 @@ impl Conversation {
         let mut state = self.0.lock();
         state.has_changed_session = false;
         state.defect = None;
+        state.signs_in = false;
         state.error = None;
     }
 
@@ -110,6 +136,7 @@ impl Conversation {
             is_queueing,
             is_watching,
             defect,
+            signs_in,
             error,
             ..
         } = state;
@@ -117,20 +144,25 @@ impl Conversation {
             if frame.is_push() {
                 return;
             }
+            let is_error = frame.is_error();
+            if is_error {
+                let text = String::from_utf8_lossy(frame.text);
+                let is_unauthorized = text.starts_with("NOAUTH ");
+                if is_unauthorized {
+                    *defect = Some("its sign-in is gone");
+                }
+                // After a rejected sign-in, the other requests get NOAUTH.
+                if *signs_in && (error.is_none() || !is_unauthorized) {
+                    *error = Some(text.into_owned());
+                }
+            }
+            // A full server answers before the first request.
             let Some(command) = unanswered.pop_front() else {
                 *defect = Some("the server has answered without a request");
                 return;
             };
             if frame.is_read_only {
                 *defect = Some("the server accepts no writes");
-            }
-            let is_error = frame.is_error();
-            if is_error {
-                let text = String::from_utf8_lossy(frame.text);
-                if text.starts_with("NOAUTH ") {
-                    *defect = Some("its sign-in is gone");
-                }
-                *error = Some(text.into_owned());
             }
             match command {
                 Command::Multi if !is_error => *is_queueing = true,
@@ -302,6 +334,26 @@ mod tests {
         assert_eq!(conversation.defect(), None, "a push is no answer");
         conversation.received(b"$1\r\na\r\n");
         assert!(conversation.defect().is_some());
+    }
+
+    #[test]
+    fn an_error_of_the_sign_in_is_the_cause() {
+        for (answers, wanted) in [
+            (&["-ERR max number of clients reached"][..], "ERR max"),
+            (&["-WRONGPASS no", "-NOAUTH no"], "WRONGPASS"),
+            (
+                &["-ERR wrong number of arguments", "-LOADING no"],
+                "LOADING",
+            ),
+            (&["-NOAUTH no"], "NOAUTH"),
+        ] {
+            let conversation = Conversation::default();
+            for answer in answers {
+                conversation.received(format!("{answer}\r\n").as_bytes());
+            }
+            let error = conversation.take_error().expect("an error");
+            assert!(error.starts_with(wanted), "{error}");
+        }
     }
 
     #[test]

@@ -23,12 +23,13 @@ pub(super) fn without_secrets(answer: &str, password: Option<&str>) -> String {
     }
 }
 
-/// Converts an error of connecting. The `answer` is the last error that the server has sent, which
-/// redis-rs may replace by one of its own.
+/// Converts an error of connecting. The `answer` is the error that the server has sent, if any.
+/// redis-rs may replace it by one of its own.
 pub(super) fn connecting(error: RedisError, answer: Option<String>) -> Error {
     let Some(answer) = answer else {
         return match error.kind() {
             ErrorKind::Io => Error::unavailable(error),
+            ErrorKind::Server(kind) if is_transient(kind) => Error::unavailable(error),
             ErrorKind::AuthenticationFailed => {
                 Error::rejected(error).with_finding(Finding::SignInRejected)
             }
@@ -41,7 +42,9 @@ pub(super) fn connecting(error: RedisError, answer: Option<String>) -> Error {
     }
     let rejects_sign_in = error.kind() == ErrorKind::AuthenticationFailed;
     match answer.split(' ').next().unwrap_or_default() {
-        "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => Error::unavailable(answer),
+        "BUSY" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" | "TRYAGAIN" => {
+            Error::unavailable(answer)
+        }
         "NOAUTH" | "WRONGPASS" => Error::rejected(answer).with_finding(Finding::SignInRejected),
         _ if rejects_sign_in => Error::rejected(answer).with_finding(Finding::SignInRejected),
         _ => Error::rejected(answer),
@@ -56,16 +59,16 @@ pub(super) fn is_answer(error: &RedisError) -> bool {
 
 /// Returns `true` for an answer that says that the server serves nobody at the moment, or not this
 /// session.
-pub(super) fn is_refusal(error: &RedisError) -> bool {
+pub(super) fn serves_nobody(error: &RedisError) -> bool {
     match error.kind() {
-        ErrorKind::Server(kind) => passes(kind),
+        ErrorKind::Server(kind) => is_transient(kind),
         _ => error.code() == Some("NOAUTH"),
     }
 }
 
 /// Returns `true` for an error of the server that ends by itself: it loads its data, or waits for
 /// its primary.
-fn passes(kind: ServerErrorKind) -> bool {
+fn is_transient(kind: ServerErrorKind) -> bool {
     matches!(
         kind,
         ServerErrorKind::BusyLoading
@@ -80,7 +83,7 @@ pub(crate) fn outcome(error: &RedisError) -> Outcome {
     match error.kind() {
         // After a failover, the host's name leads to a server that accepts writes.
         ErrorKind::Server(ServerErrorKind::ReadOnly) => Outcome::Broken,
-        ErrorKind::Server(kind) if passes(kind) => Outcome::Failure,
+        ErrorKind::Server(kind) if is_transient(kind) => Outcome::Failure,
         ErrorKind::Extension if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
             Outcome::Broken
         }

@@ -39,7 +39,6 @@ impl Frame<'_> {
 }
 
 /// A counter of frames.
-#[derive(Debug)]
 pub(super) struct Frames {
     part: Part,
     /// The numbers of values that are still to come in each open value.
@@ -53,7 +52,7 @@ pub(super) struct Frames {
 }
 
 /// The text of a value on the top level that is kept.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Text {
     bytes: Vec<u8>,
     /// The number of complete words.
@@ -63,7 +62,6 @@ struct Text {
 }
 
 /// The part of a frame that the next byte belongs to.
-#[derive(Debug)]
 enum Part {
     Type,
     /// The line after the type. The number counts for types that have a length.
@@ -234,7 +232,7 @@ impl Text {
         if self.words == WORDS {
             return;
         }
-        let taken = bytes.len().min(KEPT_OF_A_WORD - self.length);
+        let taken = bytes.len().min(KEPT_OF_A_WORD.saturating_sub(self.length));
         self.length += taken;
         let taken = &bytes[..taken];
         self.bytes.extend(taken.iter().map(u8::to_ascii_uppercase));
@@ -253,7 +251,7 @@ impl Text {
 
 /// Appends bytes, of which no more than `most` are kept in all.
 fn push_up_to(most: usize, kept: &mut Vec<u8>, bytes: &[u8]) {
-    let taken = bytes.len().min(most - kept.len());
+    let taken = bytes.len().min(most.saturating_sub(kept.len()));
     kept.extend_from_slice(&bytes[..taken]);
 }
 

@@ -100,7 +100,7 @@ impl RedisConnection {
     async fn probe(&mut self) -> RedisResult<()> {
         let answer: RedisResult<Value> = cmd("PING").query_async(&mut self.client).await;
         match answer {
-            Err(error) if error::is_answer(&error) && !error::is_refusal(&error) => Ok(()),
+            Err(error) if error::is_answer(&error) && !error::serves_nobody(&error) => Ok(()),
             answer => answer.map(drop),
         }
     }
@@ -116,7 +116,7 @@ impl RedisConnection {
                 )),
                 _ => Ok(()),
             },
-            Err(error) if error::is_answer(&error) && !error::is_refusal(&error) => Ok(()),
+            Err(error) if error::is_answer(&error) && !error::serves_nobody(&error) => Ok(()),
             Err(error) => Err(error::connecting(error, None)),
             Ok(_) => Ok(()),
         }
@@ -152,7 +152,8 @@ impl RedisConnection {
     /// Sends what handlers have left to be sent. Fails if no further handler may use the
     /// connection.
     fn expect_usable(&self) -> Result<(), Error> {
-        if !self.task.catch_up() {
+        // In some modes the server sends without a pause.
+        if self.conversation.defect().is_none() && !self.task.catch_up() {
             return Err(Error::broken("its stream has ended"));
         }
         match self.conversation.defect() {
@@ -176,6 +177,8 @@ impl Connect for RedisConnection {
     fn check(&mut self, source: &Source) -> impl Future<Output = Result<(), Error>> + Send {
         let expects_primary = source.read_write;
         boxed(async move {
+            // A task may have used it while it was idle. After MULTI the answer would be QUEUED.
+            self.settle().await?;
             if expects_primary {
                 self.expect_primary().await?;
             } else {
@@ -224,7 +227,6 @@ impl DriverConnect for RedisConnection {
 
     fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, Reset> {
         Box::pin(async {
-            self.settle().await?;
             self.check(source).await?;
             Ok(if self.conversation.has_changed_session() {
                 Reset::Changed
@@ -263,7 +265,7 @@ fn load(info: &str) -> Option<ServerLoad> {
     // The connections between the nodes of a cluster count, too.
     let of_cluster: u64 = number("cluster_connections").unwrap_or(0);
     Some(ServerLoad {
-        connections: number("connected_clients")? + of_cluster,
+        connections: number("connected_clients")?.saturating_add(of_cluster),
         limit: number("maxclients")?,
         newer: 0,
     })

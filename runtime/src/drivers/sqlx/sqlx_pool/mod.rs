@@ -147,6 +147,10 @@ async fn cause_of_first<DB: Driver>(
 
 /// Renews the options of connections that the pool opens: the host's name, and the credentials.
 pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
+    if source.is_in_memory() {
+        // sqlx reads another database out of the same URL.
+        return Ok(());
+    }
     let attempt = Attempt::single(source, Counters::of_process()).await?;
     let endpoint = Endpoint::of::<DB>(source, &attempt).await?;
     pool.set_connect_options(endpoint.options::<DB>(source)?);
