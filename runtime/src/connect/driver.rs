@@ -57,6 +57,9 @@ pub(crate) trait DriverConnect: Connect {
         Box::pin(async { self.check(source).await.map(|()| Reset::Partial) })
     }
 
+    /// `true` if [`inspect`](Self::inspect) looks for something.
+    const INSPECTS: bool = false;
+
     /// Ends what a handler left behind that succeeded. Returns `true` if that was a transaction.
     fn inspect<'a>(&'a mut self, _source: &'a Source) -> Answer<'a, bool> {
         Box::pin(std::future::ready(Ok(false)))
@@ -168,6 +171,7 @@ pub struct Driver<C> {
     pub(crate) end_abandoned: fn(&C, &Source, Unused) -> BoxFuture<'static, ()>,
     pub(crate) shut_down: fn(&C, &Source),
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
+    pub(crate) inspects: bool,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
     pub(crate) server_load:
@@ -207,6 +211,7 @@ impl<C> Driver<C> {
             end_abandoned: C::end_abandoned,
             shut_down: C::shut_down,
             reset: C::reset,
+            inspects: C::INSPECTS,
             inspect: C::inspect,
             expect_own_session: C::expect_own_session,
             clear: C::clear,

@@ -13,7 +13,11 @@ pub(crate) mod retry;
 mod session_id;
 
 pub(crate) use attempt::{Attempt, catch_panic};
-#[cfg(any(feature = "redis", all(feature = "sea-orm", feature = "_sqlx")))]
+#[cfg(any(feature = "redis", feature = "sea-orm"))]
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(unused_imports, reason = "for a database of SeaORM")
+)]
 pub(crate) use driver::Answer;
 pub(crate) use driver::Cure;
 pub use driver::Driver;
@@ -31,8 +35,8 @@ use crate::source::Source;
 
 /// A connection, pool or client that can be kept across invocations.
 ///
-/// The features `postgres`, `mysql`, `sqlite` and `any` implement it for sqlx's connections and
-/// pools. Implement it for a client of your own to annotate handlers with that client:
+/// The features of the drivers implement it for the types of [the clients](crate::docs::clients).
+/// Implement it for a client of your own to annotate handlers with that client:
 ///
 /// ```
 /// use reuse_db::{Connect, Error, Source};

@@ -36,7 +36,7 @@ impl InspectionSchedule {
 impl<C: Connect> Pool<C> {
     /// Returns `true` if the connection that is released now must be inspected.
     pub(super) fn takes_inspection(&self, counters: &Counters) -> bool {
-        let takes = C::DRIVER.is_some() && {
+        let takes = C::DRIVER.is_some_and(|driver| driver.inspects) && {
             let previous = counters.get(Count::Inspected);
             self.state().inspections.takes(previous)
         };

@@ -14,7 +14,7 @@ use lambda_http::http::StatusCode;
 /// | [`Success`](Self::Success) | committed | kept |
 /// | [`ClientError`](Self::ClientError) | rolled back | kept |
 /// | [`Failure`](Self::Failure) | rolled back | reset; dropped at the second failure in a row |
-/// | [`Rejected`](Self::Rejected) | rolled back | reset; outside PostgreSQL as after `Failure` |
+/// | [`Rejected`](Self::Rejected) | rolled back | reset; outside PostgreSQL and Redis as after `Failure` |
 /// | [`Stale`](Self::Stale) | rolled back | reset, and its prepared statements are closed; otherwise as after `Failure` |
 /// | [`Broken`](Self::Broken) | rolled back | dropped |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -117,7 +117,10 @@ impl Source {
     };
 
     /// Returns the source of SeaORM's pool, which differs from that of a pool of sqlx.
-    #[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
+    #[cfg(all(
+        feature = "sea-orm",
+        any(feature = "mysql", feature = "postgres", feature = "sqlite")
+    ))]
     pub(crate) const fn of_sea_orm(mut self) -> Self {
         self.is_of_sea_orm = true;
         self

@@ -17,7 +17,12 @@ pub(super) fn target(url: &str) -> String {
     let host = match (url.host_str().filter(|host| !host.is_empty()), socket) {
         (_, Some(socket)) => socket,
         (Some(host), None) => host.to_owned(),
-        (None, None) if matches!(url.scheme(), "sqlite" | "unix" | "redis+unix") => {
+        (None, None)
+            if matches!(
+                url.scheme(),
+                "sqlite" | "unix" | "redis+unix" | "valkey+unix"
+            ) =>
+        {
             return url.path().to_owned();
         }
         (None, None) => return String::new(),

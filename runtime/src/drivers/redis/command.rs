@@ -34,8 +34,9 @@ impl Command {
                 _,
             ) => Self::Blocking,
             (
-                b"HELLO" | b"MONITOR" | b"PSUBSCRIBE" | b"PSYNC" | b"QUIT" | b"RESET"
-                | b"SSUBSCRIBE" | b"SUBSCRIBE" | b"SYNC",
+                b"HELLO" | b"MONITOR" | b"PSUBSCRIBE" | b"PSYNC" | b"PUNSUBSCRIBE" | b"QUIT"
+                | b"REPLCONF" | b"RESET" | b"SSUBSCRIBE" | b"SUBSCRIBE" | b"SUNSUBSCRIBE" | b"SYNC"
+                | b"UNSUBSCRIBE",
                 _,
             )
             | (b"CLIENT", Some(b"REPLY"))

@@ -37,10 +37,11 @@ fn config() -> Result<Arc<ClientConfig>, Error> {
         let unusable = |error: &dyn Display| {
             Error::rejected(format!("the file in SSL_CERT_FILE is unusable: {error}"))
         };
-        let found = CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))?;
-        for certificate in found {
-            let certificate = certificate.map_err(|error| unusable(&error))?;
-            roots.add(certificate).map_err(|error| unusable(&error))?;
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+        let certificates = certificates.map_err(|error| unusable(&error))?;
+        if roots.add_parsable_certificates(certificates).0 == 0 {
+            return Err(unusable(&"it has no certificate"));
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

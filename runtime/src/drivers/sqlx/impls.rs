@@ -52,6 +52,7 @@ macro_rules! driver {
 
         impl $crate::connect::DriverConnect for $connection {
             const IS_EXCLUSIVE: bool = true;
+            const INSPECTS: bool = true;
             const COUNTS_ABORTED_HANDSHAKES: bool =
                 <$database as $crate::drivers::sqlx::Driver>::COUNTS_ABORTED_HANDSHAKES;
 

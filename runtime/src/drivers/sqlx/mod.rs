@@ -10,7 +10,10 @@ mod impls;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod late_limits;
 mod load;
-#[cfg(feature = "sea-orm")]
+#[cfg(all(
+    feature = "sea-orm",
+    any(feature = "mysql", feature = "postgres", feature = "sqlite")
+))]
 mod sea_orm;
 mod session;
 mod sqlx_pool;

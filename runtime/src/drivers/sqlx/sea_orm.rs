@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use lambda_http::BoxFuture;
 use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr};
-use url::Url;
 
-use super::{Driver as _, sqlx_pool};
+use super::{Driver as _, error, sqlx_pool};
 use crate::connect::{Answer, Attempt, Connect, Cure, Driver, DriverConnect, Link, Unused};
 use crate::drivers::boxed;
 use crate::error::Error;
@@ -60,27 +59,34 @@ async fn open(source: &Source, attempt: &Attempt) -> Result<DatabaseConnection, 
             let pool = sqlx_pool::open::<sqlx::Sqlite>(source, attempt).await?;
             Ok(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
         }
-        _ => Err(source.problem(format!(
-            "is a URL of a database without a driver: the features of reuse-db are {}",
-            FEATURES.join(", ")
-        ))),
+        _ => {
+            error::expect_scheme(&source.url()?, SCHEMES, source)?;
+            Err(source.problem("is not a usable database URL"))
+        }
     }
 }
 
 /// Returns the scheme of the source's URL, which is empty if it has none.
 fn scheme(source: &Source) -> Result<String, Error> {
-    let url = Url::parse(&source.url()?);
-    Ok(url.map_or(String::new(), |url| url.scheme().to_owned()))
+    let url = source.url()?;
+    Ok(url
+        .split_once(':')
+        .map_or("", |(scheme, _)| scheme)
+        .to_owned())
 }
 
-/// The features of databases that are on.
-const FEATURES: &[&str] = &[
+/// The schemes of the databases whose features are on.
+const SCHEMES: &[&str] = &[
     #[cfg(feature = "postgres")]
-    "`postgres`",
+    "postgres",
+    #[cfg(feature = "postgres")]
+    "postgresql",
     #[cfg(feature = "mysql")]
-    "`mysql`",
+    "mysql",
+    #[cfg(feature = "mysql")]
+    "mariadb",
     #[cfg(feature = "sqlite")]
-    "`sqlite`",
+    "sqlite",
 ];
 
 /// Makes `?` and the attribute work in handlers that return `DbErr`.

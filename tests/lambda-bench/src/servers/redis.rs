@@ -185,7 +185,7 @@ impl Redis {
         Client::open(url)?.get_multiplexed_async_connection().await
     }
 
-    /// Runs a command as the administrator, and returns its answer as a text.
+    /// Runs a command as the administrator, and returns its answer.
     ///
     /// # Panics
     ///
