@@ -155,6 +155,7 @@ impl Connect for Fake {
 
 impl DriverConnect for Fake {
     const IS_EXCLUSIVE: bool = true;
+    const INSPECTS: bool = true;
     fn resets_all(_: &Source) -> bool {
         true
     }
