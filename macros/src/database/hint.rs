@@ -19,7 +19,7 @@ pub(crate) enum Hint {
     Feature(&'static str),
 }
 
-/// The features, each with the names of its driver's types: for sqlx the database, the connection
+/// The features, each with the names of its driver's types. Of sqlx: the database, the connection
 /// and the pool.
 const DRIVERS: [(&str, &[&str]); 6] = [
     ("postgres", &["Postgres", "PgConnection", "PgPool"]),

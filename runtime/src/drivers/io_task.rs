@@ -1,8 +1,8 @@
 //! The task that reads and writes the stream of a client.
 //!
-//! A client of this kind hands its requests to a task. A handler can return before the task has
-//! run, and the requests would be sent during the next invocation. So the task can also be polled
-//! from outside: then it sends what it was given, and reads what has arrived.
+//! redis-rs hands its requests to a task. If a handler returns before the task has run, they would
+//! be sent during the next invocation. So the task can also be polled from outside. It then sends
+//! the requests, and reads the answers that have arrived.
 
 use std::fmt;
 use std::future::poll_fn;

@@ -12,8 +12,8 @@ pub(crate) use failure::outcome;
 
 use lambda_http::BoxFuture;
 
-/// Boxes a future in a method that is not generic. So rustc compiles it with this crate. It
-/// compiles an `async fn` in the crate of each user.
+/// Boxes a future in a method that is not generic. rustc compiles such a future with this crate,
+/// and that of an `async fn` in the crate of each user.
 fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
     Box::pin(future)
 }

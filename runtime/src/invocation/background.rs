@@ -49,8 +49,7 @@ pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     spawn_boxed(Box::pin(work));
 }
 
-/// Spawns the single type of task. tokio compiles 60 functions for each type, in the user's crate
-/// if the type is generic.
+/// Spawns work that is boxed, so that tokio's functions for a task are compiled in this crate.
 fn spawn_boxed(work: BoxFuture<'static, ()>) {
     let Ok(runtime) = Handle::try_current() else {
         return;

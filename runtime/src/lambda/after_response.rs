@@ -189,8 +189,8 @@ impl<F: Future<Output = Result<(), Error>>> Future for AfterResponseFuture<F> {
     }
 }
 
-/// Waits for what the handler has spawned since there were so many tasks at that time, if it has,
-/// and for background work.
+/// Waits for background work, and before that for tasks that the handler has spawned. `spawned` has
+/// the number of tasks before the handler, and its start.
 // Boxed here, it is not compiled in the user's crate.
 fn wait_for_work(
     spawned: Option<(usize, Instant)>,

@@ -1,8 +1,8 @@
 //! The function of the stress test `transfers`: the example `transfer`, with other databases and
 //! clients, and with faults.
 //!
-//! The variable `CLIENT` selects the handler. The parameters are `id`, `payer`, `payee`, `amount`,
-//! and `how` and `at`: the end of the handler, and the statement before it.
+//! The variable `CLIENT` selects the handler. The query has `id`, `payer`, `payee` and `amount`.
+//! `how` selects the fault, and `at` the statement after which it happens.
 
 #![expect(clippy::panic, reason = "the handler is asked to panic")]
 

@@ -69,8 +69,8 @@ async fn a_server_that_loads_its_data_is_waited_for() {
     );
 }
 
-/// (StackExchange.Redis 2074, openzeppelin-relayer 813) The answer that tells of a replica may be
-/// inside a transaction or a script, or be ignored.
+/// (StackExchange.Redis 2074, openzeppelin-relayer 813) A replica's answer may be inside a
+/// transaction or a script, or be ignored.
 #[tokio::test]
 async fn a_demoted_server_costs_one_invocation() {
     let scripted = "return redis.call('set','a','2')";

@@ -100,7 +100,7 @@ impl Conversation {
         self.0.lock().error.take()
     }
 
-    /// Begins the part that is the handlers', after the sign-in.
+    /// Forgets the findings of the sign-in. The handlers' part begins.
     pub(super) fn begin(&self) {
         let mut state = self.0.lock();
         state.has_changed_session = false;
@@ -181,7 +181,7 @@ impl Conversation {
 }
 
 pin_project! {
-    /// A stream to a server, whose bytes are read along.
+    /// A stream that reports its bytes to a conversation.
     pub(super) struct Observed<S> {
         #[pin]
         stream: S,

@@ -57,8 +57,8 @@ pub(super) fn is_answer(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
-/// Returns `true` for an answer that says that the server serves nobody at the moment, or not this
-/// session.
+/// Returns `true` for an answer after which no command is answered: the server serves nobody at the
+/// moment, or not this session.
 pub(super) fn serves_nobody(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Server(kind) => is_transient(kind),

@@ -95,8 +95,8 @@ impl RedisConnection {
         Ok((connection, link))
     }
 
-    /// Sends PING. Any answer is a sign of life, as for a user without the right to ping, unless it
-    /// says that nothing else will be answered.
+    /// Sends PING. Any answer is a sign of life, even that the user has no right to ping. The
+    /// exception is an answer after which no command is answered.
     async fn probe(&mut self) -> RedisResult<()> {
         let answer: RedisResult<Value> = cmd("PING").query_async(&mut self.client).await;
         match answer {
@@ -105,8 +105,8 @@ impl RedisConnection {
         }
     }
 
-    /// Fails if the server is a replica, which rejects writes. A server that does not tell its role
-    /// passes.
+    /// Fails if the server is a replica, which rejects writes. A server that does not report its
+    /// role counts as a primary.
     async fn expect_primary(&mut self) -> Result<(), Error> {
         let role: RedisResult<Value> = cmd("ROLE").query_async(&mut self.client).await;
         match role {
@@ -149,8 +149,8 @@ impl RedisConnection {
         Ok(end.is_some())
     }
 
-    /// Sends what handlers have left to be sent. Fails if no further handler may use the
-    /// connection.
+    /// Sends the requests that are queued, and reads the answers that have arrived. Fails if no
+    /// further handler may use the connection.
     fn expect_usable(&self) -> Result<(), Error> {
         // In some modes the server sends without a pause.
         if self.conversation.defect().is_none() && !self.task.catch_up() {

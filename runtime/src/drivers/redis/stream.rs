@@ -23,7 +23,8 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads the source's URL. redis-rs rejects one for TLS unless its own TLS is compiled in.
+    /// Parses the source's URL. redis-rs without its own TLS rejects `rediss:`. So it gets `redis:`
+    /// in its place.
     pub(super) fn of(source: &Source) -> Result<Self, Error> {
         let url = source.url()?;
         if url.ends_with("#insecure") {

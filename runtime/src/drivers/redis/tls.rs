@@ -1,5 +1,5 @@
-//! TLS, with the certificate authorities of Mozilla, of which ElastiCache and MemoryDB use one, and
-//! those of the file in `SSL_CERT_FILE`.
+//! TLS, with Mozilla's certificate authorities and those of the file in `SSL_CERT_FILE`.
+//! ElastiCache and MemoryDB use one of Mozilla's.
 
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};

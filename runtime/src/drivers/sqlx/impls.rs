@@ -34,6 +34,7 @@ macro_rules! driver {
                 true
             }
 
+            // Not boxed: it runs after each invocation, and usually ends at its first poll.
             async fn quiesce(
                 &mut self,
                 source: &$crate::source::Source,

@@ -13,8 +13,8 @@ use crate::error::Error;
 use crate::source::{ServerLoad, Source};
 use crate::telemetry::Counters;
 
-/// Evaluates an expression on the pool inside, or another one for a connection without a pool. No
-/// handler can put such a connection in its place.
+/// Evaluates an expression on the pool inside, or `otherwise` for a connection without a pool. This
+/// driver never opens such a connection.
 macro_rules! on_pool {
     ($connection:expr, $pool:ident => $on_pool:expr, $otherwise:expr) => {
         match &$connection.inner {

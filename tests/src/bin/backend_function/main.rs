@@ -1,8 +1,8 @@
 //! The function of the suite `backends`: one handler for each type of parameter, all with the same
 //! behaviour.
 //!
-//! The variable `BACKEND` selects the parameter, and the parameter `how` of the request the end of
-//! the handler:
+//! The variable `BACKEND` selects the type of the database parameter. The query's `how` selects the
+//! work of the handler:
 //!
 //! | `how` | the handler |
 //! |---|---|
