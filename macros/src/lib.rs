@@ -27,6 +27,8 @@ const FEATURES: &[&str] = &[
     "redis",
     #[cfg(feature = "sea-orm")]
     "sea-orm",
+    #[cfg(feature = "tokio-postgres")]
+    "tokio-postgres",
 ];
 
 /// Hoists a handler's database parameter into a static that connects on first use and survives

@@ -1,7 +1,7 @@
 //! The environment variables that Lambda sets, read in one place.
 
 use std::env::{var, var_os};
-#[cfg(any(feature = "postgres", test))]
+#[cfg(any(feature = "_postgres", test))]
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use lambda_http::Error;
@@ -56,7 +56,7 @@ pub(crate) fn function() -> String {
 
 /// Returns the name of this sandbox's sessions, such as `shop/1a2b3c4d`: the function, and the
 /// end of the log stream's name. Returns `None` outside Lambda.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(crate) fn session_name() -> Option<String> {
     let function = Some(function()).filter(|function| !function.is_empty())?;
     let stream = var("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or_default();
@@ -64,7 +64,7 @@ pub(crate) fn session_name() -> Option<String> {
 }
 
 /// Builds a session's name. PostgreSQL takes 63 bytes, and a function's name has up to 64.
-#[cfg(any(feature = "postgres", test))]
+#[cfg(any(feature = "_postgres", test))]
 fn session_name_of(function: &str, stream: &str) -> String {
     let function = shortened(function, 54);
     let mut end: Vec<char> = stream
@@ -79,7 +79,7 @@ fn session_name_of(function: &str, stream: &str) -> String {
 
 /// Shortens a name to `max` bytes by a hash of its end. The names of one stack's functions may
 /// differ at their ends only.
-#[cfg(any(feature = "postgres", test))]
+#[cfg(any(feature = "_postgres", test))]
 fn shortened(name: &str, max: usize) -> String {
     if name.len() <= max {
         return name.to_owned();

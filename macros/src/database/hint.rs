@@ -67,8 +67,15 @@ fn names_a_pool(argument: &GenericArgument) -> bool {
     find_ident(argument.to_token_stream(), &is_pool).is_some()
 }
 
-/// Returns the feature for a `PgPool`, a `Pool<Postgres>`, and the like.
+/// Returns the feature for a `PgPool`, a `Pool<Postgres>`, a `tokio_postgres::Client`, and so on.
 fn feature(path: &Path) -> Option<&'static str> {
+    if path
+        .segments
+        .iter()
+        .any(|part| part.ident == "tokio_postgres")
+    {
+        return Some("tokio-postgres");
+    }
     let name = last_name(path)?;
     let name = match name.as_str() {
         "Transaction" | "Pool" => arguments(path).find_map(|argument| match argument {

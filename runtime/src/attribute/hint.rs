@@ -159,3 +159,22 @@ pub mod sea_orm {
     /// Checks the type of a by-value parameter.
     pub fn owned<T: Owned>(_: &'static statics::Shared<T>) {}
 }
+
+/// A type of tokio-postgres.
+pub mod tokio_postgres {
+    use crate::statics;
+
+    hint!(
+        "`{Self}` needs the feature `tokio-postgres` of reuse-db",
+        "add the feature `tokio-postgres` to reuse-db in `Cargo.toml`"
+    );
+
+    /// Checks the type behind a `&mut`.
+    pub fn exclusive<T: Exclusive>(_: &'static statics::Exclusive<T>) {}
+
+    /// Checks the type behind a `&`.
+    pub fn borrowed<T: Borrowed>(_: &'static statics::Shared<T>) {}
+
+    /// Checks the type of a by-value parameter.
+    pub fn owned<T: Owned>(_: &'static statics::Shared<T>) {}
+}

@@ -3,7 +3,10 @@
 #[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for drivers"))]
 mod attempt;
 pub(crate) mod diagnostics;
-#[cfg_attr(not(feature = "_driver"), allow(dead_code, reason = "for drivers"))]
+#[cfg_attr(
+    not(any(feature = "_sqlx", feature = "redis")),
+    allow(dead_code, reason = "for drivers")
+)]
 mod driver;
 mod from_connection;
 pub(crate) mod health;
@@ -13,9 +16,9 @@ pub(crate) mod retry;
 mod session_id;
 
 pub(crate) use attempt::{Attempt, catch_panic};
-#[cfg(any(feature = "redis", feature = "sea-orm"))]
+#[cfg(any(feature = "_stream", feature = "sea-orm"))]
 #[cfg_attr(
-    not(feature = "redis"),
+    not(feature = "_stream"),
     allow(unused_imports, reason = "for a database of SeaORM")
 )]
 pub(crate) use driver::Answer;

@@ -23,6 +23,10 @@ fn of_one(error: &(dyn StdError + 'static)) -> Option<Outcome> {
     if let Some(error) = error.downcast_ref::<::redis::RedisError>() {
         return Some(super::redis::error::outcome(error));
     }
+    #[cfg(feature = "tokio-postgres")]
+    if let Some(outcome) = super::tokio_postgres::of_one(error) {
+        return Some(outcome);
+    }
     #[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
     if let Some(outcome) = of_sea_orm(error) {
         return Some(outcome);

@@ -1,8 +1,8 @@
 //! The task that reads and writes the stream of a client.
 //!
-//! redis-rs hands its requests to a task. If a handler returns before the task has run, they would
-//! be sent during the next invocation. So the task can also be polled from outside. It then sends
-//! the requests, and reads the answers that have arrived.
+//! redis-rs and tokio-postgres hand their requests to a task. If a handler returns before the task
+//! has run, they would be sent during the next invocation. So the task can also be polled from
+//! outside. It then sends the requests, and reads the answers that have arrived.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -53,6 +53,31 @@ impl IoTask {
         // The budget of the handler's task must not end the poll.
         let poll = pin!(unconstrained(poll_fn(|cx| state.poll(cx))));
         poll.poll(&mut Context::from_waker(waker)).is_pending()
+    }
+
+    /// Lets the task work until `is_done` returns `true`. Returns `false` if the task has ended.
+    #[cfg(feature = "tokio-postgres")]
+    pub(super) async fn until(&self, is_done: impl Fn() -> bool + Send) -> bool {
+        /// Gives the task's own waker back.
+        struct Return<'t>(&'t IoTask);
+        impl Drop for Return<'_> {
+            fn drop(&mut self) {
+                self.0.catch_up();
+            }
+        }
+        let guard = Return(self);
+        let mut is_alive = true;
+        poll_fn(|cx| {
+            is_alive = self.0.lock().poll(cx).is_pending();
+            if is_done() || !is_alive {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        drop(guard);
+        is_alive
     }
 
     /// Drops the work, and with it the stream.

@@ -1,12 +1,44 @@
-//! The clients that can be kept: those of sqlx, and redis-rs.
+//! The clients that can be kept: those of sqlx, redis-rs, and tokio-postgres.
 
+#[cfg(feature = "_database")]
+mod database_url;
+#[cfg(feature = "_database")]
+mod driver_error;
 mod failure;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "_postgres", feature = "mysql"))]
+mod idle_limits;
+#[cfg_attr(not(feature = "_database"), allow(dead_code, reason = "for databases"))]
+mod io_error;
+#[cfg(feature = "_stream")]
 mod io_task;
+#[cfg(any(feature = "_postgres", feature = "mysql"))]
+mod late_limits;
+#[cfg(feature = "_database")]
+mod load;
+#[cfg(feature = "_sqlx")]
+mod mysql_number;
+#[cfg(feature = "_postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "_database")]
+mod sqlstate;
 #[cfg(feature = "_sqlx")]
 pub(crate) mod sqlx;
+#[cfg(feature = "_stream")]
+mod stream;
+#[cfg(feature = "_database")]
+#[cfg_attr(
+    not(feature = "_postgres"),
+    allow(dead_code, reason = "for PostgreSQL")
+)]
+mod target;
+#[cfg(feature = "_tls")]
+mod tls;
+#[cfg(feature = "tokio-postgres")]
+mod tokio_postgres;
+#[cfg(feature = "_database")]
+mod transaction;
 
 pub(crate) use failure::outcome;
 

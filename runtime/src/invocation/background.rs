@@ -7,7 +7,7 @@
 
 use lambda_http::BoxFuture;
 use tokio::runtime::{Handle, Id};
-#[cfg(feature = "redis")]
+#[cfg(feature = "_stream")]
 use tokio::task::AbortHandle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -70,11 +70,11 @@ fn spawn_boxed(work: BoxFuture<'static, ()>) {
 }
 
 /// The tasks that serve connections, each for as long as its connection lives.
-#[cfg(feature = "redis")]
+#[cfg(feature = "_stream")]
 static SERVING: Mutex<Vec<(Id, AbortHandle)>> = Mutex::new(Vec::new());
 
 /// Spawns a task that serves a connection, and that ends with the connection. Nobody waits for it.
-#[cfg(feature = "redis")]
+#[cfg(feature = "_stream")]
 pub(crate) fn serve(work: BoxFuture<'static, ()>) {
     let task = tokio::spawn(work).abort_handle();
     let mut tasks = SERVING.lock();
@@ -83,13 +83,13 @@ pub(crate) fn serve(work: BoxFuture<'static, ()>) {
 }
 
 /// Returns the number of tasks that serve connections in a runtime.
-#[cfg(feature = "redis")]
+#[cfg(feature = "_stream")]
 fn serving(runtime: Id) -> usize {
     let is_serving = |(id, task): &&(Id, AbortHandle)| *id == runtime && !task.is_finished();
     SERVING.lock().iter().filter(is_serving).count()
 }
 
-#[cfg(not(feature = "redis"))]
+#[cfg(not(feature = "_stream"))]
 fn serving(_: Id) -> usize {
     0
 }

@@ -77,7 +77,10 @@ fn runtime() -> Option<Id> {
 }
 
 /// Returns `true` if a lease of this task is overdue. Then the task outlives its invocation.
-#[cfg_attr(not(feature = "_sqlx"), expect(dead_code, reason = "for transactions"))]
+#[cfg_attr(
+    not(feature = "_database"),
+    expect(dead_code, reason = "for transactions")
+)]
 pub(crate) fn is_task_overdue() -> bool {
     let Some(task) = task::try_id() else {
         return false;

@@ -17,7 +17,7 @@ pub(crate) struct SocketId(Infallible);
 
 impl Socket {
     /// Finds nothing.
-    #[cfg(feature = "redis")]
+    #[cfg(feature = "_stream")]
     pub(crate) fn of<S>(_: &S, _: Options) -> Option<Self> {
         None
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-#[cfg(feature = "redis")]
+#[cfg(feature = "_stream")]
 use std::os::fd::AsRawFd;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -41,7 +41,7 @@ pub(crate) struct SocketId {
 impl Socket {
     /// Duplicates the socket of a stream, and sets its options. Returns `None` if the process has
     /// no descriptor left.
-    #[cfg(feature = "redis")]
+    #[cfg(feature = "_stream")]
     pub(crate) fn of(stream: &(impl AsFd + AsRawFd), options: Options) -> Option<Self> {
         let id = SocketId::at(stream.as_raw_fd())?;
         let duplicate = stream.as_fd().try_clone_to_owned().ok()?;

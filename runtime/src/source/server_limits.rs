@@ -70,14 +70,14 @@ impl Source {
 
     /// Returns the time after which the server ends a transaction, whatever it does. `None` if the
     /// source sets another limit of statements or transactions.
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "_postgres")]
     pub(crate) fn whole_transaction_limit(&self) -> Option<Duration> {
         of_function().filter(|_| self.follows_function())
     }
 
     /// Returns `true` if the source sets neither the limit of a statement nor that of a
     /// transaction.
-    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    #[cfg(any(feature = "_postgres", feature = "mysql"))]
     pub(crate) fn follows_function(&self) -> bool {
         self.statement_timeout == ServerLimit::OfFunction
             && self.idle_in_transaction_timeout == ServerLimit::OfFunction
@@ -93,7 +93,7 @@ impl Source {
 
     /// Returns the idle limits that a connection may have got: in an invocation, and in the
     /// initialization.
-    #[cfg(feature = "postgres")]
+    #[cfg(feature = "_postgres")]
     pub(crate) fn idle_limits_at_connect(&self) -> [Duration; 2] {
         let limit = self.idle_limit().unwrap_or(IDLE);
         [limit, without_time_out().unwrap_or(limit)]

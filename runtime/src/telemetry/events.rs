@@ -64,7 +64,7 @@ pub(crate) fn load(connections: u64, limit: u64, took: Duration) {
 }
 
 /// The server rejected a load query, or does not report its load.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_database")]
 pub(crate) fn load_unknown(error: &dyn Display) {
     tracing::debug!(target: "reuse_db", %error, "load unknown");
 }
@@ -75,7 +75,7 @@ pub(crate) fn load_shed(connections: usize) {
 }
 
 /// A server or proxy rejects a limit of the session, or all. Logged once for each target and limit.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_database")]
 pub(crate) fn unsupported(target: &str, error: &dyn Display) {
     tracing::warn!(
         target: "reuse_db",
@@ -86,7 +86,7 @@ pub(crate) fn unsupported(target: &str, error: &dyn Display) {
 }
 
 /// A pooler drops start-up parameters without a word. Logged once for each target.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(crate) fn dropped(target: &str) {
     tracing::warn!(
         target: "reuse_db",

@@ -133,6 +133,7 @@ guarantees! {
         mysql_pool "MySqlPool" Mysql,
         sea_orm_on_postgres "DatabaseConnection" Postgres,
         sea_orm_on_mysql "DatabaseConnection" Mysql,
+        tokio_postgres "Client" Postgres,
         redis "MultiplexedConnection" Redis,
     }
 

@@ -25,6 +25,8 @@ fn a_drivers_type_has_a_hint_only_without_its_feature() {
         ("&mut Transaction<'_, Any>", "any"),
         ("&mut redis::aio::MultiplexedConnection", "redis"),
         ("&DatabaseConnection", "sea_orm"),
+        ("&mut tokio_postgres::Client", "tokio_postgres"),
+        ("&mut tokio_postgres::Transaction<'_>", "tokio_postgres"),
     ] {
         let item = format!("async fn h(db: {ty}) -> Out {{ }}");
         assert_has_not(&pretty("", &item), "hint");

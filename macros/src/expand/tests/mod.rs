@@ -15,7 +15,15 @@ use std::str::FromStr as _;
 
 use proc_macro2::{TokenStream, TokenTree};
 
-const ALL_FEATURES: &[&str] = &["postgres", "mysql", "sqlite", "any", "redis", "sea-orm"];
+const ALL_FEATURES: &[&str] = &[
+    "postgres",
+    "mysql",
+    "sqlite",
+    "any",
+    "redis",
+    "sea-orm",
+    "tokio-postgres",
+];
 
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     super::expand(args, item, ALL_FEATURES)

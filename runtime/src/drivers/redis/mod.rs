@@ -5,8 +5,6 @@ mod conversation;
 pub(crate) mod error;
 mod frames;
 mod stream;
-#[cfg(feature = "redis-tls")]
-mod tls;
 
 use std::time::Duration;
 

@@ -1,20 +1,15 @@
 //! The stream to a server: TCP, TLS or a Unix socket.
 
-use std::net::SocketAddr;
-
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 
 use crate::connect::Attempt;
+use crate::drivers::stream::{Stream, tcp};
+#[cfg(feature = "redis-tls")]
+use crate::drivers::tls;
 use crate::error::Error;
 use crate::socket::Socket;
 use crate::source::Source;
-
-/// A stream of any kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// An address, with the settings of the session.
 pub(super) struct Address {
@@ -66,9 +61,7 @@ pub(super) async fn open(
         }
         #[cfg(unix)]
         ConnectionAddr::Unix(path) => {
-            let stream = tokio::net::UnixStream::connect(path).await;
-            let stream = stream.map_err(Error::unavailable)?;
-            let socket = Socket::of(&stream, source.socket_options);
+            let (stream, socket) = crate::drivers::stream::unix(path, source).await?;
             Ok((Box::new(stream), socket))
         }
         _ => Err(Error::rejected("an address that this system does not have")),
@@ -77,7 +70,9 @@ pub(super) async fn open(
 
 #[cfg(feature = "redis-tls")]
 async fn over_tls(host: &str, stream: TcpStream) -> Result<Box<dyn Stream>, Error> {
-    Ok(Box::new(super::tls::connect(host, stream).await?))
+    Ok(Box::new(
+        tls::connect(host, stream, &tls::Settings::default()).await?,
+    ))
 }
 
 #[cfg(not(feature = "redis-tls"))]
@@ -85,26 +80,4 @@ async fn over_tls(_: &str, _: TcpStream) -> Result<Box<dyn Stream>, Error> {
     Err(Error::rejected(
         "TLS needs the feature `redis-tls` of reuse-db",
     ))
-}
-
-async fn tcp(
-    host: &str,
-    port: u16,
-    source: &Source,
-    attempt: &Attempt,
-) -> Result<(TcpStream, Option<Socket>), Error> {
-    let found = lookup_host((host, port))
-        .await
-        .map_err(Error::unavailable)?;
-    let mut addresses: Vec<SocketAddr> = found.collect();
-    if !addresses.is_empty() {
-        // After a time-out, another address comes first.
-        let first = attempt.address_index % addresses.len();
-        addresses.rotate_left(first);
-    }
-    let stream = TcpStream::connect(&*addresses).await;
-    let stream = stream.map_err(Error::unavailable)?;
-    stream.set_nodelay(true).map_err(Error::unavailable)?;
-    let socket = Socket::of(&stream, source.socket_options);
-    Ok((stream, socket))
 }

@@ -12,12 +12,15 @@ use sqlx::any::AnyConnectOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Transaction};
 
-#[cfg(feature = "postgres")]
-use super::start_up;
 use super::{Driver, driver, error};
 #[cfg(feature = "mysql")]
 use crate::connect::Unused;
 use crate::connect::{Reset, SessionId};
+use crate::drivers::database_url::expect_scheme;
+#[cfg(feature = "postgres")]
+use crate::drivers::postgres::{self, PgSession, start_up};
+#[cfg(feature = "postgres")]
+use crate::drivers::target;
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
 
@@ -57,7 +60,7 @@ impl Driver for Any {
     fn options(url: &str, source: &Source) -> Result<AnyConnectOptions, Error> {
         install_drivers();
         let schemes = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
-        error::expect_scheme(url, &schemes, source)?;
+        expect_scheme(url, &schemes, source)?;
         let url = if url.starts_with("postgres") {
             super::statement_cache::bounded(url)
         } else {
@@ -117,7 +120,10 @@ impl Driver for Any {
         source: &Source,
         sent: &AnyConnectOptions,
     ) -> bool {
-        of_postgres(sent).is_some_and(|sent| start_up::remember_rejected(error, source, &sent))
+        of_postgres(sent).is_some_and(|sent| {
+            let sent = sent.get_options().unwrap_or_default();
+            start_up::remember_rejected(error, source, sent)
+        })
     }
 
     #[cfg(feature = "mysql")]
@@ -155,9 +161,9 @@ impl Driver for Any {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
-                super::postgres::detect_passed_names::<Self>(connection, source).await?;
+                connection.detect_passed_names(source).await?;
                 // sqlx cannot make an `AnyConnection` forget its statements.
-                Ok(super::target::expect_renamed_statements(source)?)
+                Ok(target::expect_renamed_statements(source)?)
             }
             _ => {
                 let _ = source;
@@ -181,18 +187,10 @@ impl Driver for Any {
         }
     }
 
-    #[cfg(feature = "postgres")]
-    async fn texts(
-        connection: &mut AnyConnection,
-        sql: String,
-    ) -> Result<Vec<String>, sqlx::Error> {
-        super::postgres::texts::<Self>(connection, sql).await
-    }
-
     async fn check(connection: &mut AnyConnection, source: &Source) -> Result<(), sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
-            "PostgreSQL" => super::postgres::check::<Self>(connection, source).await,
+            "PostgreSQL" => postgres::check(connection, source).await,
             #[cfg(feature = "mysql")]
             "MySQL" => {
                 let check = super::mysql::probe_session::<Self>(connection, source, None);
@@ -210,7 +208,7 @@ impl Driver for Any {
     async fn reset(connection: &mut AnyConnection, source: &Source) -> Result<Reset, sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
-            "PostgreSQL" => super::postgres::reset::<Self>(connection, source).await,
+            "PostgreSQL" => postgres::reset(connection, source).await,
             #[cfg(feature = "mysql")]
             "MySQL" => super::mysql::reset::<Self>(connection, source).await,
             _ => {
@@ -223,7 +221,7 @@ impl Driver for Any {
     async fn inspect(connection: &mut AnyConnection, source: &Source) -> Result<bool, sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
-            "PostgreSQL" => super::postgres::inspect::<Self>(connection, source).await,
+            "PostgreSQL" => postgres::inspect(connection, source).await,
             #[cfg(feature = "mysql")]
             "MySQL" => super::mysql::inspect::<Self>(connection, source).await,
             #[cfg(feature = "sqlite")]
@@ -242,10 +240,8 @@ impl Driver for Any {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
             "PostgreSQL" => {
-                super::target::expect_renamed_statements(source)?;
-                connection
-                    .begin_with(AssertSqlSafe(super::postgres::BEGIN))
-                    .await
+                target::expect_renamed_statements(source)?;
+                connection.begin_with(AssertSqlSafe(postgres::BEGIN)).await
             }
             #[cfg(feature = "mysql")]
             "MySQL" => {
@@ -276,17 +272,18 @@ impl Driver for Any {
         connection: &mut AnyConnection,
         source: &Source,
         least_idle: Duration,
-    ) -> Result<ServerLoad, sqlx::Error> {
+    ) -> Result<Option<ServerLoad>, sqlx::Error> {
         match connection.backend_name() {
             #[cfg(feature = "postgres")]
-            "PostgreSQL" => {
-                super::postgres::server_load::<Self>(connection, source, least_idle).await
-            }
+            "PostgreSQL" => postgres::server_load(connection, source, least_idle).await,
             #[cfg(feature = "mysql")]
-            "MySQL" => super::mysql::server_load::<Self>(connection, source, least_idle).await,
+            "MySQL" => {
+                let load = super::mysql::server_load::<Self>(connection, source, least_idle);
+                load.await.map(Some)
+            }
             _ => {
                 let _ = (source, least_idle);
-                Err(sqlx::Error::RowNotFound)
+                Ok(None)
             }
         }
     }
@@ -307,6 +304,27 @@ impl Driver for Any {
     }
 }
 
+#[cfg(feature = "postgres")]
+impl PgSession for AnyConnection {
+    type Error = sqlx::Error;
+
+    async fn texts(&mut self, sql: String) -> Result<Vec<String>, sqlx::Error> {
+        super::postgres::texts::<Any>(self, sql).await
+    }
+
+    async fn outside_transaction(&mut self, sql: &str) -> Result<bool, sqlx::Error> {
+        super::session::outside_transaction::<Any>(self, sql).await
+    }
+
+    async fn detect_passed_names(&mut self, source: &Source) -> Result<(), sqlx::Error> {
+        super::postgres::detect_passed_names::<Any>(self, source).await
+    }
+
+    async fn forget_passed_names(&mut self, source: &Source) -> Result<(), sqlx::Error> {
+        super::postgres::forget_passed_names::<Any>(self, source).await
+    }
+}
+
 /// Returns the options of a URL of PostgreSQL.
 #[cfg(feature = "postgres")]
 fn of_postgres(options: &AnyConnectOptions) -> Option<PgConnectOptions> {
@@ -320,7 +338,10 @@ fn of_postgres(options: &AnyConnectOptions) -> Option<PgConnectOptions> {
 /// Adds the limits of a session to a URL of PostgreSQL.
 #[cfg(feature = "postgres")]
 fn with_limits(mut options: AnyConnectOptions, source: &Source) -> AnyConnectOptions {
-    let limits = of_postgres(&options).map(|options| start_up::limits(&options, source));
+    let limits = of_postgres(&options).map(|options| {
+        let set = options.get_options().unwrap_or_default();
+        start_up::limits(set, source)
+    });
     for (name, value) in limits.unwrap_or_default() {
         let mut pairs = options.database_url.query_pairs_mut();
         pairs.append_pair(&format!("options[{name}]"), &value.to_string());

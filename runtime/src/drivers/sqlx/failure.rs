@@ -8,6 +8,7 @@ use sqlx::error::{DatabaseError, UnexpectedNullError};
 
 use super::error_kind::{finding, number};
 use crate::drivers::failure::chain;
+use crate::drivers::{mysql_number, sqlstate};
 use crate::error::{Error, Finding};
 use crate::response::Outcome;
 
@@ -138,60 +139,9 @@ fn of_database(error: &dyn DatabaseError) -> Option<Outcome> {
     let code = error.code();
     let code = code.as_deref().unwrap_or_default();
     Some(match number(error) {
-        Some(number) => of_number(number, code),
-        None => of_code(code, error.message()),
+        Some(number) => mysql_number::outcome(number, code),
+        None => sqlstate::outcome(code, error.message()),
     })
-}
-
-/// MySQL and MariaDB.
-fn of_number(number: u16, state: &str) -> Outcome {
-    match number {
-        // Unknown statement; wrong arguments; too many statements; to be prepared again.
-        1243 | 1210 | 1461 | 1615 => Outcome::Stale,
-        // The table exists. A temporary one stays until its session ends.
-        1050 => Outcome::Broken,
-        // The server or the session is read-only. After a failover, the host's name leads to a
-        // server that is not.
-        1290 | 1792 | 1836 => Outcome::Broken,
-        // The user's password had expired when the session began.
-        1820 => Outcome::Broken,
-        // The server has ended the session: by KILL, or because it was idle.
-        1927 | 4031 => Outcome::Failure,
-        _ if state == "08S01" => Outcome::Failure,
-        _ => Outcome::Rejected,
-    }
-}
-
-/// PostgreSQL and SQLite.
-fn of_code(code: &str, message: &str) -> Outcome {
-    match code {
-        // A cached plan must not change its result type; unknown statement; its name is taken;
-        // wrong parameters for it.
-        "0A000" | "26000" | "42P05" | "08P01" => Outcome::Stale,
-        // A value of another type than the one that sqlx has prepared the statement with: its
-        // bytes are invalid or hold a zero, or the statement no longer fits its column.
-        "22P03" | "22021" | "42804" | "42883" => Outcome::Stale,
-        // The OID of a type that was dropped and created again. The text of an internal error is
-        // not translated.
-        "42704" => Outcome::Stale,
-        // The server or the session is read-only, as after a failover.
-        "25006" => Outcome::Broken,
-        // The user has lost a right. After a rotation, a new connection may sign in as another.
-        "42501" => Outcome::Failure,
-        "XX000" if message.contains("cache lookup failed") => Outcome::Stale,
-        // The network, the server's end, its memory.
-        _ if ["08", "53", "57", "XX"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            Outcome::Failure
-        }
-        // SQLite: the schema has changed.
-        _ if code.len() < 5 && code.parse().is_ok_and(|code: u16| code & 0xff == 17) => {
-            Outcome::Stale
-        }
-        _ => Outcome::Rejected,
-    }
 }
 
 #[cfg(test)]
@@ -358,10 +308,14 @@ mod tests {
             assert_eq!(of(code, ""), Outcome::Rejected, "{code}");
         }
         for number in [1243, 1210, 1461, 1615] {
-            assert_eq!(of_number(number, "HY000"), Outcome::Stale, "{number}");
+            assert_eq!(
+                mysql_number::outcome(number, "HY000"),
+                Outcome::Stale,
+                "{number}"
+            );
         }
-        assert_eq!(of_number(1050, "42S01"), Outcome::Broken);
-        assert_eq!(of_number(1062, "23000"), Outcome::Rejected);
+        assert_eq!(mysql_number::outcome(1050, "42S01"), Outcome::Broken);
+        assert_eq!(mysql_number::outcome(1062, "23000"), Outcome::Rejected);
         let null = sqlx::Error::Decode(Box::new(UnexpectedNullError));
         assert_eq!(outcome(&null), Outcome::Rejected);
         let mismatch = sqlx::Error::Decode("mismatched types".into());

@@ -105,7 +105,7 @@ macro_rules! driver {
             fn expect_own_session(
                 source: &$crate::source::Source,
             ) -> Result<(), $crate::error::Error> {
-                $crate::drivers::sqlx::target::expect_own_session(source)
+                $crate::drivers::target::expect_own_session(source)
             }
 
             fn clear(&mut self) -> lambda_http::BoxFuture<'_, Result<(), $crate::error::Error>> {

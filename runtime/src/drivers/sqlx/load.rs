@@ -1,46 +1,30 @@
-//! The load query, which asks for the server's connections.
+//! The load query on a connection of sqlx.
 
 use std::time::Duration;
 
-use super::{Driver, error, target};
+use super::Driver;
+use crate::drivers::load;
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
-use crate::telemetry::events;
 
-/// Asks for the server's load. Returns `None` behind a pooler, which multiplexes by itself, and if
-/// the server rejects the question.
+/// Asks for the server's load, unless a pooler is before it.
 pub(super) async fn ask<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
     least_idle: Duration,
 ) -> Result<Option<ServerLoad>, Error> {
-    if source.pooler.is_some() || target::is_proxy(source) {
+    if !load::is_asked(source) {
         return Ok(None);
     }
-    match DB::server_load(connection, source, least_idle).await {
-        // A handler that succeeded has left a transaction behind that had failed.
-        Err(error) if error::has_code(&error, "25P02") => Err(Error::broken(error)),
-        // 57014: the query took longer than the session's `statement_timeout`.
-        Err(error)
-            if error::is_rejection(&error)
-                || error::has_code(&error, "57014")
-                || is_not_reported(&error) =>
-        {
-            events::load_unknown(&error);
-            Ok(None)
-        }
-        // Some compatible servers report no limit, or count nothing.
-        Ok(load) if load.limit == 0 || load.connections == 0 => Ok(None),
-        Ok(load) => Ok(Some(load)),
-        Err(error) => Err(Error::broken(error)),
-    }
+    let answer = DB::server_load(connection, source, least_idle).await;
+    load::of_answer(answer.or_else(unless_not_reported))
 }
 
-/// Returns `true` for an answer without the rows of a load query, as of a compatible server.
-fn is_not_reported(error: &sqlx::Error) -> bool {
+/// Returns `None` for an answer without the rows of a load query, as of a compatible server.
+fn unless_not_reported(error: sqlx::Error) -> Result<Option<ServerLoad>, sqlx::Error> {
     use sqlx::Error::{ColumnDecode, ColumnIndexOutOfBounds, RowNotFound};
-    matches!(
-        error,
-        RowNotFound | ColumnDecode { .. } | ColumnIndexOutOfBounds { .. }
-    )
+    match error {
+        RowNotFound | ColumnDecode { .. } | ColumnIndexOutOfBounds { .. } => Ok(None),
+        error => Err(error),
+    }
 }

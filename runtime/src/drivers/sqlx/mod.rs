@@ -4,11 +4,7 @@ mod endpoint;
 mod error;
 mod error_kind;
 pub(crate) mod failure;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-mod idle_limits;
 mod impls;
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-mod late_limits;
 mod load;
 #[cfg(all(
     feature = "sea-orm",
@@ -17,12 +13,8 @@ mod load;
 mod sea_orm;
 mod session;
 mod sqlx_pool;
-#[cfg(feature = "postgres")]
-mod start_up;
 #[cfg(any(feature = "postgres", feature = "any"))]
 mod statement_cache;
-#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "for PostgreSQL"))]
-mod target;
 mod tls_files;
 mod transaction;
 
@@ -174,15 +166,6 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
         std::future::ready(Ok(()))
     }
 
-    /// Returns the first column of each row of the answers, which is text, or nothing for NULL.
-    #[cfg(feature = "postgres")]
-    fn texts(
-        _connection: &mut Self::Connection,
-        _sql: String,
-    ) -> impl Future<Output = Result<Vec<String>, sqlx::Error>> + Send {
-        std::future::ready(Ok(Vec::new()))
-    }
-
     /// Sets up a connection behind a pooler whose sessions clients share.
     fn set_up_shared(
         _connection: &mut Self::Connection,
@@ -234,14 +217,13 @@ trait Driver: Database<Connection: DriverConnect> + HasStatementCache {
     }
 
     /// Asks for the server's load, and sets the session's idle limit by it. See
-    /// [`DriverConnect::server_load`]. A missing row means that the server does not report its
-    /// load.
+    /// [`DriverConnect::server_load`]. Returns `None` if the server does not report its load.
     fn server_load(
         _connection: &mut Self::Connection,
         _source: &Source,
         _least_idle: Duration,
-    ) -> impl Future<Output = Result<ServerLoad, sqlx::Error>> + Send {
-        std::future::ready(Err(sqlx::Error::RowNotFound))
+    ) -> impl Future<Output = Result<Option<ServerLoad>, sqlx::Error>> + Send {
+        std::future::ready(Ok(None))
     }
 
     /// Sends what is queued and reads what is unread.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use lambda_http::BoxFuture;
 use sea_orm::{DatabaseConnection, DatabaseConnectionType, DbErr, RuntimeErr};
 
-use super::{Driver as _, error, sqlx_pool};
+use super::{Driver as _, sqlx_pool};
 use crate::connect::{Answer, Attempt, Connect, Cure, Driver, DriverConnect, Link, Unused};
 use crate::drivers::boxed;
+use crate::drivers::database_url::expect_scheme;
 use crate::error::Error;
 use crate::source::{ServerLoad, Source};
 use crate::telemetry::Counters;
@@ -60,7 +61,7 @@ async fn open(source: &Source, attempt: &Attempt) -> Result<DatabaseConnection, 
             Ok(sea_orm::SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
         }
         _ => {
-            error::expect_scheme(&source.url()?, SCHEMES, source)?;
+            expect_scheme(&source.url()?, SCHEMES, source)?;
             Err(source.problem("is not a usable database URL"))
         }
     }

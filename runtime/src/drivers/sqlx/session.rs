@@ -5,9 +5,10 @@ use std::pin::pin;
 
 use sqlx::Connection;
 
-use super::target::{self, Rejection};
 use super::{Driver, Options, endpoint::Endpoint, error};
 use crate::connect::{Attempt, Link, SessionId};
+use crate::drivers::driver_error::DriverError as _;
+use crate::drivers::target::{self, Rejection};
 use crate::error::Error;
 use crate::socket::{self, Socket};
 use crate::source::Source;
@@ -108,7 +109,7 @@ async fn run_set_up<DB: Driver>(
         Err(error) => error,
     };
     match limits {
-        Some(limits) if error::is_rejection(&error) => {
+        Some(limits) if error.is_rejection() => {
             Box::pin(set_up_without::<DB>(connection, source, limits, error)).await
         }
         _ => Err(error),
@@ -125,7 +126,7 @@ async fn set_up_without<DB: Driver>(
 ) -> Result<Option<SessionId>, sqlx::Error> {
     match DB::execute(connection, limits).await {
         Ok(()) => return Err(error),
-        Err(rejection) if error::is_rejection(&rejection) => {
+        Err(rejection) if rejection.is_rejection() => {
             target::remember_rejection(source, Rejection::Server, &rejection);
         }
         Err(error) => return Err(error),

@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, Database, Sqlite, SqliteConnection};
 
 use super::{Driver, driver, error, sqlite_end};
 use crate::connect::SessionId;
+use crate::drivers::database_url::expect_scheme;
 use crate::environment;
 use crate::error::Error;
 use crate::invocation;
@@ -21,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Driver for Sqlite {
     fn options(url: &str, source: &Source) -> Result<SqliteConnectOptions, Error> {
-        error::expect_scheme(url, Self::URL_SCHEMES, source)?;
+        expect_scheme(url, Self::URL_SCHEMES, source)?;
         let options = SqliteConnectOptions::from_str(url);
         let options = options.map_err(|error| error::malformed(error, source))?;
         Ok(match invocation::time_out() {

@@ -7,6 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, cmd, pipe};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, TransactionTrait as _};
 use sqlx::{Connection as _, MySqlConnection, MySqlPool, PgConnection, PgPool};
+use tokio_postgres::types::{ToSql, Type as PgType};
 
 /// A client of any kind.
 pub(crate) trait Client: Send {
@@ -203,6 +204,42 @@ impl Client for &DatabaseConnection {
         let row = self.query_one_raw(statement).await?.ok_or("no row")?;
         let session: String = row.try_get_by_index(0)?;
         Ok(state(&session, row.try_get_by_index(1)?))
+    }
+}
+
+impl Client for &mut tokio_postgres::Client {
+    async fn add(&mut self, n: i64) -> Result<(i64, i64), Error> {
+        let n: (&(dyn ToSql + Sync), _) = (&n, PgType::INT8);
+        let rows = self.query_typed(PG_ADD, &[n]).await?;
+        let row = rows.first().ok_or("no row")?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
+    async fn block(&mut self) -> Result<(), Error> {
+        Ok(self.batch_execute(PG_BLOCK).await?)
+    }
+
+    async fn change(&mut self) -> Result<(), Error> {
+        self.batch_execute(PG_CHANGE).await?;
+        self.batch_execute("begin").await?;
+        self.execute(WRITE, &[]).await?;
+        Ok(())
+    }
+
+    async fn reject(&mut self) -> Result<(), Error> {
+        self.execute(REJECTED, &[]).await?;
+        Ok(())
+    }
+
+    async fn transact(&mut self) -> Result<(), Error> {
+        let transaction = self.transaction().await?;
+        transaction.batch_execute("select 1").await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn state(&mut self) -> Result<String, Error> {
+        let row = self.query_one(PG_STATE, &[]).await?;
+        Ok(state(row.try_get(0)?, row.try_get(1)?))
     }
 }
 

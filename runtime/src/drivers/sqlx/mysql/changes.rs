@@ -3,7 +3,7 @@
 use sqlx::{ColumnIndex, Database, Decode, Row as _, Type};
 
 use super::limits;
-use crate::drivers::sqlx::target;
+use crate::drivers::target;
 use crate::source::Source;
 use crate::sync::Mutex;
 

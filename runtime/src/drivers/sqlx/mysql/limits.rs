@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::MOST_IDLE_SECONDS;
-use crate::drivers::sqlx::late_limits::{self, Limits};
+use crate::drivers::late_limits::{self, Limits};
 use crate::source::Source;
 use crate::sync::Mutex;
 

@@ -16,10 +16,12 @@ use sqlx::{
 
 use self::changes::Changes;
 use self::sessions::SESSION;
-use super::idle_limits::{IdleLimits, load_sql};
 use super::session::{self, outside_transaction};
 use super::{Driver, driver, endpoint, error};
 use crate::connect::{Reset, SessionId, Unused};
+use crate::drivers::database_url::expect_scheme;
+use crate::drivers::driver_error::{DriverError as _, read_only};
+use crate::drivers::idle_limits::{IdleLimits, load_sql};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
@@ -95,7 +97,7 @@ impl Driver for MySql {
     const COUNTS_ABORTED_HANDSHAKES: bool = true;
 
     fn options(url: &str, source: &Source) -> Result<MySqlConnectOptions, Error> {
-        error::expect_scheme(url, Self::URL_SCHEMES, source)?;
+        expect_scheme(url, Self::URL_SCHEMES, source)?;
         let options =
             MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))?;
         Ok(match endpoint::without_brackets(options.get_host()) {
@@ -212,8 +214,9 @@ impl Driver for MySql {
         connection: &mut MySqlConnection,
         source: &Source,
         least_idle: Duration,
-    ) -> Result<ServerLoad, sqlx::Error> {
-        server_load::<Self>(connection, source, least_idle).await
+    ) -> Result<Option<ServerLoad>, sqlx::Error> {
+        let load = server_load::<Self>(connection, source, least_idle);
+        load.await.map(Some)
     }
 }
 
@@ -309,7 +312,7 @@ where
             Ok(sessions::id::<DB>(&answer, source))
         }
         // Some compatible servers answer neither.
-        Err(error) if (counts || identifies) && error::is_rejection(&error) => {
+        Err(error) if (counts || identifies) && error.is_rejection() => {
             DB::execute(connection, sql).await?;
             changes::remember(source, Changes::Uncounted);
             Ok(None)
@@ -345,7 +348,7 @@ where
                 changes::doubt(source);
                 return Ok(Reset::Changed);
             }
-            Err(error) if error::is_rejection(&error) => {}
+            Err(error) if error.is_rejection() => {}
             Err(error) => return Err(error),
         }
     }
@@ -413,7 +416,9 @@ where
         .await?;
     if source.read_write {
         let row = answer.first().ok_or(sqlx::Error::RowNotFound)?;
-        error::expect_writes(row.try_get::<i64, _>(0)? != 0)?;
+        if row.try_get::<i64, _>(0)? != 0 {
+            return Err(read_only().into());
+        }
     }
     Ok(answer)
 }

@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::limits;
 use crate::connect::{SessionId, Unused};
-use crate::drivers::sqlx::{Driver, error, session};
+use crate::drivers::driver_error::DriverError as _;
+use crate::drivers::sqlx::{Driver, session};
 use crate::error::Error;
 use crate::source::Source;
 
@@ -146,7 +147,7 @@ where
 /// Returns a success if the session has ended by itself, or is none of this server.
 fn ended(result: Result<(), sqlx::Error>) -> Result<(), sqlx::Error> {
     match result {
-        Err(error) if error::is_rejection(&error) => Ok(()),
+        Err(error) if error.is_rejection() => Ok(()),
         result => result,
     }
 }

@@ -1,12 +1,5 @@
 //! PostgreSQL.
 
-mod health;
-mod limits;
-mod load;
-
-pub(super) use self::health::{check, inspect, reset};
-pub(super) use self::load::server_load;
-
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,9 +10,13 @@ use sqlx::{
     IntoArguments, PgConnection, Postgres, Row as _, Transaction, Type,
 };
 
-use super::{Driver, driver, endpoint, error, session, start_up, statement_cache, target};
+use super::session::outside_transaction;
+use super::{Driver, driver, endpoint, error, session, statement_cache};
 use crate::connect::Reset;
-use crate::environment;
+use crate::drivers::database_url::expect_scheme;
+use crate::drivers::driver_error::DriverError as _;
+use crate::drivers::postgres::{self, BEGIN, PgSession, session_name, start_up};
+use crate::drivers::target;
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
@@ -35,7 +32,7 @@ impl Driver for Postgres {
     }
 
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
-        error::expect_scheme(url, Self::URL_SCHEMES, source)?;
+        expect_scheme(url, Self::URL_SCHEMES, source)?;
         let mut options = PgConnectOptions::from_str(&statement_cache::bounded(url))
             .map_err(|error| error::malformed(error, source))?;
         if let Some(address) = endpoint::without_brackets(options.get_host()) {
@@ -46,7 +43,7 @@ impl Driver for Postgres {
         {
             options = options.application_name(&name);
         }
-        Ok(start_up::with_limits(options, source))
+        Ok(with_limits(options, source))
     }
 
     fn with_credentials(
@@ -83,7 +80,7 @@ impl Driver for Postgres {
         source: &Source,
         sent: &PgConnectOptions,
     ) -> bool {
-        start_up::remember_rejected(error, source, sent)
+        start_up::remember_rejected(error, source, sent.get_options().unwrap_or_default())
     }
 
     async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
@@ -95,28 +92,24 @@ impl Driver for Postgres {
         connection: &mut PgConnection,
         source: &Source,
     ) -> Result<(), sqlx::Error> {
-        detect_passed_names::<Self>(connection, source).await
-    }
-
-    async fn texts(connection: &mut PgConnection, sql: String) -> Result<Vec<String>, sqlx::Error> {
-        texts::<Self>(connection, sql).await
+        connection.detect_passed_names(source).await
     }
 
     async fn check(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
-        check::<Self>(connection, source).await
+        postgres::check(connection, source).await
     }
 
     async fn reset(connection: &mut PgConnection, source: &Source) -> Result<Reset, sqlx::Error> {
-        reset::<Self>(connection, source).await
+        postgres::reset(connection, source).await
     }
 
     async fn inspect(connection: &mut PgConnection, source: &Source) -> Result<bool, sqlx::Error> {
-        inspect::<Self>(connection, source).await
+        postgres::inspect(connection, source).await
     }
 
     async fn quiesce(connection: &mut PgConnection, source: &Source) -> Result<(), sqlx::Error> {
         session::quiesce::<Self>(connection, source).await?;
-        forget_passed_names::<Self>(connection, source).await
+        connection.forget_passed_names(source).await
     }
 
     async fn begin<'c>(
@@ -138,8 +131,39 @@ impl Driver for Postgres {
         connection: &mut PgConnection,
         source: &Source,
         least_idle: Duration,
-    ) -> Result<ServerLoad, sqlx::Error> {
-        server_load::<Self>(connection, source, least_idle).await
+    ) -> Result<Option<ServerLoad>, sqlx::Error> {
+        postgres::server_load(connection, source, least_idle).await
+    }
+}
+
+impl PgSession for PgConnection {
+    type Error = sqlx::Error;
+
+    async fn texts(&mut self, sql: String) -> Result<Vec<String>, sqlx::Error> {
+        texts::<Postgres>(self, sql).await
+    }
+
+    async fn outside_transaction(&mut self, sql: &str) -> Result<bool, sqlx::Error> {
+        outside_transaction::<Postgres>(self, sql).await
+    }
+
+    async fn detect_passed_names(&mut self, source: &Source) -> Result<(), sqlx::Error> {
+        detect_passed_names::<Postgres>(self, source).await
+    }
+
+    async fn forget_passed_names(&mut self, source: &Source) -> Result<(), sqlx::Error> {
+        forget_passed_names::<Postgres>(self, source).await
+    }
+}
+
+/// Adds the limits that neither the URL sets nor the target is known to reject.
+fn with_limits(options: PgConnectOptions, source: &Source) -> PgConnectOptions {
+    if start_up::omits_all(source) {
+        return options.extra_float_digits(None);
+    }
+    match start_up::limits(options.get_options().unwrap_or_default(), source) {
+        limits if limits.is_empty() => options,
+        limits => options.options(limits),
     }
 }
 
@@ -160,11 +184,6 @@ where
     let texts = answer.iter().map(|row| row.try_get::<Option<String>, _>(0));
     texts.filter_map(Result::transpose).collect()
 }
-
-/// Begins a transaction, and fails with 25001 if one is open that has run a statement. A BEGIN
-/// without this option would go on with it, and COMMIT would commit what a handler has left behind.
-/// The option changes nothing but a `default_transaction_deferrable`.
-pub(super) const BEGIN: &str = "begin not deferrable";
 
 /// Begins a transaction. If sessions are shared and know the names of statements, they may know
 /// those of another client: BEGIN removes them in its own round trip, and sqlx prepares anew.
@@ -232,7 +251,7 @@ where
     let passed = match count.fetch_one(&mut *transaction).await {
         Ok(count) => count > 0,
         // Another client has prepared a statement with this name.
-        Err(error) if error::has_code(&error, "42P05") => true,
+        Err(error) if error.has_code("42P05") => true,
         Err(error) => return Err(error),
     };
     transaction.rollback().await?;
@@ -240,14 +259,6 @@ where
         target::remember_passed_names(source);
     }
     forget_passed_names::<DB>(connection, source).await
-}
-
-/// Returns a session's name, unless the environment sets one for libpq and sqlx.
-fn session_name() -> Option<String> {
-    if std::env::var_os("PGAPPNAME").is_some() {
-        return None;
-    }
-    environment::session_name()
 }
 
 #[cfg(test)]

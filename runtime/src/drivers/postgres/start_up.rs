@@ -1,20 +1,20 @@
 //! The start-up parameters of a PostgreSQL session: limits that the server enforces. They cost no
 //! round trip.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use url::Url;
 
-use super::late_limits;
-use super::target::{self, Rejection};
+use crate::drivers::driver_error::DriverError;
+use crate::drivers::late_limits;
+use crate::drivers::target::{self, Rejection};
 use crate::source::Source;
 
-pub(super) const TRANSACTION_TIMEOUT: &str = "transaction_timeout";
+pub(in crate::drivers) const TRANSACTION_TIMEOUT: &str = "transaction_timeout";
 
 /// A start-up parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parameter {
+pub(in crate::drivers) enum Parameter {
     IdleSession,
     Statement,
     IdleInTransaction,
@@ -41,7 +41,7 @@ impl Parameter {
         Self::UserTimeout,
     ];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::drivers) fn name(self) -> &'static str {
         match self {
             Self::IdleSession => "idle_session_timeout",
             Self::Statement => "statement_timeout",
@@ -59,7 +59,7 @@ impl Parameter {
     ///
     /// A frozen sandbox may not acknowledge what the server has sent last. So the limits of TCP are
     /// no shorter than the idle limit.
-    pub(super) fn value(self, source: &Source) -> Option<u128> {
+    pub(in crate::drivers) fn value(self, source: &Source) -> Option<u128> {
         let idle = source.idle_limit();
         let millis = |limit: Duration| limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
         match self {
@@ -98,20 +98,9 @@ impl Parameter {
     }
 }
 
-/// Adds the limits that neither the URL sets nor the target is known to reject.
-pub(super) fn with_limits(options: PgConnectOptions, source: &Source) -> PgConnectOptions {
-    if omits_all(source) {
-        return options.extra_float_digits(None);
-    }
-    match limits(&options, source) {
-        limits if limits.is_empty() => options,
-        limits => options.options(limits),
-    }
-}
-
-/// Returns the names and values of the limits that neither the URL sets nor the target is known to
-/// reject.
-pub(super) fn limits(options: &PgConnectOptions, source: &Source) -> Vec<(&'static str, u128)> {
+/// Returns the names and values of the limits that neither the `options` of the URL set nor the
+/// target is known to reject.
+pub(in crate::drivers) fn limits(options: &str, source: &Source) -> Vec<(&'static str, u128)> {
     if omits_all(source) {
         return Vec::new();
     }
@@ -128,44 +117,58 @@ pub(super) fn limits(options: &PgConnectOptions, source: &Source) -> Vec<(&'stat
     Parameter::ALL.into_iter().filter_map(limit).collect()
 }
 
-/// Returns `true` if the URL sets a parameter.
-pub(super) fn sets(options: &PgConnectOptions, parameter: Parameter) -> bool {
-    let set = options.get_options();
-    set.is_some_and(|set| set.contains(&format!("{}=", parameter.name())))
+/// Returns `true` if start-up options set a parameter.
+pub(in crate::drivers) fn sets(options: &str, parameter: Parameter) -> bool {
+    options.contains(&format!("{}=", parameter.name()))
 }
 
 /// Returns `true` if the source's URL sets a parameter, or is no URL.
-pub(super) fn url_sets(source: &Source, parameter: Parameter) -> bool {
-    let options = source.url().map(|url| PgConnectOptions::from_str(&url));
-    !options.is_ok_and(|options| options.is_ok_and(|options| !sets(&options, parameter)))
+pub(in crate::drivers) fn url_sets(source: &Source, parameter: Parameter) -> bool {
+    let options = source.url().ok().and_then(|url| url_options(&url));
+    options.is_none_or(|options| sets(&options, parameter))
 }
 
-/// Returns `true` if start-up parameters that a pooler rejects are omitted: ours, and
-/// `extra_float_digits`, which sqlx sends for servers before PostgreSQL 12.
-pub(super) fn omits_all(source: &Source) -> bool {
+/// Returns the start-up options of a URL and of the environment, in no form that a server accepts.
+/// Returns `None` if the text is no URL.
+fn url_options(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let mut options = std::env::var("PGOPTIONS").unwrap_or_default();
+    for (name, value) in url.query_pairs() {
+        if name == "options" {
+            options = format!("{options} {value}");
+        } else if let Some(name) = name.strip_prefix("options[") {
+            options = format!("{options} {}={value}", name.trim_end_matches(']'));
+        }
+    }
+    Some(options)
+}
+
+/// Returns `true` if start-up parameters that a pooler rejects are omitted: ours, and sqlx's
+/// `extra_float_digits` for servers before PostgreSQL 12.
+pub(in crate::drivers) fn omits_all(source: &Source) -> bool {
     source.pooler.is_some() || target::rejects_limits(source)
 }
 
-/// Remembers what the target has rejected of the `sent` options. Returns `false` for any other
-/// error.
+/// Remembers the part of the `sent` options that the target has rejected. Returns `false` for any
+/// other error.
 ///
 /// A server does not know a parameter (42704), does not support it on its system (22023), or does
 /// not let the role set it (42501, 55P02). RDS Proxy rejects all with 0A000, and PgBouncer with
 /// 08P01, its code for everything.
-pub(super) fn remember_rejected(
-    error: &sqlx::Error,
+pub(in crate::drivers) fn remember_rejected<E: DriverError>(
+    error: &E,
     source: &Source,
-    sent: &PgConnectOptions,
+    sent: &str,
 ) -> bool {
-    let Some(cause) = error.as_database_error() else {
+    let Some((code, message)) = error.answer() else {
         return false;
     };
     let is_ours = |parameter: &Parameter| sets(sent, *parameter) && !url_sets(source, *parameter);
-    let named = |parameter: &Parameter| cause.message().contains(parameter.name());
+    let named = |parameter: &Parameter| message.contains(parameter.name());
     // A concurrent connect may have remembered it first.
     let sends_any = !omits_all(source) || Parameter::ALL.iter().any(is_ours);
-    match cause.code().as_deref() {
-        Some(code @ ("42704" | "22023" | "42501" | "55P02")) => {
+    match &*code {
+        code @ ("42704" | "22023" | "42501" | "55P02") => {
             let mut ours = Parameter::ALL.into_iter().filter(is_ours);
             let Some(parameter) = ours.find(named) else {
                 return false;
@@ -176,10 +179,10 @@ pub(super) fn remember_rejected(
             };
             target::remember_unknown(source, parameters, error);
         }
-        Some("0A000") if sends_any => {
+        "0A000" if sends_any => {
             target::remember_rejection(source, Rejection::Proxy, error);
         }
-        Some("08P01") if sends_any && cause.message().contains("startup parameter") => {
+        "08P01" if sends_any && message.contains("startup parameter") => {
             target::remember_rejection(source, Rejection::Pooler, error);
         }
         _ => return false,
@@ -187,6 +190,7 @@ pub(super) fn remember_rejected(
     true
 }
 
+#[cfg(feature = "postgres")]
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -46,7 +46,7 @@ pub(super) fn earlier(source: &Source) -> Vec<Limits> {
 }
 
 /// Returns `true` if a connection of the source may have other limits than those of now.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn may_be_late(source: &Source) -> bool {
     !earlier(source).is_empty()
 }

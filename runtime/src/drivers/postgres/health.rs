@@ -1,12 +1,9 @@
 //! Health checks, resets and inspections of a PostgreSQL session.
 
-use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
-
-use super::{forget_passed_names, limits};
+use super::{PgSession, limits};
 use crate::connect::Reset;
-use crate::drivers::sqlx::error::has_code;
-use crate::drivers::sqlx::session::{end_transaction, outside_transaction};
-use crate::drivers::sqlx::{Driver, error, target};
+use crate::drivers::driver_error::{DriverError as _, read_only};
+use crate::drivers::target;
 use crate::source::Source;
 
 /// A health check. A session whose role was dropped fails it: such a session has no rights, even if
@@ -19,11 +16,11 @@ const CHECK: &str = "select current_user";
 const CHECK_SHARED: &str = "select 1";
 
 /// Fails with 22012, "division by zero", on a read-only server or in a read-only transaction.
-const EXPECT_WRITES: &str = include_str!("../sql/postgres_expect_writes.sql");
+const EXPECT_WRITES: &str = include_str!("sql/expect_writes.sql");
 
 /// Does what DISCARD ALL does, but as statements beside others, and without deallocating the
-/// statements that sqlx has prepared.
-const RESET: &str = include_str!("../sql/postgres_reset.sql");
+/// statements that the client has prepared.
+const RESET: &str = include_str!("sql/reset.sql");
 
 /// Fails with 22012, "division by zero", if a handler has prepared a statement in SQL.
 const EXPECT_NOTHING_PREPARED: &str = "select pg_catalog.int4div(1, case \
@@ -37,35 +34,28 @@ const DEALLOCATE: &str = "select pg_catalog.string_agg( \
 /// Releases the advisory locks of a session. A handler that succeeded may have left some.
 const RELEASE_LOCKS: &str = "select pg_catalog.pg_advisory_unlock_all()";
 
-/// Performs a health check, for this driver and for `AnyConnection`.
-pub(in crate::drivers) async fn check<DB: Driver>(
-    connection: &mut DB::Connection,
+/// Performs a health check.
+pub(in crate::drivers) async fn check<S: PgSession>(
+    session: &mut S,
     source: &Source,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), S::Error> {
     let sql = if target::is_proxy(source) {
         CHECK_SHARED
     } else {
         CHECK
     };
-    check_and::<DB>(connection, source, sql).await.map(drop)
+    check_and(session, source, sql).await.map(drop)
 }
 
 /// Performs a health check, and resets the session unless other clients share it.
-pub(in crate::drivers) async fn reset<DB>(
-    connection: &mut DB::Connection,
+pub(in crate::drivers) async fn reset<S: PgSession>(
+    session: &mut S,
     source: &Source,
-) -> Result<Reset, sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
-    DB::Arguments: IntoArguments<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    limits::inspect::<DB>(connection, source).await?;
+) -> Result<Reset, S::Error> {
+    limits::inspect(session, source).await?;
     if target::is_proxy(source) {
-        check::<DB>(connection, source).await?;
-        forget_passed_names::<DB>(connection, source).await?;
+        check(session, source).await?;
+        session.forget_passed_names(source).await?;
         // A proxy that shares no sessions pins this one if a handler changes it.
         return Ok(if target::shares_sessions(source) {
             Reset::Complete
@@ -73,35 +63,27 @@ where
             Reset::Partial
         });
     }
-    let on_connect = source.on_connect.unwrap_or_default();
+    let (set_up, on_connect) = (S::SET_UP, source.on_connect.unwrap_or_default());
     // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
     let again = limits::again_sql(source);
-    let sql = format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {again}; {on_connect}");
-    check_and::<DB>(connection, source, &sql).await?;
+    let sql =
+        format!("{EXPECT_NOTHING_PREPARED}; {CHECK}; {RESET}; {set_up}; {again}; {on_connect}");
+    check_and(session, source, &sql).await?;
     Ok(Reset::Complete)
 }
 
 /// Ends what a handler left behind that succeeded, unless other clients share the session.
-pub(in crate::drivers) async fn inspect<DB>(
-    connection: &mut DB::Connection,
+pub(in crate::drivers) async fn inspect<S: PgSession>(
+    session: &mut S,
     source: &Source,
-) -> Result<bool, sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
-    DB::Arguments: IntoArguments<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
-    let was_open = limits::inspect::<DB>(connection, source).await?;
+) -> Result<bool, S::Error> {
+    let was_open = limits::inspect(session, source).await?;
     if target::is_proxy(source) {
         return Ok(was_open);
     }
-    let is_open = match check_and::<DB>(connection, source, RELEASE_LOCKS).await {
+    let is_open = match check_and(session, source, RELEASE_LOCKS).await {
         // A server without advisory locks, such as CockroachDB.
-        Err(error) if error::is_rejection(&error) => {
-            check_and::<DB>(connection, source, CHECK_SHARED).await?
-        }
+        Err(error) if error.is_rejection() => check_and(session, source, CHECK_SHARED).await?,
         result => result?,
     };
     Ok(was_open || is_open)
@@ -110,25 +92,25 @@ where
 /// Runs the SQL of a health check, of which some statements fail with 22012: if the server is
 /// read-only and must not be, and if statements must be deallocated. Returns `true` if a
 /// transaction was open.
-async fn check_and<DB: Driver>(
-    connection: &mut DB::Connection,
+async fn check_and<S: PgSession>(
+    session: &mut S,
     source: &Source,
     sql: &str,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, S::Error> {
     let expect_writes = if source.read_write { EXPECT_WRITES } else { "" };
     let sql = format!("{expect_writes} {sql}");
-    let is_unexpected = |error: &sqlx::Error| has_code(error, "22012");
-    let mut result = outside_transaction::<DB>(connection, &sql).await;
+    let is_unexpected = |error: &S::Error| error.has_code("22012");
+    let mut result = session.outside_transaction(&sql).await;
     if result.as_ref().is_err_and(is_unexpected) {
         // A read-only transaction may be open.
-        end_transaction::<DB>(connection).await?;
-        for deallocate in DB::texts(connection, DEALLOCATE.to_owned()).await? {
-            DB::execute(connection, deallocate).await?;
+        session.texts("rollback".to_owned()).await?;
+        for deallocate in session.texts(DEALLOCATE.to_owned()).await? {
+            session.texts(deallocate).await?;
         }
-        result = outside_transaction::<DB>(connection, &sql).await;
+        result = session.outside_transaction(&sql).await;
     }
     match result {
-        Err(error) if is_unexpected(&error) => error::expect_writes(true).map(|()| false),
+        Err(error) if is_unexpected(&error) => Err(read_only().into()),
         result => result,
     }
 }

@@ -1,12 +1,10 @@
 //! The limits of a PostgreSQL session after its start. The crate finds them out and sets them after
 //! a response, when there is time.
 
-use sqlx::{ColumnIndex, Decode, Encode, Executor, IntoArguments, Type};
-
-use super::detect_passed_names;
-use crate::drivers::sqlx::session::outside_transaction;
-use crate::drivers::sqlx::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_sets};
-use crate::drivers::sqlx::{Driver, error, late_limits, target};
+use super::PgSession;
+use super::start_up::{Parameter, TRANSACTION_TIMEOUT, omits_all, url_sets};
+use crate::drivers::driver_error::DriverError as _;
+use crate::drivers::{late_limits, target};
 use crate::source::Source;
 
 /// Returns the values that a reset restores of two parameters: those of the start, unless a pooler
@@ -14,13 +12,13 @@ use crate::source::Source;
 ///
 /// A single parameter is not enough: the server may have the same value by itself, and the URL or
 /// the source may set it.
-const LIMITS_AT_START: &str = include_str!("../sql/postgres_limits_at_start.sql");
+const LIMITS_AT_START: &str = include_str!("sql/limits_at_start.sql");
 
 /// The answer of PostgreSQL before 14 to [`LIMITS_AT_START`].
 const UNKNOWN: &str = "unknown";
 
 /// Sets the limits of role and database that are stricter than ours, and returns their names.
-const STRICTER: &str = include_str!("../sql/postgres_stricter.sql");
+const STRICTER: &str = include_str!("sql/stricter.sql");
 
 /// Returns the name of the limit for transactions if the server has it.
 const KNOWS_TRANSACTION_TIMEOUT: &str = "select name from pg_catalog.pg_settings \
@@ -28,24 +26,17 @@ const KNOWS_TRANSACTION_TIMEOUT: &str = "select name from pg_catalog.pg_settings
 
 /// Sets a limit of a session that was opened with another one, unless the session or the server has
 /// changed it.
-const LATE: &str = include_str!("../sql/postgres_late.sql");
+const LATE: &str = include_str!("sql/late.sql");
 
 /// Finds out, once and in two round trips, whether a pooler has dropped the start-up parameters of
 /// the connection without a word, and whether role or database have stricter limits. Sets the
 /// limits of a connection that may have been opened with others.
 ///
 /// Ends an aborted transaction that a handler began in SQL, and returns `true` if there was one.
-pub(super) async fn inspect<DB>(
-    connection: &mut DB::Connection,
+pub(super) async fn inspect<S: PgSession>(
+    session: &mut S,
     source: &Source,
-) -> Result<bool, sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
-    DB::Arguments: IntoArguments<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
+) -> Result<bool, S::Error> {
     let knows_all = target::is_inspected(source)
         && target::knows_stricter(source)
         && target::has_transaction_timeout(source).is_some()
@@ -53,17 +44,17 @@ where
     if knows_all || omits_all(source) || target::is_proxy(source) {
         return Ok(false);
     }
-    let mut result = inspect_once::<DB>(connection, source).await;
+    let mut result = inspect_once(session, source).await;
     // An aborted transaction answers no question.
-    let is_aborted = |error: &sqlx::Error| error::has_code(error, "25P02");
+    let is_aborted = |error: &S::Error| error.has_code("25P02");
     let was_aborted = result.as_ref().is_err_and(is_aborted);
     if was_aborted {
-        outside_transaction::<DB>(connection, "select 1").await?;
-        result = inspect_once::<DB>(connection, source).await;
+        session.outside_transaction("select 1").await?;
+        result = inspect_once(session, source).await;
     }
     match result {
         // A compatible server.
-        Err(error) if error::is_rejection(&error) => {
+        Err(error) if error.is_rejection() => {
             target::remember_stricter(source, &[]);
             target::remember_transaction_timeout(source, false);
         }
@@ -73,27 +64,17 @@ where
     Ok(was_aborted)
 }
 
-async fn inspect_once<DB>(
-    connection: &mut DB::Connection,
-    source: &Source,
-) -> Result<(), sqlx::Error>
-where
-    DB: Driver,
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-    for<'r> i64: Decode<'r, DB> + Encode<'r, DB> + Type<DB>,
-    DB::Arguments: IntoArguments<DB>,
-    usize: ColumnIndex<DB::Row>,
-{
+async fn inspect_once<S: PgSession>(session: &mut S, source: &Source) -> Result<(), S::Error> {
     let is_new = target::has_transaction_timeout(source).is_none();
-    if (is_new || !target::is_inspected(source)) && is_dropped::<DB>(connection, source).await? {
+    if (is_new || !target::is_inspected(source)) && is_dropped(session, source).await? {
         target::remember_dropped(source);
-        return detect_passed_names::<DB>(connection, source).await;
+        return session.detect_passed_names(source).await;
     }
     let lacks_limit = is_new && target::has_transaction_timeout(source) == Some(true);
     let is_late = lacks_limit || late_limits::may_be_late(source);
     let asks = !target::knows_stricter(source);
     if is_late || asks {
-        let stricter = set_limits::<DB>(connection, source, is_late, asks).await?;
+        let stricter = set_limits(session, source, is_late, asks).await?;
         if asks {
             target::remember_stricter(source, &stricter);
         }
@@ -116,17 +97,17 @@ pub(super) fn again_sql(source: &Source) -> String {
 ///
 /// A late session was opened before the function's time-out was known, or before the server was
 /// known to have a limit for transactions.
-async fn set_limits<DB: Driver>(
-    connection: &mut DB::Connection,
+async fn set_limits<S: PgSession>(
+    session: &mut S,
     source: &Source,
     is_late: bool,
     sets_stricter: bool,
-) -> Result<Vec<Parameter>, sqlx::Error> {
+) -> Result<Vec<Parameter>, S::Error> {
     let sql = limits_sql(source, is_late, sets_stricter);
     if sql.is_empty() {
         return Ok(Vec::new());
     }
-    let answer = DB::texts(connection, sql).await?;
+    let answer = session.texts(sql).await?;
     let names = answer.last().map(String::as_str).unwrap_or_default();
     let is_named = |ours: &Parameter| names.split(',').any(|name| name == ours.name());
     let ours = own_limits(source)
@@ -190,12 +171,9 @@ fn own_limits(source: &Source) -> Vec<(Parameter, u128)> {
 /// Returns `true` if a pooler has dropped a limit of the start that PostgreSQL 14 and later know.
 /// Earlier versions reject it, so a pooler dropped it where such a server accepted the connection.
 /// Finds out whether the server has a limit for transactions as well.
-async fn is_dropped<DB: Driver>(
-    connection: &mut DB::Connection,
-    source: &Source,
-) -> Result<bool, sqlx::Error> {
+async fn is_dropped<S: PgSession>(session: &mut S, source: &Source) -> Result<bool, S::Error> {
     let asking = format!("{LIMITS_AT_START}; {KNOWS_TRANSACTION_TIMEOUT}");
-    let mut answer = DB::texts(connection, asking).await?;
+    let mut answer = session.texts(asking).await?;
     let has_transaction_timeout = answer.pop_if(|last| last == TRANSACTION_TIMEOUT).is_some();
     target::remember_transaction_timeout(source, has_transaction_timeout);
     let is_dropped = |parameter: Parameter| {

@@ -1,8 +1,10 @@
 //! The findings about a target, kept for the life of the process: a server that does not know a
 //! start-up parameter, a proxy that rejects or drops one, and a pooler that shares sessions.
 
-#[cfg(feature = "postgres")]
-use super::start_up::Parameter;
+use std::fmt::Display;
+
+#[cfg(feature = "_postgres")]
+use super::postgres::start_up::Parameter;
 use crate::error::Error;
 use crate::source::{Pooler, Source};
 use crate::sync::Mutex;
@@ -47,15 +49,15 @@ pub(super) fn rejects_limits(source: &Source) -> bool {
 
 /// Returns `true` if the server does not know a start-up parameter, or has a stricter one for the
 /// role or the database.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn omits(source: &Source, parameter: Parameter) -> bool {
     let stricter = stricter(source).unwrap_or_default();
     (findings(source).unknown | stricter) & bit(parameter) != 0
 }
 
 /// Remembers the parameters that the server does not know, and logs that once.
-#[cfg(feature = "postgres")]
-pub(super) fn remember_unknown(source: &Source, parameters: &[Parameter], error: &sqlx::Error) {
+#[cfg(feature = "_postgres")]
+pub(super) fn remember_unknown(source: &Source, parameters: &[Parameter], error: &dyn Display) {
     let is_new = update(source, |findings| {
         findings.unknown |= parameters
             .iter()
@@ -70,10 +72,10 @@ pub(super) fn remember_unknown(source: &Source, parameters: &[Parameter], error:
 
 /// The start-up parameters of which role or database have a stricter one, as bits, by source: they
 /// depend on the user, and on the limits of the source.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 static STRICTER: Mutex<Vec<(Source, u16)>> = Mutex::new(Vec::new());
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 fn stricter(source: &Source) -> Option<u16> {
     let all = STRICTER.lock();
     all.iter()
@@ -82,25 +84,25 @@ fn stricter(source: &Source) -> Option<u16> {
 }
 
 /// Returns `true` if the stricter limits of role and database are known.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn knows_stricter(source: &Source) -> bool {
     stricter(source).is_some()
 }
 
 /// Returns `true` if role or database have a stricter limit.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn has_stricter(source: &Source) -> bool {
     stricter(source).is_some_and(|bits| bits != 0)
 }
 
 /// Forgets the stricter limits of role and database, because the source has other limits.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn forget_stricter(source: &Source) {
     STRICTER.lock().retain(|(known, _)| known != source);
 }
 
 /// Remembers the limits that role or database have stricter.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn remember_stricter(source: &Source, parameters: &[Parameter]) {
     let bits = parameters
         .iter()
@@ -110,7 +112,7 @@ pub(super) fn remember_stricter(source: &Source, parameters: &[Parameter]) {
     all.push((*source, bits));
 }
 
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 fn bit(parameter: Parameter) -> u16 {
     1 << parameter as u8
 }
@@ -160,20 +162,19 @@ pub(super) fn expect_own_session(source: &Source) -> Result<(), Error> {
 }
 
 /// Returns an error if a shared session may know another client's statements by our names.
-#[cfg(all(feature = "any", feature = "postgres"))]
+#[cfg(any(all(feature = "any", feature = "postgres"), feature = "tokio-postgres"))]
 pub(super) fn expect_renamed_statements(source: &Source) -> Result<(), Error> {
     if !passes_names(source) {
         return Ok(());
     }
     Err(Error::rejected(
-        "the pooler may run another client's prepared statement: take \
-         `&mut Transaction<'_, Postgres>` in place of sqlx's `Any`, or set \
-         `max_prepared_statements` in PgBouncer 1.21 or later",
+        "the pooler may run another client's prepared statement: set `max_prepared_statements` in \
+         PgBouncer 1.21 or later, or take sqlx's `&mut Transaction<'_, Postgres>`",
     ))
 }
 
 /// Remembers that the target rejected the limits of a session, and logs that once.
-pub(super) fn remember_rejection(source: &Source, rejection: Rejection, error: &sqlx::Error) {
+pub(super) fn remember_rejection(source: &Source, rejection: Rejection, error: &dyn Display) {
     // A concurrent connect may have remembered it first.
     let is_new = update(source, |findings| {
         findings.rejects_limits = true;
@@ -187,7 +188,7 @@ pub(super) fn remember_rejection(source: &Source, rejection: Rejection, error: &
 
 /// Remembers that the target dropped a start-up parameter, as only a pooler does, and logs that
 /// once.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn remember_dropped(source: &Source) {
     let is_new = update(source, |findings| {
         findings.is_proxy = true;
@@ -204,13 +205,13 @@ pub(super) fn remember_passed_names(source: &Source) {
 }
 
 /// Returns `true` if the server has a limit for transactions. `None` if it was not asked yet.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn has_transaction_timeout(source: &Source) -> Option<bool> {
     findings(source).has_transaction_timeout
 }
 
 /// Remembers whether the server has a limit for transactions.
-#[cfg(feature = "postgres")]
+#[cfg(feature = "_postgres")]
 pub(super) fn remember_transaction_timeout(source: &Source, has: bool) {
     update(source, |findings| {
         findings.has_transaction_timeout = Some(has);

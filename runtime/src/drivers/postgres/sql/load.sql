@@ -32,8 +32,8 @@ with sessions as materialized (
     where sessions.role operator(pg_catalog.<>) 0::pg_catalog.oid
         and sessions.database operator(pg_catalog.<>) 0::pg_catalog.oid
 )
-select newer, of_server, server_limit::pg_catalog.int8, of_role, role_limit::pg_catalog.int8,
-    of_database, database_limit::pg_catalog.int8,
+select pg_catalog.format('%s,%s,%s,%s,%s,%s,%s;%s', newer, of_server, server_limit, of_role, role_limit,
+    of_database, database_limit,
     case when :sets_idle_limit
         and pg_catalog.current_setting('idle_session_timeout', true)
             operator(pg_catalog.<>) '0'
@@ -55,5 +55,5 @@ select newer, of_server, server_limit::pg_catalog.int8, of_role, role_limit::pg_
                                     greatest(database_limit, 1)::pg_catalog.float8
                             end
             )))))::pg_catalog.int8)::pg_catalog.text, false)
-    end
+    end)
 from counted cross join own

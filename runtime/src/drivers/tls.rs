@@ -1,0 +1,126 @@
+//! TLS, which verifies the server's certificate and its name.
+//!
+//! The certificate authorities are Mozilla's, with those of the file in `SSL_CERT_FILE`, unless the
+//! URL names a file. ElastiCache and MemoryDB use one of Mozilla's. RDS uses its own.
+
+use std::fmt::Display;
+use std::io;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::stream::Stream;
+use crate::error::Error;
+use crate::sync::Mutex;
+
+/// The settings of a URL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// The file of the only certificate authorities that are trusted.
+    pub(super) authorities: Option<String>,
+    /// The files of the client's certificate and of its private key.
+    pub(super) identity: Option<(String, String)>,
+    /// The protocol that the server expects to be named.
+    pub(super) protocol: Option<&'static str>,
+}
+
+/// Performs the handshake, and verifies the server's certificate and its name.
+pub(super) async fn connect<S: Stream>(
+    host: &str,
+    stream: S,
+    settings: &Settings,
+) -> Result<TlsStream<S>, Error> {
+    let name = ServerName::try_from(host.to_owned()).map_err(Error::rejected)?;
+    let connector = TlsConnector::from(config(settings)?);
+    connector.connect(name, stream).await.map_err(explained)
+}
+
+/// Converts an error of the handshake. An unknown authority is the usual one with RDS.
+fn explained(error: io::Error) -> Error {
+    if error.kind() != io::ErrorKind::InvalidData {
+        return Error::unavailable(error);
+    }
+    let text = error.to_string();
+    if text.contains("UnknownIssuer") {
+        return Error::rejected(format!(
+            "{text}: name the file with the server's certificate authority in `SSL_CERT_FILE`, or \
+             for PostgreSQL in the URL as `sslrootcert=…`"
+        ));
+    }
+    Error::rejected(error)
+}
+
+/// Returns the configuration of settings, which is made once.
+fn config(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
+    static CONFIGS: Mutex<Vec<(Settings, Arc<ClientConfig>)>> = Mutex::new(Vec::new());
+    let known = |configs: &[(Settings, Arc<ClientConfig>)]| {
+        let known = configs.iter().find(|(known, _)| known == settings);
+        known.map(|(_, config)| Arc::clone(config))
+    };
+    if let Some(config) = known(&CONFIGS.lock()) {
+        return Ok(config);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(Error::rejected)?
+        .with_root_certificates(authorities(settings)?);
+    let mut config = match &settings.identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let own = certificates("sslcert", certificate)?;
+            let unusable = |error: &dyn Display| unusable("sslkey", error);
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(&error))?;
+            let config = builder.with_client_auth_cert(own, key);
+            config.map_err(|error| unusable(&error))?
+        }
+    };
+    config.alpn_protocols = settings
+        .protocol
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    let config = Arc::new(config);
+    CONFIGS.lock().push((settings.clone(), Arc::clone(&config)));
+    Ok(config)
+}
+
+fn authorities(settings: &Settings) -> Result<RootCertStore, Error> {
+    let mozillas = || webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
+    let (mut roots, name, file) = match &settings.authorities {
+        Some(file) => (RootCertStore::empty(), "sslrootcert", file.clone()),
+        None => {
+            let roots = RootCertStore::from_iter(mozillas());
+            let Some(file) = std::env::var_os("SSL_CERT_FILE") else {
+                return Ok(roots);
+            };
+            (roots, "SSL_CERT_FILE", file.to_string_lossy().into_owned())
+        }
+    };
+    if roots
+        .add_parsable_certificates(certificates(name, &file)?)
+        .0
+        == 0
+    {
+        return Err(unusable(name, &"it has no certificate of an authority"));
+    }
+    Ok(roots)
+}
+
+/// Reads the certificates of a file.
+fn certificates(name: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+    let all = all.map_err(|error| unusable(name, &error))?;
+    if all.is_empty() {
+        return Err(unusable(name, &"it has no certificate in PEM format"));
+    }
+    Ok(all)
+}
+
+fn unusable(name: &str, error: &dyn Display) -> Error {
+    Error::rejected(format!("the file in `{name}` is unusable: {error}"))
+}

@@ -1,0 +1,269 @@
+//! The state of a conversation with a server of PostgreSQL, as its messages show it.
+
+use super::messages::Messages;
+
+/// The state of a session's transaction, as the server reports it after each request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Status {
+    #[default]
+    NoTransaction,
+    InTransaction,
+    /// A statement in the transaction has failed.
+    Failed,
+}
+
+/// A conversation with a server. It begins once the sign-in is over.
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    sent: Messages,
+    received: Messages,
+    /// The number of requests whose answer has not ended.
+    unanswered: usize,
+    /// `true` while the messages of a request are sent that its Sync has not ended.
+    is_in_request: bool,
+    /// `true` while the server waits for the data of a COPY. It ignores a Sync then.
+    is_copying_in: bool,
+    status: Status,
+    /// `true` after the warning that a transaction is open already.
+    was_warned: bool,
+    /// `true` once a transaction has ended since [`begin_transaction`](Self::begin_transaction).
+    has_ended: bool,
+    /// `true` if the last command was a COMMIT.
+    has_committed: bool,
+    /// `true` once an answer has come, or will come, that no request waits for.
+    is_out_of_step: bool,
+}
+
+impl Conversation {
+    /// Returns `true` unless each request has its whole answer.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.unanswered > 0
+            || self.is_in_request
+            || !self.sent.is_complete()
+            || !self.received.is_complete()
+    }
+
+    /// Returns `true` once an answer has come, or will come, that no request waits for.
+    pub(super) fn is_out_of_step(&self) -> bool {
+        self.is_out_of_step
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Sets the status after a request of this crate.
+    pub(super) fn set_status(&mut self, status: Status) {
+        self.status = status;
+    }
+
+    /// Begins to watch for the end of the transaction that is open.
+    pub(super) fn begin_transaction(&mut self) {
+        self.has_ended = false;
+    }
+
+    /// Returns `true` if a transaction has ended since
+    /// [`begin_transaction`](Self::begin_transaction), even if another one is open by now.
+    pub(super) fn has_transaction_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Returns `true` if the last command was a COMMIT. The server answers ROLLBACK to a COMMIT in
+    /// a failed transaction.
+    pub(super) fn has_committed(&self) -> bool {
+        self.has_committed
+    }
+
+    /// Reads bytes of the client.
+    pub(super) fn sent(&mut self, bytes: &[u8]) {
+        let Self {
+            sent,
+            unanswered,
+            is_in_request,
+            is_copying_in,
+            is_out_of_step,
+            ..
+        } = self;
+        sent.read(bytes, |kind, _| match kind {
+            // A simple query, or the call of a function.
+            b'Q' | b'F' => *unanswered += 1,
+            // The Sync before the data of a COPY was counted.
+            b'S' if *is_copying_in => {}
+            b'S' => {
+                *unanswered += 1;
+                *is_in_request = false;
+            }
+            // The end of a COPY that the server has rejected. tokio-postgres does not expect the
+            // answer to the Sync that follows, and would take it for that of the next request.
+            b'c' | b'f' if !*is_copying_in => *is_out_of_step = true,
+            // Parse, Bind, Describe, Execute, Close, Flush.
+            b'P' | b'B' | b'D' | b'E' | b'C' | b'H' => *is_in_request = true,
+            _ => {}
+        });
+    }
+
+    /// Reads bytes of the server.
+    pub(super) fn received(&mut self, bytes: &[u8]) {
+        let Self {
+            received,
+            unanswered,
+            is_copying_in,
+            status,
+            was_warned,
+            has_ended,
+            has_committed,
+            is_out_of_step,
+            ..
+        } = self;
+        received.read(bytes, |kind, body| match kind {
+            b'Z' => {
+                *status = Status::of(body);
+                *has_ended |= *status == Status::NoTransaction;
+                *is_copying_in = false;
+                match unanswered.checked_sub(1) {
+                    Some(rest) => *unanswered = rest,
+                    None => *is_out_of_step = true,
+                }
+            }
+            b'G' => *is_copying_in = true,
+            b'N' => *was_warned |= contains(body, b"C25001\0"),
+            b'C' => {
+                let tag = body.strip_suffix(b"\0").unwrap_or(body);
+                *has_committed = tag == b"COMMIT";
+                let begins = matches!(tag, b"BEGIN" | b"START TRANSACTION");
+                *has_ended |= match tag {
+                    b"COMMIT" | b"PREPARE TRANSACTION" => true,
+                    _ => begins && !*was_warned,
+                };
+                *was_warned = false;
+            }
+            _ => {}
+        });
+    }
+}
+
+impl Status {
+    /// Returns the status by the body of a message ReadyForQuery.
+    pub(super) fn of(body: &[u8]) -> Self {
+        match body.first() {
+            Some(b'T') => Self::InTransaction,
+            Some(b'E') => Self::Failed,
+            _ => Self::NoTransaction,
+        }
+    }
+}
+
+fn contains(text: &[u8], words: &[u8]) -> bool {
+    text.windows(words.len()).any(|part| part == words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).expect("a length");
+        [&[kind][..], &length.to_be_bytes(), body].concat()
+    }
+
+    /// The messages of an answer, and the status at its end.
+    type Answer<'a> = (&'a [(u8, &'a [u8])], u8);
+
+    /// Returns a conversation in which a transaction was begun, and the `answers` were received to
+    /// one request each.
+    fn after(answers: &[Answer<'_>]) -> Conversation {
+        let mut conversation = Conversation::default();
+        conversation.sent(&message(b'Q', b"start transaction\0"));
+        conversation.received(&message(b'C', b"START TRANSACTION\0"));
+        conversation.received(&message(b'Z', b"T"));
+        conversation.begin_transaction();
+        for (messages, status) in answers {
+            conversation.sent(&message(b'Q', b"\0"));
+            for (kind, body) in *messages {
+                conversation.received(&message(*kind, body));
+            }
+            conversation.received(&message(b'Z', &[*status]));
+        }
+        conversation
+    }
+
+    #[test]
+    fn the_end_of_a_transaction_is_seen() {
+        const WARNING: (u8, &[u8]) = (b'N', b"SWARNING\0VWARNING\0C25001\0Mthere is\0\0");
+        const COMMIT: (u8, &[u8]) = (b'C', b"COMMIT\0");
+        const BEGIN: (u8, &[u8]) = (b'C', b"BEGIN\0");
+        const ROLLBACK: (u8, &[u8]) = (b'C', b"ROLLBACK\0");
+        for (answers, has_ended) in [
+            (&[(&[(b'C', &b"INSERT 0 1\0"[..])][..], b'T')][..], false),
+            (&[(&[(b'C', b"RELEASE\0")], b'T')], false),
+            // To a savepoint.
+            (&[(&[ROLLBACK], b'T')], false),
+            (&[(&[ROLLBACK], b'I')], true),
+            (&[(&[COMMIT], b'I'), (&[BEGIN], b'T')], true),
+            (&[(&[COMMIT, BEGIN], b'T')], true),
+            // In one text.
+            (&[(&[ROLLBACK, BEGIN], b'T')], true),
+            // COMMIT AND CHAIN.
+            (&[(&[COMMIT], b'T')], true),
+            (&[(&[WARNING, BEGIN], b'T')], false),
+            (&[(&[WARNING, BEGIN, ROLLBACK, BEGIN], b'T')], true),
+        ] {
+            let conversation = after(answers);
+            assert_eq!(
+                conversation.has_transaction_ended(),
+                has_ended,
+                "{answers:?}"
+            );
+        }
+        assert!(after(&[(&[COMMIT], b'I')]).has_committed());
+        assert!(!after(&[(&[ROLLBACK], b'I')]).has_committed());
+        assert_eq!(after(&[(&[], b'E')]).status(), Status::Failed);
+    }
+
+    #[test]
+    fn a_request_without_its_answer_is_unfinished() {
+        let mut conversation = Conversation::default();
+        conversation.sent(&message(b'P', b""));
+        assert!(conversation.is_unfinished(), "in the middle of a request");
+        conversation.sent(&message(b'S', b""));
+        conversation.sent(&message(b'Q', b""));
+        conversation.received(&message(b'Z', b"I"));
+        assert!(conversation.is_unfinished());
+        conversation.received(&message(b'Z', b"I")[..3]);
+        conversation.received(&message(b'Z', b"I")[3..]);
+        assert!(!conversation.is_unfinished() && !conversation.is_out_of_step());
+        conversation.received(&message(b'A', b"a notification"));
+        assert!(!conversation.is_unfinished() && !conversation.is_out_of_step());
+        conversation.received(&message(b'Z', b"I"));
+        assert!(conversation.is_out_of_step());
+    }
+
+    #[test]
+    fn the_end_of_a_rejected_copy_is_out_of_step() {
+        let mut conversation = Conversation::default();
+        for kind in [b'B', b'E', b'S'] {
+            conversation.sent(&message(kind, b""));
+        }
+        conversation.received(&message(b'E', b""));
+        conversation.received(&message(b'Z', b"I"));
+        assert!(!conversation.is_out_of_step());
+        conversation.sent(&message(b'f', b""));
+        assert!(conversation.is_out_of_step());
+    }
+
+    #[test]
+    fn the_syncs_of_a_copy_have_one_answer() {
+        let mut conversation = Conversation::default();
+        for kind in [b'B', b'E', b'S'] {
+            conversation.sent(&message(kind, b""));
+        }
+        conversation.received(&message(b'G', b""));
+        for kind in [b'd', b'c', b'S'] {
+            conversation.sent(&message(kind, b"rows"));
+        }
+        assert!(conversation.is_unfinished());
+        conversation.received(&message(b'C', b"COPY 1\0"));
+        conversation.received(&message(b'Z', b"I"));
+        assert!(!conversation.is_unfinished() && !conversation.is_out_of_step());
+    }
+}
