@@ -23,6 +23,8 @@ const FEATURES: &[&str] = &[
     "sqlite",
     #[cfg(feature = "any")]
     "any",
+    #[cfg(feature = "diesel-async")]
+    "diesel-async",
     #[cfg(feature = "redis")]
     "redis",
     #[cfg(feature = "sea-orm")]

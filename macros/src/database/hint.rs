@@ -21,11 +21,12 @@ pub(crate) enum Hint {
 
 /// The features, each with the names of its driver's types. Of sqlx: the database, the connection
 /// and the pool.
-const DRIVERS: [(&str, &[&str]); 6] = [
+const DRIVERS: [(&str, &[&str]); 7] = [
     ("postgres", &["Postgres", "PgConnection", "PgPool"]),
     ("mysql", &["MySql", "MySqlConnection", "MySqlPool"]),
     ("sqlite", &["Sqlite", "SqliteConnection", "SqlitePool"]),
     ("any", &["Any", "AnyConnection", "AnyPool"]),
+    ("diesel-async", &["AsyncPgConnection"]),
     ("redis", &["MultiplexedConnection"]),
     ("sea-orm", &["DatabaseConnection", "DbConn"]),
 ];

@@ -27,6 +27,10 @@ fn of_one(error: &(dyn StdError + 'static)) -> Option<Outcome> {
     if let Some(outcome) = super::tokio_postgres::of_one(error) {
         return Some(outcome);
     }
+    #[cfg(feature = "diesel-async")]
+    if let Some(outcome) = super::diesel_async::of_one(error) {
+        return Some(outcome);
+    }
     #[cfg(all(feature = "sea-orm", feature = "_sqlx"))]
     if let Some(outcome) = of_sea_orm(error) {
         return Some(outcome);

@@ -1,7 +1,9 @@
-//! The clients that can be kept: those of sqlx, redis-rs, and tokio-postgres.
+//! The clients that can be kept: those of sqlx, redis-rs, tokio-postgres and diesel-async.
 
 #[cfg(feature = "_database")]
 mod database_url;
+#[cfg(feature = "diesel-async")]
+mod diesel_async;
 #[cfg(feature = "_database")]
 mod driver_error;
 mod failure;

@@ -134,6 +134,7 @@ guarantees! {
         sea_orm_on_postgres "DatabaseConnection" Postgres,
         sea_orm_on_mysql "DatabaseConnection" Mysql,
         tokio_postgres "Client" Postgres,
+        diesel_on_postgres "AsyncPgConnection" Postgres,
         redis "MultiplexedConnection" Redis,
     }
 

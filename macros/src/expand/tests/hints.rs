@@ -25,6 +25,7 @@ fn a_drivers_type_has_a_hint_only_without_its_feature() {
         ("&mut Transaction<'_, Any>", "any"),
         ("&mut redis::aio::MultiplexedConnection", "redis"),
         ("&DatabaseConnection", "sea_orm"),
+        ("&mut AsyncPgConnection", "diesel_async"),
         ("&mut tokio_postgres::Client", "tokio_postgres"),
         ("&mut tokio_postgres::Transaction<'_>", "tokio_postgres"),
     ] {

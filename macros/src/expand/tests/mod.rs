@@ -20,6 +20,7 @@ const ALL_FEATURES: &[&str] = &[
     "mysql",
     "sqlite",
     "any",
+    "diesel-async",
     "redis",
     "sea-orm",
     "tokio-postgres",

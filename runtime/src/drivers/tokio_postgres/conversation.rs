@@ -2,6 +2,15 @@
 
 use super::messages::Messages;
 
+/// The knowledge of a client that the server has contradicted, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stale {
+    /// A prepared statement, whose plan, name or parameters are others by now.
+    Statements,
+    /// The number of a type that was dropped and created again.
+    Types,
+}
+
 /// The state of a session's transaction, as the server reports it after each request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Status {
@@ -30,6 +39,7 @@ pub(super) struct Conversation {
     has_ended: bool,
     /// `true` if the last command was a COMMIT.
     has_committed: bool,
+    stale: Option<Stale>,
     /// `true` once an answer has come, or will come, that no request waits for.
     is_out_of_step: bool,
 }
@@ -46,6 +56,16 @@ impl Conversation {
     /// Returns `true` once an answer has come, or will come, that no request waits for.
     pub(super) fn is_out_of_step(&self) -> bool {
         self.is_out_of_step
+    }
+
+    /// Returns what the client knows wrongly.
+    pub(super) fn stale(&self) -> Option<Stale> {
+        self.stale
+    }
+
+    /// Remembers that the client has forgotten it.
+    pub(super) fn set_forgotten(&mut self) {
+        self.stale = None;
     }
 
     pub(super) fn status(&self) -> Status {
@@ -112,6 +132,7 @@ impl Conversation {
             was_warned,
             has_ended,
             has_committed,
+            stale,
             is_out_of_step,
             ..
         } = self;
@@ -125,6 +146,7 @@ impl Conversation {
                     None => *is_out_of_step = true,
                 }
             }
+            b'E' => *stale = Stale::of(body).max(*stale),
             b'G' => *is_copying_in = true,
             b'N' => *was_warned |= contains(body, b"C25001\0"),
             b'C' => {
@@ -139,6 +161,24 @@ impl Conversation {
             }
             _ => {}
         });
+    }
+}
+
+impl Stale {
+    /// Returns what an error of the server contradicts. The text of an internal error is not
+    /// translated.
+    fn of(error: &[u8]) -> Option<Self> {
+        let has = |words: &[u8]| contains(error, words);
+        if has(b"C42704\0") || (has(b"CXX000\0") && has(b"Mcache lookup failed")) {
+            Some(Self::Types)
+        } else if [b"C0A000\0", b"C26000\0", b"C42P05\0", b"C08P01\0"]
+            .iter()
+            .any(|code| has(*code))
+        {
+            Some(Self::Statements)
+        } else {
+            None
+        }
     }
 }
 
@@ -218,6 +258,30 @@ mod tests {
         assert!(after(&[(&[COMMIT], b'I')]).has_committed());
         assert!(!after(&[(&[ROLLBACK], b'I')]).has_committed());
         assert_eq!(after(&[(&[], b'E')]).status(), Status::Failed);
+    }
+
+    #[test]
+    fn an_error_contradicts_what_the_client_knows() {
+        for (error, wanted) in [
+            (&b"SERROR\0VERROR\0C23505\0Mduplicate key"[..], None),
+            (
+                b"SFEHLER\0VERROR\0C0A000\0Mcached plan",
+                Some(Stale::Statements),
+            ),
+            (
+                b"SERROR\0VERROR\0CXX000\0Mcache lookup failed for type 7",
+                Some(Stale::Types),
+            ),
+            (b"SERROR\0VERROR\0C26000\0M", Some(Stale::Types)),
+        ] {
+            let mut conversation = after(&[(&[(b'E', error)], b'E')]);
+            if error.ends_with(b"C26000\0M") {
+                conversation.received(&message(b'E', b"SERROR\0C42704\0"));
+            }
+            assert_eq!(conversation.stale(), wanted);
+            conversation.set_forgotten();
+            assert_eq!(conversation.stale(), None);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The messages between a client and a server of PostgreSQL, cut out of the stream.
 
-/// The longest beginning of a message's body that is looked at. Tags of commands and codes of
-/// errors are shorter.
-const LONGEST: usize = 64;
+/// The longest beginning of a message's body that is looked at: the tag of a command, or the code
+/// and the first words of an error.
+const LONGEST: usize = 160;
 
 /// The messages of one direction. The connection's start has other messages, and comes before.
 #[derive(Debug, Default)]

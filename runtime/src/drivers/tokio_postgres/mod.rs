@@ -31,6 +31,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use self::answer::PgError;
+pub(super) use self::conversation::Stale;
 use self::session::Session;
 use super::postgres::{self, PgSession};
 use super::{boxed, load, target};
@@ -51,13 +52,8 @@ pub trait PgClient: Sized + Send + 'static {
     /// Makes the client from that of tokio-postgres.
     fn adopt(client: Client) -> impl Future<Output = Result<Self, Error>> + Send;
 
-    /// Returns the reason for which no further handler may use the client.
-    fn defect(&mut self) -> Option<&'static str> {
-        None
-    }
-
-    /// Forgets what is known of statements and types. Returns `false` if that is impossible.
-    fn forget(&mut self) -> bool;
+    /// Forgets what is known of statements or types. Returns `false` if that is impossible.
+    fn forget(&mut self, stale: Stale) -> bool;
 }
 
 impl PgClient for Client {
@@ -65,7 +61,8 @@ impl PgClient for Client {
         Ok(client)
     }
 
-    fn forget(&mut self) -> bool {
+    /// Forgets the types. The statements are the handlers'.
+    fn forget(&mut self, _: Stale) -> bool {
         self.clear_type_cache();
         true
     }
@@ -107,16 +104,26 @@ impl<C: PgClient> PgSession for PgSessionOf<C> {
 }
 
 impl<C: PgClient> PgSessionOf<C> {
-    fn expect_sound_client(&mut self) -> Result<(), Error> {
-        match self.client.defect() {
-            Some(defect) => Err(Error::broken(defect)),
-            None => Ok(()),
-        }
+    /// Returns the client of the session.
+    pub(super) fn client(&mut self) -> &mut C {
+        &mut self.client
     }
 
+    /// Makes the client forget what the server has contradicted, waits for the answers to its
+    /// requests, and ends a transaction that is open. Returns `true` if there was one.
     async fn settle(&mut self) -> Result<bool, Error> {
-        self.expect_sound_client()?;
+        if let Some(stale) = self.session.take_stale() {
+            self.forget(stale)?;
+        }
         self.session.settle().await
+    }
+
+    fn forget(&mut self, stale: Stale) -> Result<(), Error> {
+        let cause = "the client cannot forget a type that has changed";
+        let is_forgotten = self.client.forget(stale);
+        is_forgotten
+            .then_some(())
+            .ok_or_else(|| Error::broken(cause))
     }
 }
 
@@ -193,10 +200,7 @@ impl<C: PgClient> DriverConnect for PgSessionOf<C> {
     }
 
     fn clear(&mut self) -> Answer<'_, ()> {
-        let cause = "the client cannot forget its statements";
-        let cleared = self.client.forget();
-        let result = cleared.then_some(()).ok_or_else(|| Error::broken(cause));
-        Box::pin(std::future::ready(result))
+        Box::pin(std::future::ready(self.forget(Stale::Statements)))
     }
 
     fn server_load<'a>(

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 
 use super::answer::PgError;
-use super::conversation::{Conversation, Status};
+use super::conversation::{Conversation, Stale, Status};
 use super::tap::Tap;
 use crate::drivers::io_task::IoTask;
 use crate::drivers::target;
@@ -100,9 +100,19 @@ impl Session {
         self.tap.conversation(|it| it.has_committed())
     }
 
-    /// Returns `true` if something is unanswered, open or defect.
+    /// Takes what the client knows wrongly.
+    pub(super) fn take_stale(&self) -> Option<Stale> {
+        self.tap.conversation(|it| {
+            let stale = it.stale();
+            it.set_forgotten();
+            stale
+        })
+    }
+
+    /// Returns `true` if something is unanswered, open, stale or defect.
     pub(super) fn needs_quiesce(&self) -> bool {
         self.expect_usable().is_err()
+            || self.tap.conversation(|it| it.stale().is_some())
             || self.is_unfinished()
             || self.status() != Status::NoTransaction
     }
