@@ -25,6 +25,8 @@ struct State {
     work: Option<BoxFuture<'static, ()>>,
     /// The waker of the spawned task, once it has been polled.
     waker: Option<Waker>,
+    /// The waker of a future that waits for the task's progress.
+    watcher: Option<Waker>,
 }
 
 impl IoTask {
@@ -32,12 +34,19 @@ impl IoTask {
         let state = Arc::new(Mutex::new(State {
             work: Some(Box::pin(work)),
             waker: None,
+            watcher: None,
         }));
         let spawned = Arc::clone(&state);
         background::serve(Box::pin(poll_fn(move |cx| {
-            let mut state = spawned.lock();
-            state.waker = Some(cx.waker().clone());
-            state.poll(cx)
+            let (poll, watcher) = {
+                let mut state = spawned.lock();
+                state.waker = Some(cx.waker().clone());
+                (state.poll(cx), state.watcher.take())
+            };
+            if let Some(watcher) = watcher {
+                watcher.wake();
+            }
+            poll
         })));
         Self(state)
     }
@@ -55,29 +64,21 @@ impl IoTask {
         poll.poll(&mut Context::from_waker(waker)).is_pending()
     }
 
-    /// Lets the task work until `is_done` returns `true`. Returns `false` if the task has ended.
+    /// Waits until `is_done` returns `true`, while the task works. Returns `false` if the task has
+    /// ended.
     #[cfg(feature = "tokio-postgres")]
     pub(super) async fn until(&self, is_done: impl Fn() -> bool + Send) -> bool {
-        /// Gives the task's own waker back.
-        struct Return<'t>(&'t IoTask);
-        impl Drop for Return<'_> {
-            fn drop(&mut self) {
-                self.0.catch_up();
-            }
-        }
-        let guard = Return(self);
-        let mut is_alive = true;
         poll_fn(|cx| {
-            is_alive = self.0.lock().poll(cx).is_pending();
+            // The task wakes it after each poll.
+            self.0.lock().watcher = Some(cx.waker().clone());
+            let is_alive = self.catch_up();
             if is_done() || !is_alive {
-                Poll::Ready(())
+                Poll::Ready(is_alive)
             } else {
                 Poll::Pending
             }
         })
-        .await;
-        drop(guard);
-        is_alive
+        .await
     }
 
     /// Drops the work, and with it the stream.

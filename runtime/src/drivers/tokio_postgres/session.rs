@@ -32,11 +32,11 @@ impl Session {
     pub(super) async fn run(&self, sql: &str) -> Result<Vec<String>, PgError> {
         let mut request = BytesMut::new();
         frontend::query(sql, &mut request)?;
-        self.exchange(&request, 1).await
+        self.exchange(&request).await
     }
 
-    async fn exchange(&self, requests: &[u8], answers: usize) -> Result<Vec<String>, PgError> {
-        let texts = self.tap.exchange(requests, answers).await;
+    async fn exchange(&self, request: &[u8]) -> Result<Vec<String>, PgError> {
+        let texts = self.tap.exchange(request).await;
         self.task.catch_up();
         texts
     }
@@ -65,16 +65,20 @@ impl Session {
             "select 'passed' from pg_catalog.pg_prepared_statements \
              where name operator(pg_catalog.=) '{name}'"
         );
-        // In one transaction, which a pooler keeps in one session.
-        let mut requests = BytesMut::new();
-        frontend::query("begin", &mut requests)?;
-        frontend::parse(&name, "select 1", [], &mut requests)?;
-        frontend::sync(&mut requests);
-        frontend::query(&count, &mut requests)?;
-        frontend::close(b'S', &name, &mut requests)?;
-        frontend::sync(&mut requests);
-        frontend::query("rollback", &mut requests)?;
-        if !self.exchange(&requests, 5).await?.is_empty() {
+        // In one transaction, which a pooler keeps in one session. Some poolers give the session
+        // back at the first answer of several, so each waits for its own.
+        self.run("begin").await?;
+        let mut prepare = BytesMut::new();
+        frontend::parse(&name, "select 1", [], &mut prepare)?;
+        frontend::sync(&mut prepare);
+        self.exchange(&prepare).await?;
+        let passed = self.run(&count).await?;
+        let mut close = BytesMut::new();
+        frontend::close(b'S', &name, &mut close)?;
+        frontend::sync(&mut close);
+        self.exchange(&close).await?;
+        self.run("rollback").await?;
+        if !passed.is_empty() {
             target::remember_passed_names(source);
         }
         Ok(target::expect_renamed_statements(source)?)

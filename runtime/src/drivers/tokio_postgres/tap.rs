@@ -87,26 +87,21 @@ impl Tap {
         self.0.lock().is_ours
     }
 
-    /// Sends requests of this crate, and reads their answers. Returns the first column of each row,
+    /// Sends a request of this crate, and reads its answer. Returns the first column of each row,
     /// which is text, and leaves NULL out.
     ///
     /// The client must be polled once afterwards, because it waits without a waker.
     ///
     /// # Errors
     ///
-    /// Returns the server's first error after the last answer. After any other error, or if the
+    /// Returns the server's first error after the whole answer. After any other error, or if the
     /// future is dropped, the stream is of no further use.
-    pub(super) async fn exchange(
-        &self,
-        requests: &[u8],
-        answers: usize,
-    ) -> Result<Vec<String>, PgError> {
+    pub(super) async fn exchange(&self, request: &[u8]) -> Result<Vec<String>, PgError> {
         self.0.lock().is_ours = true;
-        self.send(requests).await?;
+        self.send(request).await?;
         let mut buffer = BytesMut::new();
         let (mut texts, mut error) = (Vec::new(), None);
-        let mut left = answers;
-        while left > 0 {
+        loop {
             match self.next_message(&mut buffer).await? {
                 Message::DataRow(row) => texts.extend(first_column(&row)?),
                 Message::ErrorResponse(body) => {
@@ -115,7 +110,7 @@ impl Tap {
                 Message::ReadyForQuery(body) => {
                     let status = Status::of(&[body.status()]);
                     self.conversation(|conversation| conversation.set_status(status));
-                    left -= 1;
+                    break;
                 }
                 Message::CopyInResponse(_) => {
                     let problem = "COPY FROM STDIN needs data, and there is none";
