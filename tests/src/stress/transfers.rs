@@ -126,6 +126,8 @@ pub async fn run(programs: &Programs, length: Length) -> String {
         ("SQLite", "sqlite"),
         ("PostgreSQL", "sea-orm"),
         ("MariaDB", "sea-orm"),
+        ("PostgreSQL", "tokio-postgres"),
+        ("PostgreSQL", "diesel-async"),
     ] {
         let row = on(programs, database, client, transfers).await;
         writeln!(report, "| {database} | `{client}` | {row} |").expect("a text takes all");

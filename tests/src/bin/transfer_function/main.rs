@@ -6,6 +6,9 @@
 
 #![expect(clippy::panic, reason = "the handler is asked to panic")]
 
+mod diesel_async;
+mod tokio_postgres;
+
 use std::time::Duration;
 
 use lambda_http::{Body, Error, Request, Response, service_fn};
@@ -213,6 +216,8 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
         Ok("mysql") => mysql(request).await,
         Ok("sqlite") => sqlite(request).await,
         Ok("sea-orm") => sea_orm(request).await,
+        Ok("tokio-postgres") => tokio_postgres::transfer(request).await,
+        Ok("diesel-async") => diesel_async::transfer(request).await,
         other => Err(format!("no client {other:?}").into()),
     }
 }
