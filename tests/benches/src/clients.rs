@@ -32,8 +32,26 @@ const REDIS: Client = Client {
     most_round_trips: STATEMENTS,
 };
 
-/// sqlx pings each connection that returns to a pool.
-const SEA_ORM: [(Database, Client); 2] = [
+/// Clients of databases. sqlx pings each connection that returns to a pool.
+const OF_DATABASES: [(Database, Client); 4] = [
+    (
+        Database::Postgres,
+        Client {
+            name: "`&mut Client` of tokio-postgres",
+            by_hand: "held_tokio_postgres",
+            ours: "tokio_postgres",
+            most_round_trips: STATEMENTS,
+        },
+    ),
+    (
+        Database::Postgres,
+        Client {
+            name: "`&mut AsyncPgConnection` of diesel-async",
+            by_hand: "held_diesel",
+            ours: "diesel",
+            most_round_trips: STATEMENTS,
+        },
+    ),
     (
         Database::Postgres,
         Client {
@@ -89,7 +107,7 @@ pub(crate) async fn run(length: Length, output: &mut Output) {
     };
     let stages = [start(REDIS.by_hand).await, start(REDIS.ours).await];
     rows.push(measure(&REDIS, &stages, added, rounds).await);
-    for (database, client) in SEA_ORM {
+    for (database, client) in OF_DATABASES {
         let place = Place::start(database, false).await;
         let stages = [
             place.start_sandbox(&program(client.by_hand)).await,

@@ -7,13 +7,14 @@
 
 mod copies;
 mod diesel;
+mod poolers;
 mod reports;
 mod tls;
 mod transactions;
 
 use std::time::Duration;
 
-use lambda_bench::lambda::{Answer, Event, Sandbox};
+use lambda_bench::lambda::{Answer, Builder, Event, Sandbox};
 use lambda_bench::proxy::Proxy;
 use lambda_bench::servers::Postgres;
 use reuse_db_tests::function::program;
@@ -98,10 +99,12 @@ async fn of_user(postgres: &Postgres) -> PgConnection {
 }
 
 async fn sandbox(url: &str) -> Sandbox {
+    sandbox_of(url).start().await
+}
+
+fn sandbox_of(url: &str) -> Builder {
     Sandbox::builder(program("postgres_function"))
         .env("DATABASE_URL", url)
         .env("RUST_LOG", "reuse_db=debug")
         .timeout(Duration::from_secs(10))
-        .start()
-        .await
 }

@@ -9,6 +9,7 @@
 //! | `half-rows TEXT` | reads one row, and drops the others |
 //! | `prepare TEXT` | prepares SQL, and keeps the statement beyond the handler |
 //! | `prepared` | runs that statement, and answers the text of its first column |
+//! | `row TEXT` | runs SQL by a prepared statement, and answers the text of its first column |
 //! | `types TEXT` | runs SQL, and answers the names of its columns' types |
 
 use std::pin::Pin;
@@ -84,6 +85,10 @@ impl Steps for Runner<'_> {
                     .0
                     .query_one(&statement.ok_or("no statement")?, &[])
                     .await?;
+                return Ok(Some(row.try_get(0)?));
+            }
+            "row" => {
+                let row = self.0.query_one(text, &[]).await?;
                 return Ok(Some(row.try_get(0)?));
             }
             "types" => {

@@ -2,6 +2,11 @@
 //! several ways. The variable `WAY` selects the way, and the query's `n` the number of statements.
 //! For no statement, it runs one that sleeps for 20 ms.
 
+mod diesel_async;
+mod redis;
+mod sea_orm;
+mod tokio_postgres;
+
 use lambda_http::{Body, Error, Request, RequestExt as _, Response, service_fn};
 use reuse_db::reuse_db;
 use sqlx::Connection as _;
@@ -126,89 +131,6 @@ ways!(
     "select sleep(0.02)"
 );
 
-/// The ways by redis-rs.
-mod redis {
-    use ::redis::aio::MultiplexedConnection;
-    use ::redis::{Client, cmd};
-    use tokio::sync::OnceCell;
-
-    use super::*;
-
-    static HELD: OnceCell<MultiplexedConnection> = OnceCell::const_new();
-
-    async fn run(n: i64, redis: &mut MultiplexedConnection) -> Result<i64, Error> {
-        let mut sum = 0;
-        for i in 0..n {
-            sum += cmd("ECHO").arg(i + 1).query_async::<i64>(redis).await?;
-        }
-        Ok(sum)
-    }
-
-    #[reuse_db]
-    async fn kept(n: i64, redis: &mut MultiplexedConnection) -> Result<i64, Error> {
-        run(n, redis).await
-    }
-
-    /// The limit: a clone of a connection in a static, without any care for it.
-    async fn held(n: i64) -> Result<i64, Error> {
-        let connect = async || {
-            let client = Client::open(url()?)?;
-            Ok::<_, Error>(client.get_multiplexed_async_connection().await?)
-        };
-        run(n, &mut HELD.get_or_try_init(connect).await?.clone()).await
-    }
-
-    pub(super) async fn sum(way: &str, n: i64) -> Result<i64, Error> {
-        match way {
-            "redis" => kept(n).await,
-            _ => held(n).await,
-        }
-    }
-}
-
-/// The ways by SeaORM.
-mod sea_orm {
-    use ::sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement};
-    use tokio::sync::OnceCell;
-
-    use super::*;
-
-    static HELD: OnceCell<DatabaseConnection> = OnceCell::const_new();
-
-    async fn run(n: i64, db: &DatabaseConnection) -> Result<i64, Error> {
-        let backend = db.get_database_backend();
-        let sql = match backend {
-            DbBackend::Postgres => "select $1::int8 + 1",
-            _ => "select cast(? + 1 as signed)",
-        };
-        let mut sum = 0;
-        for i in 0..n {
-            let statement = Statement::from_sql_and_values(backend, sql, [i.into()]);
-            let row = db.query_one_raw(statement).await?.ok_or("no row")?;
-            sum += row.try_get_by_index::<i64>(0)?;
-        }
-        Ok(sum)
-    }
-
-    #[reuse_db]
-    async fn kept(n: i64, db: &DatabaseConnection) -> Result<i64, Error> {
-        run(n, db).await
-    }
-
-    /// A pool of SeaORM in a static, with its defaults.
-    async fn held(n: i64) -> Result<i64, Error> {
-        let connect = async || Ok::<_, Error>(Database::connect(url()?).await?);
-        run(n, HELD.get_or_try_init(connect).await?).await
-    }
-
-    pub(super) async fn sum(way: &str, n: i64) -> Result<i64, Error> {
-        match way {
-            "sea_orm" => kept(n).await,
-            _ => held(n).await,
-        }
-    }
-}
-
 fn url() -> Result<String, Error> {
     Ok(std::env::var("DATABASE_URL")?)
 }
@@ -221,6 +143,10 @@ async fn handler(request: Request) -> Result<Response<Body>, Error> {
         redis::sum(&way, n).await?
     } else if way.contains("sea_orm") {
         sea_orm::sum(&way, n).await?
+    } else if way.contains("tokio_postgres") {
+        tokio_postgres::sum(&way, n).await?
+    } else if way.contains("diesel") {
+        diesel_async::sum(&way, n).await?
     } else if url()?.starts_with("mysql") {
         mysql::sum(&way, n).await?
     } else {
@@ -231,7 +157,15 @@ async fn handler(request: Request) -> Result<Response<Body>, Error> {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let is_ours = ["connection", "pool", "transaction", "redis", "sea_orm"];
+    let is_ours = [
+        "connection",
+        "pool",
+        "transaction",
+        "redis",
+        "sea_orm",
+        "tokio_postgres",
+        "diesel",
+    ];
     let handler = service_fn(handler);
     // The others are as their users write them.
     if is_ours.contains(&std::env::var("WAY")?.as_str()) {
