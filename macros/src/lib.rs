@@ -25,6 +25,8 @@ const FEATURES: &[&str] = &[
     "any",
     #[cfg(feature = "diesel-async")]
     "diesel-async",
+    #[cfg(feature = "diesel-async-mysql")]
+    "diesel-async-mysql",
     #[cfg(feature = "redis")]
     "redis",
     #[cfg(feature = "sea-orm")]

@@ -1,6 +1,6 @@
 //! A mutex that survives a panic of its holder.
 
-#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_search", target_os = "linux"))]
 use std::sync::TryLockError;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ impl<T> Mutex<T> {
     }
 
     /// Locks without waiting.
-    #[cfg(all(feature = "_sqlx", target_os = "linux"))]
+    #[cfg(all(feature = "_search", target_os = "linux"))]
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),

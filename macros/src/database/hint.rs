@@ -21,12 +21,13 @@ pub(crate) enum Hint {
 
 /// The features, each with the names of its driver's types. Of sqlx: the database, the connection
 /// and the pool.
-const DRIVERS: [(&str, &[&str]); 7] = [
+const DRIVERS: [(&str, &[&str]); 8] = [
     ("postgres", &["Postgres", "PgConnection", "PgPool"]),
     ("mysql", &["MySql", "MySqlConnection", "MySqlPool"]),
     ("sqlite", &["Sqlite", "SqliteConnection", "SqlitePool"]),
     ("any", &["Any", "AnyConnection", "AnyPool"]),
     ("diesel-async", &["AsyncPgConnection"]),
+    ("diesel-async-mysql", &["AsyncMysqlConnection"]),
     ("redis", &["MultiplexedConnection"]),
     ("sea-orm", &["DatabaseConnection", "DbConn"]),
 ];

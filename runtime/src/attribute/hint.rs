@@ -197,3 +197,22 @@ pub mod diesel_async {
     /// Checks the type of a by-value parameter.
     pub fn owned<T: Owned>(_: &'static statics::Shared<T>) {}
 }
+
+/// A type of diesel-async for MySQL.
+pub mod diesel_async_mysql {
+    use crate::statics;
+
+    hint!(
+        "`{Self}` needs the feature `diesel-async-mysql` of reuse-db",
+        "add the feature `diesel-async-mysql` to reuse-db in `Cargo.toml`"
+    );
+
+    /// Checks the type behind a `&mut`.
+    pub fn exclusive<T: Exclusive>(_: &'static statics::Exclusive<T>) {}
+
+    /// Checks the type behind a `&`.
+    pub fn borrowed<T: Borrowed>(_: &'static statics::Shared<T>) {}
+
+    /// Checks the type of a by-value parameter.
+    pub fn owned<T: Owned>(_: &'static statics::Shared<T>) {}
+}

@@ -12,13 +12,13 @@ mod from_connection;
 pub(crate) mod health;
 mod link;
 pub(crate) mod retry;
-#[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "for MySQL"))]
+#[cfg_attr(not(feature = "_mysql"), allow(dead_code, reason = "for MySQL"))]
 mod session_id;
 
 pub(crate) use attempt::{Attempt, catch_panic};
-#[cfg(any(feature = "_stream", feature = "sea-orm"))]
+#[cfg(any(feature = "_stream", feature = "_diesel", feature = "sea-orm"))]
 #[cfg_attr(
-    not(feature = "_stream"),
+    not(any(feature = "_stream", feature = "_diesel")),
     allow(unused_imports, reason = "for a database of SeaORM")
 )]
 pub(crate) use driver::Answer;

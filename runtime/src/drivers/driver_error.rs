@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-#[cfg(any(feature = "_postgres", feature = "mysql"))]
+#[cfg(any(feature = "_postgres", feature = "_mysql"))]
 use crate::error::Error;
 use crate::error::{BoxError, ErrorKind, Finding};
 
@@ -34,7 +34,7 @@ pub(super) trait DriverError: Display + Into<BoxError> + Send {
 }
 
 /// Returns the error of a server that accepts no writes, as a writer after a failover.
-#[cfg(any(feature = "_postgres", feature = "mysql"))]
+#[cfg(any(feature = "_postgres", feature = "_mysql"))]
 pub(super) fn read_only() -> Error {
     Error::unavailable("the server is read-only")
 }

@@ -27,7 +27,7 @@ fn of_one(error: &(dyn StdError + 'static)) -> Option<Outcome> {
     if let Some(outcome) = super::tokio_postgres::of_one(error) {
         return Some(outcome);
     }
-    #[cfg(feature = "diesel-async")]
+    #[cfg(feature = "_diesel")]
     if let Some(outcome) = super::diesel_async::of_one(error) {
         return Some(outcome);
     }

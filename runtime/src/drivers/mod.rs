@@ -2,22 +2,24 @@
 
 #[cfg(feature = "_database")]
 mod database_url;
-#[cfg(feature = "diesel-async")]
+#[cfg(feature = "_diesel")]
 mod diesel_async;
 #[cfg(feature = "_database")]
 mod driver_error;
 mod failure;
-#[cfg(any(feature = "_postgres", feature = "mysql"))]
+#[cfg(any(feature = "_postgres", feature = "_mysql"))]
 mod idle_limits;
 #[cfg_attr(not(feature = "_database"), allow(dead_code, reason = "for databases"))]
 mod io_error;
 #[cfg(feature = "_stream")]
 mod io_task;
-#[cfg(any(feature = "_postgres", feature = "mysql"))]
+#[cfg(any(feature = "_postgres", feature = "_mysql"))]
 mod late_limits;
 #[cfg(feature = "_database")]
 mod load;
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_mysql")]
+mod mysql;
+#[cfg(any(feature = "_sqlx", feature = "_mysql"))]
 mod mysql_number;
 #[cfg(feature = "_postgres")]
 mod postgres;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_search")]
 use super::{Found, Missing};
 #[cfg(feature = "_driver")]
 use super::{Options, State};
@@ -47,13 +47,13 @@ impl SocketId {
 }
 
 /// Returns the state of no socket.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_search")]
 pub(crate) fn worst_state(_: &mut Vec<SocketId>) -> State {
     State::Quiet
 }
 
 /// Polls a connect future, and finds nothing.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_search")]
 pub(crate) async fn connecting<T, E>(
     _port: Option<u16>,
     _options: Options,
@@ -63,7 +63,7 @@ pub(crate) async fn connecting<T, E>(
 }
 
 /// Finds nothing.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_search")]
 pub(crate) fn claim_new(_port: u16, _missing: &mut Missing, _options: Options) -> Vec<SocketId> {
     Vec::new()
 }

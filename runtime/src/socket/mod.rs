@@ -11,20 +11,20 @@
 #[cfg(not(all(feature = "_driver", target_os = "linux")))]
 mod elsewhere;
 #[cfg(all(feature = "_driver", target_os = "linux"))]
-#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for sqlx"))]
+#[cfg_attr(not(feature = "_search"), allow(dead_code, reason = "for sqlx"))]
 mod linux;
-#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_search", target_os = "linux"))]
 mod search;
 
 #[cfg(not(all(feature = "_driver", target_os = "linux")))]
 pub(crate) use elsewhere::{Socket, SocketId};
-#[cfg(all(feature = "_sqlx", not(target_os = "linux")))]
+#[cfg(all(feature = "_search", not(target_os = "linux")))]
 pub(crate) use elsewhere::{claim_new, connecting, worst_state};
-#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_search", target_os = "linux"))]
 pub(crate) use linux::worst_state;
 #[cfg(all(feature = "_driver", target_os = "linux"))]
 pub(crate) use linux::{Socket, SocketId};
-#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_search", target_os = "linux"))]
 pub(crate) use search::{claim_new, connecting};
 
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub(crate) struct Options {
 }
 
 /// The sockets to the database's port once a connection is open.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_search")]
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The socket of the connection.
@@ -63,7 +63,7 @@ pub(crate) struct Found {
 }
 
 /// The connections of a pool whose sockets are not found yet.
-#[cfg(feature = "_sqlx")]
+#[cfg(feature = "_search")]
 #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for Linux"))]
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
@@ -76,6 +76,6 @@ pub(crate) struct Missing {
     pub(crate) is_lost: bool,
 }
 
-#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+#[cfg(all(feature = "_search", target_os = "linux"))]
 #[cfg(test)]
 mod tests;

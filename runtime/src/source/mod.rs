@@ -3,7 +3,7 @@
 mod credentials;
 mod load_shedding;
 #[cfg_attr(
-    not(any(feature = "_postgres", feature = "mysql")),
+    not(any(feature = "_postgres", feature = "_mysql")),
     allow(dead_code, reason = "for drivers of a server")
 )]
 mod server_limits;
@@ -536,7 +536,7 @@ impl Source {
     }
 
     /// Returns `true` if the SQL of [`on_connect`](Self::on_connect) names a setting.
-    #[cfg(any(feature = "_postgres", feature = "mysql"))]
+    #[cfg(any(feature = "_postgres", feature = "_mysql"))]
     pub(crate) fn sets_on_connect(&self, setting: &str) -> bool {
         let sql = self.on_connect.unwrap_or_default();
         sql.to_ascii_lowercase().contains(setting)

@@ -77,7 +77,7 @@ impl Source {
 
     /// Returns `true` if the source sets neither the limit of a statement nor that of a
     /// transaction.
-    #[cfg(any(feature = "_postgres", feature = "mysql"))]
+    #[cfg(any(feature = "_postgres", feature = "_mysql"))]
     pub(crate) fn follows_function(&self) -> bool {
         self.statement_timeout == ServerLimit::OfFunction
             && self.idle_in_transaction_timeout == ServerLimit::OfFunction

@@ -128,6 +128,7 @@ pub async fn run(programs: &Programs, length: Length) -> String {
         ("MariaDB", "sea-orm"),
         ("PostgreSQL", "tokio-postgres"),
         ("PostgreSQL", "diesel-async"),
+        ("MariaDB", "diesel-async-mysql"),
     ] {
         let row = on(programs, database, client, transfers).await;
         writeln!(report, "| {database} | `{client}` | {row} |").expect("a text takes all");

@@ -135,6 +135,7 @@ guarantees! {
         sea_orm_on_mysql "DatabaseConnection" Mysql,
         tokio_postgres "Client" Postgres,
         diesel_on_postgres "AsyncPgConnection" Postgres,
+        diesel_on_mysql "AsyncMysqlConnection" Mysql,
         redis "MultiplexedConnection" Redis,
     }
 

@@ -103,7 +103,7 @@ async fn sandbox(url: &str) -> Sandbox {
 }
 
 fn sandbox_of(url: &str) -> Builder {
-    Sandbox::builder(program("postgres_function"))
+    Sandbox::builder(program("clients_function"))
         .env("DATABASE_URL", url)
         .env("RUST_LOG", "reuse_db=debug")
         .timeout(Duration::from_secs(10))

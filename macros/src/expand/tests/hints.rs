@@ -26,6 +26,7 @@ fn a_drivers_type_has_a_hint_only_without_its_feature() {
         ("&mut redis::aio::MultiplexedConnection", "redis"),
         ("&DatabaseConnection", "sea_orm"),
         ("&mut AsyncPgConnection", "diesel_async"),
+        ("&mut AsyncMysqlConnection", "diesel_async_mysql"),
         ("&mut tokio_postgres::Client", "tokio_postgres"),
         ("&mut tokio_postgres::Transaction<'_>", "tokio_postgres"),
     ] {

@@ -21,6 +21,7 @@ const ALL_FEATURES: &[&str] = &[
     "sqlite",
     "any",
     "diesel-async",
+    "diesel-async-mysql",
     "redis",
     "sea-orm",
     "tokio-postgres",

@@ -131,7 +131,7 @@ impl Driver for Any {
         let url = source.url().ok()?;
         let is_mysql = url.starts_with("mysql:") || url.starts_with("mariadb:");
         is_mysql
-            .then(|| super::mysql::limits::sql(source))
+            .then(|| crate::drivers::mysql::limits::sql(source))
             .flatten()
     }
 

@@ -109,6 +109,7 @@ handlers! {
     "MySqlConnection" mysql_connection(SOURCE): db: &mut sqlx::MySqlConnection;
     "MySqlPool" mysql_pool(POOL): db: &sqlx::MySqlPool;
     "DatabaseConnection" sea_orm(POOL): db: &sea_orm::DatabaseConnection;
+    "AsyncMysqlConnection" diesel_on_mysql(SOURCE): db: &mut diesel_async::AsyncMysqlConnection;
     "AsyncPgConnection" diesel_on_postgres(SOURCE): db: &mut diesel_async::AsyncPgConnection;
     "Client" tokio_postgres(SOURCE): db: &mut tokio_postgres::Client;
     "MultiplexedConnection" redis(SOURCE): db: &mut redis::aio::MultiplexedConnection;

@@ -217,7 +217,8 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
         Ok("sqlite") => sqlite(request).await,
         Ok("sea-orm") => sea_orm(request).await,
         Ok("tokio-postgres") => tokio_postgres::transfer(request).await,
-        Ok("diesel-async") => diesel_async::transfer(request).await,
+        Ok("diesel-async") => diesel_async::on_postgres(request).await,
+        Ok("diesel-async-mysql") => diesel_async::on_mysql(request).await,
         other => Err(format!("no client {other:?}").into()),
     }
 }

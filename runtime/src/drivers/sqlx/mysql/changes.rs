@@ -2,7 +2,7 @@
 
 use sqlx::{ColumnIndex, Database, Decode, Row as _, Type};
 
-use super::limits;
+use crate::drivers::mysql::limits;
 use crate::drivers::target;
 use crate::source::Source;
 use crate::sync::Mutex;

@@ -1,7 +1,6 @@
 //! MySQL and MariaDB.
 
 mod changes;
-pub(super) mod limits;
 pub(super) mod sessions;
 
 use std::net::IpAddr;
@@ -15,42 +14,20 @@ use sqlx::{
 };
 
 use self::changes::Changes;
-use self::sessions::SESSION;
 use super::session::{self, outside_transaction};
 use super::{Driver, driver, endpoint, error};
 use crate::connect::{Reset, SessionId, Unused};
 use crate::drivers::database_url::expect_scheme;
 use crate::drivers::driver_error::{DriverError as _, read_only};
 use crate::drivers::idle_limits::{IdleLimits, load_sql};
+use crate::drivers::mysql::{
+    CHECK, CHECK_WRITER, EXPECT_AUTOCOMMIT, IDLE_LIMIT, LOAD, MOST_IDLE_SECONDS, RELEASE_LOCKS,
+    SESSION, and, limits,
+};
 use crate::error::Error;
 use crate::source::{Credentials, ServerLoad, Source};
 
 driver!(MySql, MySqlConnection);
-
-/// The longest idle limit that the server accepts: a year.
-pub(super) const MOST_IDLE_SECONDS: u64 = 31_536_000;
-
-/// A health check. It does nothing outside a transaction, and ends one that a handler began with
-/// SQL of its own.
-const CHECK: &str = "rollback";
-
-/// A health check that also returns whether the server is read-only: a replica, or set to
-/// read-only. Since MariaDB 12 the variable is a text, with two values that also reject writes.
-const CHECK_WRITER: &str = "rollback; \
-    select cast(lower(concat(@@global.read_only)) not in ('0', 'off') \
-        or @@global.innodb_read_only as signed)";
-
-/// Releases the locks of a session: of tables, and named ones. After a success, a handler may have
-/// left some. After a failure, it is all that SQL can reset: variables and temporary tables stay.
-///
-/// The special comments are for MariaDB 10.5.2 and MySQL 5.7.5, which have the function, and later.
-const RELEASE_LOCKS: &str = "unlock tables; \
-    do 0 /*M!100502 , release_all_locks() */ /*!50705 , release_all_locks() */";
-
-/// Fails with 1242, "subquery returns more than 1 row", if a handler has turned autocommit off.
-/// Otherwise the writes of later invocations would be rolled back.
-const EXPECT_AUTOCOMMIT: &str =
-    "select if(@@autocommit = @@global.autocommit, 0, (select 1 union select 2))";
 
 /// Returns SQL that begins a transaction, and marks it with a savepoint.
 ///
@@ -73,25 +50,6 @@ const COMMIT: &str = "release savepoint reuse_db; commit";
 pub(super) fn commit_sql() -> String {
     and(COMMIT, limits::restore_idle_limit())
 }
-
-/// Returns SQL, followed by `more` if there is more.
-fn and(sql: &str, more: Option<String>) -> String {
-    match more {
-        Some(more) => format!("{sql}; {more}"),
-        None => sql.to_owned(),
-    }
-}
-
-/// Returns two rows for the server's connections, and one for its limit, the user's limit, the
-/// user's connections, and the number of this connection. A user's limit of 0 is no limit.
-const LOAD: &str = include_str!("../sql/mysql_load.sql");
-
-/// Sets the idle limit of the session by the server's load, and counts that, because it changes the
-/// session.
-///
-/// MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only the
-/// second.
-const IDLE_LIMIT: &str = include_str!("../sql/mysql_idle_limit.sql");
 
 impl Driver for MySql {
     const COUNTS_ABORTED_HANDSHAKES: bool = true;

@@ -2,38 +2,17 @@
 //! hung up. So the crate ends them, on a connection of its own.
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Connection as _, Database, Decode, Executor, Type};
-use tokio::time::Instant;
 
-use super::limits;
 use crate::connect::{SessionId, Unused};
 use crate::drivers::driver_error::DriverError as _;
+use crate::drivers::mysql::{end_sql, limits, session_id};
 use crate::drivers::sqlx::{Driver, session};
 use crate::error::Error;
 use crate::source::Source;
 
-/// Returns the number of the session, a number of the server, and the server's time. MySQL adds its
-/// name.
-pub(super) const SESSION: &str = "select 'session', \
-    cast(concat_ws(' ', connection_id(), \
-        crc32(concat_ws(' ', @@hostname, @@port, @@server_id)), unix_timestamp() \
-        /*!50708 , 'mysql' */) as char)";
-
 /// Returns the sessions of the account that run a statement, among those with the numbers `:ids`.
 const BUSY: &str = "select 'busy', cast(id as char) from information_schema.processlist \
     where id in (:ids) and command <> 'Sleep' and id <> connection_id()";
-
-/// Ends the session of a number if the server is the one that gave the number, and had started
-/// before the session was seen. Both are whole seconds, so a server that started in the same second
-/// may have restarted since.
-///
-/// MariaDB reads only the first of the two special comments, and MySQL 5.7 and later only the
-/// second.
-const END: &str = "select if(crc32(concat_ws(' ', @@hostname, @@port, @@server_id)) = :server \
-        and cast(unix_timestamp() as signed) - cast(variable_value as signed) < :seen, \
-        :number, 0) into @reuse_db_kill \
-    from /*M! information_schema. *//*!50700 performance_schema. */ global_status \
-    where variable_name = 'Uptime'; \
-    kill @reuse_db_kill";
 
 /// Returns the identity of the session, of the answer to [`SESSION`]. Remembers whether the server
 /// is MySQL.
@@ -44,14 +23,8 @@ where
     usize: ColumnIndex<DB::Row>,
 {
     let all = values::<DB>(answer, "session");
-    let mut parts = all.first()?.split(' ');
-    let id = SessionId {
-        number: parts.next()?.parse().ok()?,
-        server: parts.next()?.parse().ok()?,
-        seen: parts.next()?.parse().ok()?,
-        identified: Instant::now(),
-    };
-    if parts.next().is_some() {
+    let (id, is_mysql) = session_id(all.first()?)?;
+    if is_mysql {
         limits::has_no_transaction_limit(source);
     }
     Some(id)
@@ -88,10 +61,7 @@ async fn end_on<DB: Driver>(
     connection: &mut DB::Connection,
     session: SessionId,
 ) -> Result<(), sqlx::Error> {
-    let sql = END
-        .replace(":seen", &session.seen.to_string())
-        .replace(":server", &session.server.to_string())
-        .replace(":number", &session.number.to_string());
+    let sql = end_sql(session);
     ended(DB::execute(connection, sql).await)
 }
 

@@ -1,6 +1,6 @@
 //! A function whose handlers run the steps in the request's body, one a line, on clients of
-//! PostgreSQL beside those of sqlx. The path selects the handler: `/client`, `/transaction` or
-//! `/diesel`. The parameter `how=read-write` requires a server that accepts writes, and
+//! databases beside those of sqlx. The path selects the handler: `/client`, `/transaction`,
+//! `/diesel` or `/diesel-mysql`. The parameter `how=read-write` requires a server that accepts writes, and
 //! `how=pooled` declares a pooler.
 //!
 //! | step | does |
@@ -20,7 +20,7 @@ mod of_diesel;
 
 use std::time::Duration;
 
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncMysqlConnection, AsyncPgConnection};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db::{LoadShedding, Source, reuse_db};
 use reuse_db_tests::query::word;
@@ -97,6 +97,22 @@ async fn diesel_pg(request: Request, db: &mut AsyncPgConnection) -> Result<Respo
     run(&request, of_diesel::Runner(db)).await
 }
 
+#[reuse_db(source = QUIET)]
+async fn diesel_mysql(
+    request: Request,
+    db: &mut AsyncMysqlConnection,
+) -> Result<Response<Body>, Error> {
+    run(&request, of_diesel::Runner(db)).await
+}
+
+#[reuse_db(source = READ_WRITE)]
+async fn diesel_mysql_writer(
+    request: Request,
+    db: &mut AsyncMysqlConnection,
+) -> Result<Response<Body>, Error> {
+    run(&request, of_diesel::Runner(db)).await
+}
+
 /// Returns the error of diesel.
 #[reuse_db(source = QUIET)]
 async fn typed(db: &mut AsyncPgConnection) -> Result<Response<Body>, diesel::result::Error> {
@@ -111,6 +127,8 @@ async fn route(request: Request) -> Result<Response<Body>, Error> {
         ("/transaction", "pooled") => pooled(request).await,
         ("/transaction", _) => transaction(request).await,
         ("/diesel", "typed") => Ok(typed().await?),
+        ("/diesel-mysql", "read-write") => diesel_mysql_writer(request).await,
+        ("/diesel-mysql", _) => diesel_mysql(request).await,
         ("/diesel", _) => diesel_pg(request).await,
         other => Err(format!("no handler {other:?}").into()),
     }

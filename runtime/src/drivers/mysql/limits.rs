@@ -99,7 +99,7 @@ impl Variable {
 
 /// Returns `true` if a session of the source has limits. Behind RDS Proxy, where each variable pins
 /// the session, it has none.
-pub(super) fn has_any(source: &Source) -> bool {
+pub(in crate::drivers) fn has_any(source: &Source) -> bool {
     source.idle_limit().is_some() || !source.follows_function()
 }
 
@@ -133,7 +133,7 @@ pub(in crate::drivers) fn sql(source: &Source) -> Option<String> {
 /// if there is no such session.
 ///
 /// A limit stays if the handler or the source has changed it.
-pub(super) fn late_sql(source: &Source) -> Option<String> {
+pub(in crate::drivers) fn late_sql(source: &Source) -> Option<String> {
     let earlier = late_limits::earlier(source);
     if earlier.is_empty() {
         return None;
@@ -159,7 +159,7 @@ pub(super) fn late_sql(source: &Source) -> Option<String> {
 static WITHOUT_TRANSACTION_LIMIT: Mutex<Vec<Source>> = Mutex::new(Vec::new());
 
 /// Remembers that the server has no limit for a session that is idle in a transaction.
-pub(super) fn has_no_transaction_limit(source: &Source) {
+pub(in crate::drivers) fn has_no_transaction_limit(source: &Source) {
     let mut all = WITHOUT_TRANSACTION_LIMIT.lock();
     if !all.contains(source) {
         all.push(*source);
@@ -171,7 +171,7 @@ static SHORTENS: AtomicBool = AtomicBool::new(false);
 
 /// Returns SQL that shortens the session's idle limit for a transaction, before its BEGIN. `None`
 /// if the server has a limit of its own for that, or if the idle limit is no longer.
-pub(super) fn shorten_idle_limit(source: &Source) -> Option<String> {
+pub(in crate::drivers) fn shorten_idle_limit(source: &Source) -> Option<String> {
     let is_known = WITHOUT_TRANSACTION_LIMIT.lock().contains(source);
     if !is_known || source.sets_on_connect("wait_timeout") {
         return None;
@@ -190,7 +190,7 @@ pub(super) fn shorten_idle_limit(source: &Source) -> Option<String> {
 
 /// Returns SQL that restores the idle limit if the session has shortened it. `None` if no session
 /// has.
-pub(super) fn restore_idle_limit() -> Option<String> {
+pub(in crate::drivers) fn restore_idle_limit() -> Option<String> {
     SHORTENS.load(Ordering::Relaxed).then(|| {
         format!(
             "{COUNTED_SET}, session wait_timeout = \
