@@ -37,7 +37,7 @@ impl Timestamp {
 
     /// Returns the part of the time since `earlier` that the monotonic clock missed, such as a
     /// freeze.
-    #[cfg(any(feature = "_search", test))]
+    #[cfg(any(feature = "_sqlx", test))]
     pub(crate) fn lag_since(self, earlier: Self) -> Duration {
         self.since(earlier)
             .saturating_sub(self.monotonic.saturating_duration_since(earlier.monotonic))

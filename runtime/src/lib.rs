@@ -88,8 +88,8 @@ pub mod docs {
     pub mod limits {}
     #[doc = include_str!("../docs/logging.md")]
     pub mod logging {}
-    #[doc = include_str!("../docs/postgres-clients.md")]
-    pub mod postgres_clients {}
+    #[doc = include_str!("../docs/other-clients.md")]
+    pub mod other_clients {}
     #[doc = include_str!("../docs/redis.md")]
     pub mod redis {}
     #[doc = include_str!("../docs/servers.md")]

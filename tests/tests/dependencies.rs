@@ -75,12 +75,15 @@ fn a_user_gets_no_second_version_of_anything() {
 #[test]
 fn a_feature_brings_its_own_client_alone() {
     let clients = [
+        "diesel-async",
+        "mysql_async",
         "redis",
         "rustls",
         "sea-orm",
         "sqlx-mysql",
         "sqlx-postgres",
         "sqlx-sqlite",
+        "tokio-postgres",
     ];
     for (features, wanted) in [
         ("", &[][..]),
@@ -91,6 +94,14 @@ fn a_feature_brings_its_own_client_alone() {
         ("redis", &["redis"]),
         ("redis-tls", &["redis", "rustls"]),
         ("postgres,sea-orm", &["sea-orm", "sqlx-postgres"]),
+        ("tokio-postgres", &["tokio-postgres"]),
+        ("tokio-postgres-tls", &["rustls", "tokio-postgres"]),
+        ("diesel-async", &["diesel-async", "tokio-postgres"]),
+        ("diesel-async-mysql", &["diesel-async", "mysql_async"]),
+        (
+            "diesel-async-mysql-tls",
+            &["diesel-async", "mysql_async", "rustls"],
+        ),
     ] {
         let arguments = [
             "-p",

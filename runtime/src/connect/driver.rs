@@ -6,6 +6,7 @@ use lambda_http::BoxFuture;
 
 use super::{Attempt, Connect, Link, SessionId};
 use crate::error::Error;
+use crate::response::Outcome;
 use crate::source::{ServerLoad, Source};
 
 /// The extras of a driver. Sealed: its module is private, and only the crate's drivers
@@ -63,6 +64,12 @@ pub(crate) trait DriverConnect: Connect {
     /// Ends what a handler left behind that succeeded. Returns `true` if that was a transaction.
     fn inspect<'a>(&'a mut self, _source: &'a Source) -> Answer<'a, bool> {
         Box::pin(std::future::ready(Ok(false)))
+    }
+
+    /// Returns the outcome of an invocation, by the one that the handler's error stands for, and by
+    /// what the server has answered.
+    fn outcome(&self, outcome: Outcome) -> Outcome {
+        outcome
     }
 
     /// Returns an error if the connection must not be used outside a transaction.
@@ -173,6 +180,7 @@ pub struct Driver<C> {
     pub(crate) reset: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, Reset>,
     pub(crate) inspects: bool,
     pub(crate) inspect: for<'a> fn(&'a mut C, &'a Source) -> Answer<'a, bool>,
+    pub(crate) outcome: fn(&C, Outcome) -> Outcome,
     pub(crate) expect_own_session: fn(&Source) -> Result<(), Error>,
     pub(crate) server_load:
         for<'a> fn(&'a mut C, &'a Source, Duration) -> Answer<'a, Option<ServerLoad>>,
@@ -213,6 +221,7 @@ impl<C> Driver<C> {
             reset: C::reset,
             inspects: C::INSPECTS,
             inspect: C::inspect,
+            outcome: C::outcome,
             expect_own_session: C::expect_own_session,
             clear: C::clear,
             recover: C::recover,

@@ -11,6 +11,9 @@ pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Res
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some(scheme) if schemes.contains(&scheme) => {
             if let Some(parameter) = misspelt_password(url) {
+                if is_password_cut_in_two(url) {
+                    return Err(source.problem(CUT_IN_TWO));
+                }
                 // A client may log the value of a parameter that it does not know.
                 return Err(source.problem(format!(
                     "has an unknown parameter `{parameter}`: write the password as in \
@@ -43,6 +46,10 @@ pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Res
         ))),
     }
 }
+
+/// The problem of a URL whose password is not percent-encoded.
+const CUT_IN_TWO: &str = "is not a usable database URL: it has an `@` after its host: \
+    percent-encode special characters in its user and password";
 
 /// Returns the name of a parameter that seems to be a password, and that no client knows.
 fn misspelt_password(url: &str) -> Option<String> {
@@ -91,6 +98,10 @@ pub(super) fn is_password_cut_in_two(url: &str) -> bool {
 
 /// Returns the error of a URL that the client cannot parse.
 pub(super) fn malformed(cause: impl Into<BoxError>, source: &Source) -> Error {
+    if source.url().is_ok_and(|url| is_password_cut_in_two(&url)) {
+        // The cause may show a part of the password.
+        return source.problem(CUT_IN_TWO);
+    }
     let cause = cause.into();
     let is_url = source.url().is_ok_and(|url| Url::parse(&url).is_ok());
     let advice = if is_url {
@@ -116,6 +127,12 @@ mod tests {
             let text = expect(url).expect_err("unknown").to_string();
             assert!(text.contains("passw") && !text.contains("s3cret"), "{text}");
         }
+        let text = expect("postgres://app:42?topsecret@host/app").expect_err("cut");
+        let text = text.to_string();
+        assert!(
+            text.contains("percent-encode") && !text.contains("s3cret"),
+            "{text}"
+        );
         assert!(expect("postgres://host/app?user=app&password=s3cret").is_ok());
     }
 

@@ -5,6 +5,7 @@ mod database_url;
 #[cfg(feature = "_diesel")]
 mod diesel_async;
 #[cfg(feature = "_database")]
+#[cfg_attr(not(feature = "_transaction"), allow(dead_code, reason = "for others"))]
 mod driver_error;
 mod failure;
 #[cfg(any(feature = "_postgres", feature = "_mysql"))]
@@ -16,16 +17,19 @@ mod io_task;
 #[cfg(any(feature = "_postgres", feature = "_mysql"))]
 mod late_limits;
 #[cfg(feature = "_database")]
+#[cfg_attr(not(feature = "_transaction"), allow(dead_code, reason = "for others"))]
 mod load;
 #[cfg(feature = "_mysql")]
+#[cfg_attr(not(feature = "mysql"), allow(dead_code, reason = "for sqlx"))]
 mod mysql;
 #[cfg(any(feature = "_sqlx", feature = "_mysql"))]
+#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for sqlx"))]
 mod mysql_number;
 #[cfg(feature = "_postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(feature = "_database")]
+#[cfg(feature = "_transaction")]
 mod sqlstate;
 #[cfg(feature = "_sqlx")]
 pub(crate) mod sqlx;
@@ -41,7 +45,7 @@ mod target;
 mod tls;
 #[cfg(feature = "tokio-postgres")]
 mod tokio_postgres;
-#[cfg(feature = "_database")]
+#[cfg(feature = "_transaction")]
 mod transaction;
 
 pub(crate) use failure::outcome;

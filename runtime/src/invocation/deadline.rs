@@ -30,7 +30,7 @@ const AFTER_LEASE: Duration = Duration::from_millis(200);
 
 /// The time that a handler keeps for its answer if COMMIT has none. It is longer than
 /// [`HANDLER_MARGIN`], so that the handler returns the error.
-#[cfg(feature = "_database")]
+#[cfg(feature = "_transaction")]
 const COMMIT_MARGIN: Duration = Duration::from_millis(120);
 
 /// An upper bound of all waits that cannot overflow an [`Instant`].
@@ -61,7 +61,7 @@ pub(crate) fn leaving(needed: Duration, wait: Duration) -> Instant {
 
 /// Returns the end of a wait for COMMIT: at most `wait`, and 120 ms before the invocation's
 /// deadline.
-#[cfg(feature = "_database")]
+#[cfg(feature = "_transaction")]
 pub(crate) fn before_handler_end(wait: Duration) -> Instant {
     with_margin(of_answer(), COMMIT_MARGIN, wait)
 }
@@ -182,7 +182,7 @@ mod tests {
             let wait = Duration::MAX;
             assert_eq!(before_deadline(wait), now + millis(2_250));
             assert_eq!(before_deadline_final(wait), now + millis(2_950));
-            #[cfg(feature = "_database")]
+            #[cfg(feature = "_transaction")]
             assert_eq!(before_handler_end(wait), now + millis(2_380));
         });
     }

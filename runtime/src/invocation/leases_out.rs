@@ -78,7 +78,7 @@ fn runtime() -> Option<Id> {
 
 /// Returns `true` if a lease of this task is overdue. Then the task outlives its invocation.
 #[cfg_attr(
-    not(feature = "_database"),
+    not(feature = "_transaction"),
     expect(dead_code, reason = "for transactions")
 )]
 pub(crate) fn is_task_overdue() -> bool {

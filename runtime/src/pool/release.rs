@@ -66,6 +66,10 @@ impl<C: Connect> CheckedOut<C> {
         if Handle::try_current().is_err() {
             return self.discard("released outside a runtime");
         }
+        let outcome = match C::DRIVER {
+            Some(driver) => (driver.outcome)(&self.connection, outcome),
+            None => outcome,
+        };
         let cure = match self
             .failures
             .count(outcome, C::DRIVER.as_ref(), &self.pool.source)

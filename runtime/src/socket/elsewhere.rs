@@ -3,7 +3,9 @@
 use std::convert::Infallible;
 
 #[cfg(feature = "_search")]
-use super::{Found, Missing};
+use super::Found;
+#[cfg(feature = "_sqlx")]
+use super::Missing;
 #[cfg(feature = "_driver")]
 use super::{Options, State};
 
@@ -47,7 +49,7 @@ impl SocketId {
 }
 
 /// Returns the state of no socket.
-#[cfg(feature = "_search")]
+#[cfg(feature = "_sqlx")]
 pub(crate) fn worst_state(_: &mut Vec<SocketId>) -> State {
     State::Quiet
 }
@@ -63,7 +65,7 @@ pub(crate) async fn connecting<T, E>(
 }
 
 /// Finds nothing.
-#[cfg(feature = "_search")]
+#[cfg(feature = "_sqlx")]
 pub(crate) fn claim_new(_port: u16, _missing: &mut Missing, _options: Options) -> Vec<SocketId> {
     Vec::new()
 }

@@ -11,21 +11,26 @@
 #[cfg(not(all(feature = "_driver", target_os = "linux")))]
 mod elsewhere;
 #[cfg(all(feature = "_driver", target_os = "linux"))]
-#[cfg_attr(not(feature = "_search"), allow(dead_code, reason = "for sqlx"))]
+#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for pools"))]
 mod linux;
 #[cfg(all(feature = "_search", target_os = "linux"))]
+#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for pools"))]
 mod search;
 
+#[cfg(all(feature = "_search", not(target_os = "linux")))]
+pub(crate) use elsewhere::connecting;
 #[cfg(not(all(feature = "_driver", target_os = "linux")))]
 pub(crate) use elsewhere::{Socket, SocketId};
-#[cfg(all(feature = "_search", not(target_os = "linux")))]
-pub(crate) use elsewhere::{claim_new, connecting, worst_state};
-#[cfg(all(feature = "_search", target_os = "linux"))]
+#[cfg(all(feature = "_sqlx", not(target_os = "linux")))]
+pub(crate) use elsewhere::{claim_new, worst_state};
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
 pub(crate) use linux::worst_state;
 #[cfg(all(feature = "_driver", target_os = "linux"))]
 pub(crate) use linux::{Socket, SocketId};
+#[cfg(all(feature = "_sqlx", target_os = "linux"))]
+pub(crate) use search::claim_new;
 #[cfg(all(feature = "_search", target_os = "linux"))]
-pub(crate) use search::{claim_new, connecting};
+pub(crate) use search::connecting;
 
 use std::time::Duration;
 
@@ -52,6 +57,7 @@ pub(crate) struct Options {
 
 /// The sockets to the database's port once a connection is open.
 #[cfg(feature = "_search")]
+#[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for pools"))]
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The socket of the connection.
@@ -64,7 +70,10 @@ pub(crate) struct Found {
 
 /// The connections of a pool whose sockets are not found yet.
 #[cfg(feature = "_search")]
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for Linux"))]
+#[cfg_attr(
+    not(all(feature = "_sqlx", target_os = "linux")),
+    allow(dead_code, reason = "for pools on Linux")
+)]
 #[derive(Debug, Default)]
 pub(crate) struct Missing {
     pub(crate) count: usize,

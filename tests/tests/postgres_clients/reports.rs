@@ -1,5 +1,8 @@
 //! Reports of the field, each tried on the clients that it concerns.
 
+use std::time::Duration;
+
+use lambda_bench::lambda::Event;
 use lambda_bench::wait::until;
 use reuse_db_tests::function::LONG;
 use sqlx::Executor as _;
@@ -225,4 +228,105 @@ async fn a_swallowed_failure_costs_no_connection() {
             .await;
         assert_eq!(function.session().await, session, "{path}");
     }
+}
+
+/// A server that sends without a pause.
+#[tokio::test]
+async fn an_endless_answer_delays_no_response() {
+    let function = Function::start("/client").await;
+    for step in ["half-rows", "keep-rows"] {
+        let begun = tokio::time::Instant::now();
+        function
+            .ok(&format!(
+                "{step} select repeat('x', 1000) from pg_class, pg_proc, pg_type"
+            ))
+            .await;
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(2), "{step}: {took:?}");
+        function.expect_own_answers().await;
+    }
+}
+
+/// An enumeration with a label that was added later.
+#[tokio::test]
+async fn a_type_that_has_grown_fails_once() {
+    let function = Function::start("/client").await;
+    function.fails("mood good").await;
+    of_user(&function.postgres)
+        .await
+        .execute("alter type mood add value 'new'")
+        .await
+        .expect("another label");
+    let session = function.session().await;
+    let _ = function.run_at("/client", "mood new").await;
+    assert_eq!(function.ok("mood new").await, "new");
+    assert_eq!(function.session().await, session);
+}
+
+/// A right that is gone. After a rotation, a new connection may sign in as another user.
+#[tokio::test]
+async fn a_missing_right_costs_the_connection_at_last() {
+    for path in CLIENTS {
+        let function = Function::start(path).await;
+        let session = function.session().await;
+        for _ in 0..2 {
+            function
+                .fails("query select count(*)::text from pg_authid")
+                .await;
+        }
+        assert_ne!(function.session().await, session, "{path}");
+    }
+}
+
+/// The variables of libpq.
+#[tokio::test]
+async fn the_environment_names_and_sets_up_a_session() {
+    let postgres = lambda_bench::servers::Postgres::start().await;
+    for path in CLIENTS {
+        let sandbox = super::sandbox_of(&postgres.url())
+            .env("PGAPPNAME", "mine")
+            .env("PGOPTIONS", "-c statement_timeout=7777")
+            .start()
+            .await;
+        let steps = "query select current_setting('application_name')\n\
+            query select current_setting('statement_timeout')\n\
+            query select current_setting('idle_session_timeout')";
+        for _ in 0..2 {
+            let answer = sandbox.invoke(Event::post(path, steps)).await;
+            assert_eq!(answer.ok().text(), "mine,7777ms,5min", "{path}");
+            sandbox.invoke(Event::post(path, "fail")).await.error();
+        }
+    }
+}
+
+/// A prepare that is cut off leaves a statement that nobody knows.
+#[tokio::test]
+async fn a_prepare_that_was_cut_off_leaves_no_statement() {
+    let function = Function::start("/client").await;
+    let session = function.session().await;
+    for _ in 0..5 {
+        function.ok("half-prepare select 1").await;
+    }
+    let left = "query select count(*) from pg_prepared_statements";
+    assert_eq!(function.ok(left).await, "0");
+    assert_eq!(function.session().await, session);
+}
+
+/// LISTEN stays after a success.
+#[tokio::test]
+async fn notifications_while_frozen_cost_no_connection() {
+    let function = Function::start("/client").await;
+    function.ok("sql listen channel").await;
+    let session = function.session().await;
+    let mut other = of_user(&function.postgres).await;
+    for round in 0..5 {
+        for _ in 0..20 {
+            other
+                .execute("select pg_notify('channel', repeat('x', 7000))")
+                .await
+                .expect("a notification");
+        }
+        assert_eq!(function.ok("query select 1").await, "1", "{round}");
+    }
+    assert_eq!(function.session().await, session);
 }

@@ -61,6 +61,10 @@ async fn a_transaction_that_cannot_commit_is_an_error() {
             "a statement of the handler ended the transaction",
         ),
         (
+            "sql rollback and chain",
+            "a statement of the handler ended the transaction",
+        ),
+        (
             "sql commit and chain",
             "a statement of the handler ended the transaction",
         ),

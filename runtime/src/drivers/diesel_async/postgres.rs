@@ -1,6 +1,6 @@
 //! `AsyncPgConnection`, on a session that this crate follows.
 
-use diesel::connection::CacheSize;
+use diesel::connection::{CacheSize, get_default_instrumentation};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio_postgres::Client;
 
@@ -13,9 +13,16 @@ use crate::source::Source;
 impl PgClient for AsyncPgConnection {
     const SET_UP: &'static str = "set time zone 'UTC'; set client_encoding to 'UTF8'";
 
+    const HIDES_CODES: bool = true;
+
     async fn adopt(client: Client) -> Result<Self, Error> {
         let adopted = Self::try_from(client).await;
         adopted.map_err(|error| Error::unavailable(format!("the set-up of diesel-async: {error}")))
+    }
+
+    fn reset(&mut self) {
+        self.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        self.set_instrumentation(get_default_instrumentation());
     }
 
     /// Drops diesel's statements, which closes them. Its types cannot be dropped.

@@ -54,10 +54,9 @@ pub(in crate::drivers) trait PgSession: Send {
 #[cfg(feature = "postgres")]
 pub(in crate::drivers) const BEGIN: &str = "begin not deferrable";
 
-/// Returns a session's name, unless the environment sets one for libpq and sqlx.
+/// Returns a session's name: that of the environment, as for libpq, or one of this crate.
 pub(in crate::drivers) fn session_name() -> Option<String> {
-    if std::env::var_os("PGAPPNAME").is_some() {
-        return None;
-    }
-    environment::session_name()
+    std::env::var("PGAPPNAME")
+        .ok()
+        .or_else(environment::session_name)
 }

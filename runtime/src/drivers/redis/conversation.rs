@@ -16,6 +16,10 @@ use super::command::Command;
 use super::frames::Frames;
 use crate::sync::Mutex;
 
+/// The number of bytes that the client reads at most in one poll from outside. In some modes the
+/// server sends without a pause.
+const ALLOWANCE: usize = 1 << 20;
+
 /// A conversation with a server. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Conversation(Arc<Mutex<State>>);
@@ -37,6 +41,8 @@ struct State {
     signs_in: bool,
     /// The error that the server has answered during the sign-in.
     error: Option<String>,
+    /// The number of bytes that the client may still read, in a poll from outside.
+    allowance: Option<usize>,
 }
 
 impl Default for State {
@@ -51,6 +57,7 @@ impl Default for State {
             defect: None,
             signs_in: true,
             error: None,
+            allowance: None,
         }
     }
 }
@@ -109,6 +116,14 @@ impl Conversation {
         state.error = None;
     }
 
+    /// Limits the bytes that the client reads while `poll` polls it from outside.
+    pub(super) fn reading_little<T>(&self, poll: impl FnOnce() -> T) -> T {
+        self.0.lock().allowance = Some(ALLOWANCE);
+        let polled = poll();
+        self.0.lock().allowance = None;
+        polled
+    }
+
     fn sent(&self, bytes: &[u8]) {
         let State {
             sent,
@@ -130,6 +145,8 @@ impl Conversation {
 
     fn received(&self, bytes: &[u8]) {
         let state = &mut *self.0.lock();
+        let left = |allowance: usize| allowance.saturating_sub(bytes.len());
+        state.allowance = state.allowance.map(left);
         let State {
             received,
             unanswered,
@@ -205,6 +222,11 @@ impl<S: AsyncRead> AsyncRead for Observed<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.project();
+        if this.conversation.0.lock().allowance == Some(0) {
+            // It goes on in its own task.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         ready!(this.stream.poll_read(cx, buffer))?;
         this.conversation.received(&buffer.filled()[before..]);

@@ -150,8 +150,7 @@ impl RedisConnection {
     /// Sends the requests that are queued, and reads the answers that have arrived. Fails if no
     /// further handler may use the connection.
     fn expect_usable(&self) -> Result<(), Error> {
-        // In some modes the server sends without a pause.
-        if self.conversation.defect().is_none() && !self.task.catch_up() {
+        if !self.conversation.reading_little(|| self.task.catch_up()) {
             return Err(Error::broken("its stream has ended"));
         }
         match self.conversation.defect() {

@@ -1,6 +1,10 @@
 //! The state of a conversation with a server of PostgreSQL, as its messages show it.
 
+use std::borrow::Cow;
+
 use super::messages::Messages;
+use crate::drivers::sqlstate;
+use crate::response::Outcome;
 
 /// The knowledge of a client that the server has contradicted, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,18 +32,26 @@ pub(super) struct Conversation {
     received: Messages,
     /// The number of requests whose answer has not ended.
     unanswered: usize,
+    /// The names of the statements that are being prepared, each with the number of requests before
+    /// its own that are unanswered.
+    preparing: Vec<(usize, String)>,
     /// `true` while the messages of a request are sent that its Sync has not ended.
     is_in_request: bool,
     /// `true` while the server waits for the data of a COPY. It ignores a Sync then.
     is_copying_in: bool,
     status: Status,
-    /// `true` after the warning that a transaction is open already.
-    was_warned: bool,
+    /// `true` after a ROLLBACK in the same request, perhaps to a savepoint.
+    is_rolled_back: bool,
     /// `true` once a transaction has ended since [`begin_transaction`](Self::begin_transaction).
     has_ended: bool,
+    /// `true` once a text was sent that may be a ROLLBACK AND CHAIN. It is answered like a ROLLBACK
+    /// to a savepoint.
+    may_chain: bool,
     /// `true` if the last command was a COMMIT.
     has_committed: bool,
     stale: Option<Stale>,
+    /// The outcome that the last error of the server stands for.
+    outcome: Option<Outcome>,
     /// `true` once an answer has come, or will come, that no request waits for.
     is_out_of_step: bool,
 }
@@ -53,6 +65,12 @@ impl Conversation {
             || !self.received.is_complete()
     }
 
+    /// Takes the names of the statements that are being prepared.
+    pub(super) fn take_preparing(&mut self) -> Vec<String> {
+        let preparing = std::mem::take(&mut self.preparing);
+        preparing.into_iter().map(|(_, name)| name).collect()
+    }
+
     /// Returns `true` once an answer has come, or will come, that no request waits for.
     pub(super) fn is_out_of_step(&self) -> bool {
         self.is_out_of_step
@@ -61,6 +79,11 @@ impl Conversation {
     /// Returns what the client knows wrongly.
     pub(super) fn stale(&self) -> Option<Stale> {
         self.stale
+    }
+
+    /// Takes the outcome that the last error of the server stands for.
+    pub(super) fn take_outcome(&mut self) -> Option<Outcome> {
+        self.outcome.take()
     }
 
     /// Remembers that the client has forgotten it.
@@ -99,14 +122,19 @@ impl Conversation {
         let Self {
             sent,
             unanswered,
+            preparing,
             is_in_request,
             is_copying_in,
             is_out_of_step,
+            may_chain,
             ..
         } = self;
-        sent.read(bytes, |kind, _| match kind {
+        sent.read(bytes, |kind, body| match kind {
             // A simple query, or the call of a function.
-            b'Q' | b'F' => *unanswered += 1,
+            b'Q' | b'F' => {
+                *unanswered += 1;
+                *may_chain |= chains(body);
+            }
             // The Sync before the data of a COPY was counted.
             b'S' if *is_copying_in => {}
             b'S' => {
@@ -116,8 +144,17 @@ impl Conversation {
             // The end of a COPY that the server has rejected. tokio-postgres does not expect the
             // answer to the Sync that follows, and would take it for that of the next request.
             b'c' | b'f' if !*is_copying_in => *is_out_of_step = true,
-            // Parse, Bind, Describe, Execute, Close, Flush.
-            b'P' | b'B' | b'D' | b'E' | b'C' | b'H' => *is_in_request = true,
+            b'P' => {
+                *is_in_request = true;
+                *may_chain |= chains(body);
+                let name = body.split(|byte| *byte == 0).next().unwrap_or_default();
+                if !name.is_empty() {
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    preparing.push((*unanswered, name));
+                }
+            }
+            // Bind, Describe, Execute, Close, Flush.
+            b'B' | b'D' | b'E' | b'C' | b'H' => *is_in_request = true,
             _ => {}
         });
     }
@@ -127,12 +164,15 @@ impl Conversation {
         let Self {
             received,
             unanswered,
+            preparing,
             is_copying_in,
             status,
-            was_warned,
+            is_rolled_back,
             has_ended,
+            may_chain,
             has_committed,
             stale,
+            outcome,
             is_out_of_step,
             ..
         } = self;
@@ -141,23 +181,33 @@ impl Conversation {
                 *status = Status::of(body);
                 *has_ended |= *status == Status::NoTransaction;
                 *is_copying_in = false;
+                *is_rolled_back = false;
+                preparing.retain_mut(|(before, _)| {
+                    let is_waiting = *before > 0;
+                    *before = before.saturating_sub(1);
+                    is_waiting
+                });
                 match unanswered.checked_sub(1) {
                     Some(rest) => *unanswered = rest,
                     None => *is_out_of_step = true,
                 }
             }
-            b'E' => *stale = Stale::of(body).max(*stale),
+            b'E' => {
+                *stale = Stale::of(body).max(*stale);
+                *outcome = Some(sqlstate::outcome(&field(body, b'C'), &field(body, b'M')));
+            }
             b'G' => *is_copying_in = true,
-            b'N' => *was_warned |= contains(body, b"C25001\0"),
             b'C' => {
                 let tag = body.strip_suffix(b"\0").unwrap_or(body);
                 *has_committed = tag == b"COMMIT";
-                let begins = matches!(tag, b"BEGIN" | b"START TRANSACTION");
                 *has_ended |= match tag {
                     b"COMMIT" | b"PREPARE TRANSACTION" => true,
-                    _ => begins && !*was_warned,
+                    b"ROLLBACK" => *may_chain,
+                    // Otherwise the server warns that a transaction is open.
+                    b"BEGIN" | b"START TRANSACTION" => *is_rolled_back,
+                    _ => false,
                 };
-                *was_warned = false;
+                *is_rolled_back |= tag == b"ROLLBACK";
             }
             _ => {}
         });
@@ -166,20 +216,31 @@ impl Conversation {
 
 impl Stale {
     /// Returns what an error of the server contradicts. The text of an internal error is not
-    /// translated.
+    /// translated, and all translations of the other text contain "OID".
     fn of(error: &[u8]) -> Option<Self> {
-        let has = |words: &[u8]| contains(error, words);
-        if has(b"C42704\0") || (has(b"CXX000\0") && has(b"Mcache lookup failed")) {
-            Some(Self::Types)
-        } else if [b"C0A000\0", b"C26000\0", b"C42P05\0", b"C08P01\0"]
-            .iter()
-            .any(|code| has(*code))
-        {
-            Some(Self::Statements)
-        } else {
-            None
+        let says = |words| field(error, b'M').contains(words);
+        match &*field(error, b'C') {
+            // A value has the type of the same name in another schema.
+            "42804" => Some(Self::Types),
+            "42704" if says("OID") => Some(Self::Types),
+            "XX000" if says("cache lookup failed") => Some(Self::Types),
+            "0A000" | "26000" | "42P05" | "08P01" => Some(Self::Statements),
+            _ => None,
         }
     }
+}
+
+/// Returns the text of a field in an error or notice, which is empty without that field.
+fn field(body: &[u8], kind: u8) -> Cow<'_, str> {
+    let mut fields = body.split(|byte| *byte == 0);
+    let field = fields.find_map(|field| field.strip_prefix(&[kind]));
+    String::from_utf8_lossy(field.unwrap_or_default())
+}
+
+/// Returns `true` for a text that may be a ROLLBACK AND CHAIN.
+fn chains(text: &[u8]) -> bool {
+    let text = text.to_ascii_lowercase();
+    contains(&text, b"chain") && (contains(&text, b"rollback") || contains(&text, b"abort"))
 }
 
 impl Status {
@@ -210,15 +271,15 @@ mod tests {
     type Answer<'a> = (&'a [(u8, &'a [u8])], u8);
 
     /// Returns a conversation in which a transaction was begun, and the `answers` were received to
-    /// one request each.
-    fn after(answers: &[Answer<'_>]) -> Conversation {
+    /// a request with a text each.
+    fn after(text: &str, answers: &[Answer<'_>]) -> Conversation {
         let mut conversation = Conversation::default();
         conversation.sent(&message(b'Q', b"start transaction\0"));
         conversation.received(&message(b'C', b"START TRANSACTION\0"));
         conversation.received(&message(b'Z', b"T"));
         conversation.begin_transaction();
         for (messages, status) in answers {
-            conversation.sent(&message(b'Q', b"\0"));
+            conversation.sent(&message(b'Q', text.as_bytes()));
             for (kind, body) in *messages {
                 conversation.received(&message(*kind, body));
             }
@@ -229,7 +290,6 @@ mod tests {
 
     #[test]
     fn the_end_of_a_transaction_is_seen() {
-        const WARNING: (u8, &[u8]) = (b'N', b"SWARNING\0VWARNING\0C25001\0Mthere is\0\0");
         const COMMIT: (u8, &[u8]) = (b'C', b"COMMIT\0");
         const BEGIN: (u8, &[u8]) = (b'C', b"BEGIN\0");
         const ROLLBACK: (u8, &[u8]) = (b'C', b"ROLLBACK\0");
@@ -245,19 +305,22 @@ mod tests {
             (&[(&[ROLLBACK, BEGIN], b'T')], true),
             // COMMIT AND CHAIN.
             (&[(&[COMMIT], b'T')], true),
-            (&[(&[WARNING, BEGIN], b'T')], false),
-            (&[(&[WARNING, BEGIN, ROLLBACK, BEGIN], b'T')], true),
+            (&[(&[BEGIN], b'T')], false),
+            (&[(&[BEGIN, ROLLBACK, BEGIN], b'T')], true),
+            (&[(&[ROLLBACK], b'T'), (&[BEGIN], b'T')], false),
         ] {
-            let conversation = after(answers);
+            let conversation = after("", answers);
             assert_eq!(
                 conversation.has_transaction_ended(),
                 has_ended,
                 "{answers:?}"
             );
         }
-        assert!(after(&[(&[COMMIT], b'I')]).has_committed());
-        assert!(!after(&[(&[ROLLBACK], b'I')]).has_committed());
-        assert_eq!(after(&[(&[], b'E')]).status(), Status::Failed);
+        let chain = after("Rollback\nAND chain", &[(&[ROLLBACK], b'T')]);
+        assert!(chain.has_transaction_ended());
+        assert!(after("", &[(&[COMMIT], b'I')]).has_committed());
+        assert!(!after("", &[(&[ROLLBACK], b'I')]).has_committed());
+        assert_eq!(after("", &[(&[], b'E')]).status(), Status::Failed);
     }
 
     #[test]
@@ -274,9 +337,9 @@ mod tests {
             ),
             (b"SERROR\0VERROR\0C26000\0M", Some(Stale::Types)),
         ] {
-            let mut conversation = after(&[(&[(b'E', error)], b'E')]);
+            let mut conversation = after("", &[(&[(b'E', error)], b'E')]);
             if error.ends_with(b"C26000\0M") {
-                conversation.received(&message(b'E', b"SERROR\0C42704\0"));
+                conversation.received(&message(b'E', b"SERROR\0C42804\0"));
             }
             assert_eq!(conversation.stale(), wanted);
             conversation.set_forgotten();
@@ -300,6 +363,20 @@ mod tests {
         assert!(!conversation.is_unfinished() && !conversation.is_out_of_step());
         conversation.received(&message(b'Z', b"I"));
         assert!(conversation.is_out_of_step());
+    }
+
+    #[test]
+    fn a_statement_is_being_prepared_until_its_answer() {
+        let mut conversation = Conversation::default();
+        conversation.sent(&message(b'Q', b"select 1\0"));
+        conversation.sent(&message(b'P', b"s7\0select 2\0\0\0"));
+        conversation.sent(&message(b'S', b""));
+        conversation.sent(&message(b'P', b"\0select 3\0\0\0"));
+        conversation.sent(&message(b'S', b""));
+        conversation.received(&message(b'Z', b"I"));
+        assert_eq!(conversation.preparing.len(), 1);
+        conversation.received(&message(b'Z', b"I"));
+        assert_eq!(conversation.take_preparing(), [""; 0]);
     }
 
     #[test]

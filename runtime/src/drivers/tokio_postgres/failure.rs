@@ -23,7 +23,11 @@ pub(in crate::drivers) fn of_one(error: &(dyn StdError + 'static)) -> Option<Out
     Some(match error.to_string().as_str() {
         "unexpected message from server" | "error parsing response from server" => Outcome::Broken,
         // A value does not fit its type, as after a change of the type.
-        text if text.starts_with("error deserializing column") => Outcome::Stale,
+        text if text.starts_with("error deserializing column")
+            || text.starts_with("error serializing parameter") =>
+        {
+            Outcome::Stale
+        }
         "timeout waiting for server" | "error performing TLS handshake" => Outcome::Failure,
         _ => Outcome::Rejected,
     })

@@ -1,8 +1,8 @@
 //! The messages between a client and a server of PostgreSQL, cut out of the stream.
 
-/// The longest beginning of a message's body that is looked at: the tag of a command, or the code
-/// and the first words of an error.
-const LONGEST: usize = 160;
+/// The longest beginning of a message's body that is looked at: a text of SQL, the tag of a command,
+/// or the code and the first words of an error.
+const LONGEST: usize = 2048;
 
 /// The messages of one direction. The connection's start has other messages, and comes before.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ mod tests {
         for (kind, body) in [
             (b'C', &b"SELECT 1\0"[..]),
             (b'n', b""),
-            (b'd', &[7; 200]),
+            (b'd', &[7; 3000]),
             (b'Z', b"I"),
         ] {
             stream.push(kind);

@@ -49,8 +49,14 @@ pub trait PgClient: Sized + Send + 'static {
     /// The SQL with which the client sets its sessions up.
     const SET_UP: &'static str = "";
 
+    /// `true` if its errors do not tell the server's code.
+    const HIDES_CODES: bool = false;
+
     /// Makes the client from that of tokio-postgres.
     fn adopt(client: Client) -> impl Future<Output = Result<Self, Error>> + Send;
+
+    /// Undoes what a handler has set in the client itself.
+    fn reset(&mut self) {}
 
     /// Forgets what is known of statements or types. Returns `false` if that is impossible.
     fn forget(&mut self, stale: Stale) -> bool;
@@ -105,7 +111,7 @@ impl<C: PgClient> PgSession for PgSessionOf<C> {
 
 impl<C: PgClient> PgSessionOf<C> {
     /// Returns the client of the session.
-    pub(super) fn client(&mut self) -> &mut C {
+    pub(in crate::drivers) fn client(&mut self) -> &mut C {
         &mut self.client
     }
 
@@ -186,6 +192,7 @@ impl<C: PgClient> DriverConnect for PgSessionOf<C> {
 
     fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, Reset> {
         Box::pin(async {
+            self.client.reset();
             self.settle().await?;
             postgres::reset(self, source).await.map_err(Error::broken)
         })
@@ -193,6 +200,14 @@ impl<C: PgClient> DriverConnect for PgSessionOf<C> {
 
     fn inspect<'a>(&'a mut self, source: &'a Source) -> Answer<'a, bool> {
         Box::pin(async { postgres::inspect(self, source).await.map_err(Error::broken) })
+    }
+
+    fn outcome(&self, outcome: Outcome) -> Outcome {
+        let of_server = self.session.take_outcome().filter(|_| C::HIDES_CODES);
+        match outcome {
+            Outcome::Rejected => of_server.unwrap_or(outcome),
+            outcome => outcome,
+        }
     }
 
     fn expect_own_session(source: &Source) -> Result<(), Error> {
@@ -229,7 +244,7 @@ impl FromConnection for Client {
         connection: &'c mut PgSessionOf<Self>,
         _: &Source,
     ) -> Result<&'c mut Self, Error> {
-        Ok(&mut connection.client)
+        Ok(connection.client())
     }
 }
 

@@ -5,6 +5,7 @@ use tokio_postgres::config::SslMode;
 
 use super::answer::{ClientError, PgError};
 use super::connector::{Connector, Encrypted};
+use super::conversation::Status;
 use super::session::Session;
 use super::settings::{Place, Settings};
 use super::tap::Tap;
@@ -130,6 +131,10 @@ async fn set_up<C: PgClient>(
 ) -> Result<(), PgError> {
     if let Some(sql) = source.on_connect {
         connection.texts(sql.to_owned()).await?;
+        if connection.session.status() != Status::NoTransaction {
+            let problem = "it leaves a transaction open";
+            return Err(PgError::Protocol(problem.to_owned()));
+        }
     }
     if source.read_write {
         // After a failover, the host's name may lead to the old writer for a while.

@@ -9,6 +9,7 @@ use super::tap::Tap;
 use crate::drivers::io_task::IoTask;
 use crate::drivers::target;
 use crate::error::Error;
+use crate::response::Outcome;
 use crate::source::Source;
 
 /// A session, whose stream a client and this crate use in turns.
@@ -36,6 +37,8 @@ impl Session {
     }
 
     async fn exchange(&self, request: &[u8]) -> Result<Vec<String>, PgError> {
+        // The client may have read a part of a notification.
+        self.read_answers().await?;
         let texts = self.tap.exchange(request).await;
         self.task.catch_up();
         texts
@@ -104,6 +107,11 @@ impl Session {
         self.tap.conversation(|it| it.has_committed())
     }
 
+    /// Takes the outcome that the last error of the server stands for.
+    pub(super) fn take_outcome(&self) -> Option<Outcome> {
+        self.tap.conversation(Conversation::take_outcome)
+    }
+
     /// Takes what the client knows wrongly.
     pub(super) fn take_stale(&self) -> Option<Stale> {
         self.tap.conversation(|it| {
@@ -134,7 +142,14 @@ impl Session {
     /// Waits for the answers to the client's requests, and ends a transaction that is open. Does
     /// nothing if there is neither. Returns `true` if there was a transaction.
     pub(super) async fn settle(&self) -> Result<bool, Error> {
+        self.expect_usable()?;
+        let abandoned = self.tap.conversation(Conversation::take_preparing);
         self.read_answers().await?;
+        if !abandoned.is_empty() {
+            self.close_statements(&abandoned)
+                .await
+                .map_err(Error::broken)?;
+        }
         let was_open = self.status() != Status::NoTransaction;
         if was_open {
             self.run("rollback").await.map_err(Error::broken)?;
@@ -145,6 +160,16 @@ impl Session {
     /// Lets the task say goodbye to the server. The client is gone.
     pub(super) async fn end(&self) {
         self.task.until(|| false).await;
+    }
+
+    /// Closes statements whose preparation a handler has abandoned. The client does not know them.
+    async fn close_statements(&self, names: &[String]) -> Result<(), PgError> {
+        let mut request = BytesMut::new();
+        for name in names {
+            frontend::close(b'S', name, &mut request)?;
+        }
+        frontend::sync(&mut request);
+        self.exchange(&request).await.map(drop)
     }
 
     fn is_unfinished(&self) -> bool {

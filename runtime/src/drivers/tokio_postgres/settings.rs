@@ -103,7 +103,10 @@ impl Place {
 
 /// Adds the limits of the session, in one parameter `options`.
 fn add_limits(config: &mut Config, source: &Source) {
-    let mut options = config.get_options().unwrap_or_default().to_owned();
+    let of_url = config.get_options().map(ToOwned::to_owned);
+    // As for libpq and sqlx.
+    let of_environment = || std::env::var("PGOPTIONS").unwrap_or_default();
+    let mut options = of_url.unwrap_or_else(of_environment);
     for (name, value) in start_up::limits(&options, source) {
         if !options.is_empty() {
             options.push(' ');

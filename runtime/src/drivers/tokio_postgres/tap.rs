@@ -18,6 +18,10 @@ use super::conversation::{Conversation, Status};
 use crate::drivers::stream::Stream;
 use crate::sync::Mutex;
 
+/// The number of bytes that a client reads at most in one poll from outside. A server may send
+/// without a pause.
+const ALLOWANCE: usize = 1 << 20;
+
 /// A stream that a client and this crate use in turns. Clones share it.
 #[derive(Clone)]
 pub(super) struct Tap(Arc<Mutex<Line>>);
@@ -31,6 +35,8 @@ struct Line {
     is_ours: bool,
     /// `true` once the client has found nothing to read.
     has_read_all: bool,
+    /// The number of bytes that the client may still read, in a poll from outside.
+    allowance: Option<usize>,
     /// The bytes for the client that this crate has read.
     unread: BytesMut,
     /// The first byte that the server has sent.
@@ -44,6 +50,7 @@ impl Tap {
             conversation: None,
             is_ours: false,
             has_read_all: false,
+            allowance: None,
             unread: BytesMut::new(),
             first_byte: None,
         })))
@@ -74,12 +81,18 @@ impl Tap {
         look(self.0.lock().conversation.get_or_insert_default())
     }
 
-    /// Returns `true` if the client reads all that has arrived when `poll` polls it. A client that
+    /// Returns `true` if the client reads what has arrived when `poll` polls it. A client that
     /// still holds an answer, whose receiver does not read, reads nothing.
     pub(super) fn reads_all(&self, poll: impl FnOnce()) -> bool {
-        self.0.lock().has_read_all = false;
+        {
+            let mut line = self.0.lock();
+            line.has_read_all = false;
+            line.allowance = Some(ALLOWANCE);
+        }
         poll();
-        self.0.lock().has_read_all
+        let mut line = self.0.lock();
+        line.allowance = None;
+        line.has_read_all
     }
 
     /// Returns `true` while this crate uses the stream, and after such a use that was cut off.
@@ -102,7 +115,12 @@ impl Tap {
         let mut buffer = BytesMut::new();
         let (mut texts, mut error) = (Vec::new(), None);
         loop {
-            match self.next_message(&mut buffer).await? {
+            let message = match self.next_message(&mut buffer).await {
+                Ok(message) => message,
+                // The server answers with an error and hangs up.
+                Err(end) => return Err(error.unwrap_or(end)),
+            };
+            match message {
                 Message::DataRow(row) => texts.extend(first_column(&row)?),
                 Message::ErrorResponse(body) => {
                     error = error.or(Some(PgError::of_answer(&body)?));
@@ -217,6 +235,12 @@ impl AsyncRead for Tap {
         if line.is_ours {
             return Poll::Pending;
         }
+        if line.allowance == Some(0) {
+            // It goes on in its own task.
+            line.has_read_all = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
         if line.unread.is_empty() {
             let read = line.stream()?.poll_read(cx, buffer);
@@ -227,6 +251,10 @@ impl AsyncRead for Tap {
             buffer.put_slice(&line.unread[..part]);
             line.unread.advance(part);
         }
+        let read = buffer.filled().len() - before;
+        line.allowance = line
+            .allowance
+            .map(|allowance| allowance.saturating_sub(read));
         line.received(&buffer.filled()[before..]);
         Poll::Ready(Ok(()))
     }

@@ -1,7 +1,7 @@
 //! A function whose handlers run the steps in the request's body, one a line, on clients of
 //! databases beside those of sqlx. The path selects the handler: `/client`, `/transaction`,
-//! `/diesel` or `/diesel-mysql`. The parameter `how=read-write` requires a server that accepts writes, and
-//! `how=pooled` declares a pooler.
+//! `/diesel` or `/diesel-mysql`. The parameter `how=read-write` requires a server that accepts
+//! writes, and `how=pooled` declares a pooler.
 //!
 //! | step | does |
 //! |---|---|

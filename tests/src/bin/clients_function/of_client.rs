@@ -7,17 +7,23 @@
 //! | `half-copy TEXT` | does the same, and drops it |
 //! | `keep-rows TEXT` | reads one row, and keeps the others beyond the handler |
 //! | `half-rows TEXT` | reads one row, and drops the others |
+//! | `half-prepare TEXT` | begins to prepare SQL, and drops it |
 //! | `prepare TEXT` | prepares SQL, and keeps the statement beyond the handler |
 //! | `prepared` | runs that statement, and answers the text of its first column |
 //! | `row TEXT` | runs SQL by a prepared statement, and answers the text of its first column |
+//! | `mood TEXT` | sends a value of the type `mood` |
 //! | `types TEXT` | runs SQL, and answers the names of its columns' types |
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::task::Poll;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt as _, StreamExt as _};
 use lambda_http::Error;
+use reuse_db::BoxError;
+use tokio_postgres::types::{IsNull, Kind, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, CopyInSink, RowStream, SimpleQueryMessage, Statement};
 
 use super::Steps;
@@ -25,6 +31,23 @@ use super::Steps;
 static ROWS: Mutex<Vec<Pin<Box<RowStream>>>> = Mutex::new(Vec::new());
 static COPIES: Mutex<Vec<Pin<Box<CopyInSink<Bytes>>>>> = Mutex::new(Vec::new());
 static STATEMENT: Mutex<Option<Statement>> = Mutex::new(None);
+
+/// A value of an enumeration, as the derive macro of postgres-types makes it.
+#[derive(Debug)]
+struct Mood(String);
+
+impl ToSql for Mood {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
+        out.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        matches!(ty.kind(), Kind::Enum(labels) if labels.len() == 3)
+    }
+
+    to_sql_checked!();
+}
 
 pub(super) struct Runner<'c>(pub(super) &'c Client);
 
@@ -75,6 +98,14 @@ impl Steps for Runner<'_> {
                 ROWS.lock().map_err(|_| "poisoned")?.push(rows);
             }
             "half-rows" => drop(self.half_rows(text).await?),
+            "half-prepare" => {
+                let mut prepare = Box::pin(self.0.prepare(text));
+                poll_fn(|cx| {
+                    let _ = prepare.as_mut().poll(cx);
+                    Poll::Ready(())
+                })
+                .await;
+            }
             "prepare" => {
                 let statement = self.0.prepare(text).await?;
                 *STATEMENT.lock().map_err(|_| "poisoned")? = Some(statement);
@@ -89,6 +120,11 @@ impl Steps for Runner<'_> {
             }
             "row" => {
                 let row = self.0.query_one(text, &[]).await?;
+                return Ok(Some(row.try_get(0)?));
+            }
+            "mood" => {
+                let sql = "select $1::mood::text";
+                let row = self.0.query_one(sql, &[&Mood(text.to_owned())]).await?;
                 return Ok(Some(row.try_get(0)?));
             }
             "types" => {

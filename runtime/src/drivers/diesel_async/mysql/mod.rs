@@ -33,8 +33,8 @@ use crate::response::Outcome;
 use crate::source::{ServerLoad, Source};
 use crate::telemetry::{Counters, HandlerName, events};
 
-/// Fails with 1242, "subquery returns more than 1 row", on a server that accepts no writes. DO would
-/// ignore the error.
+/// Fails with 1242, "subquery returns more than 1 row", on a server that accepts no writes. DO
+/// would ignore the error.
 const EXPECT_WRITES: &str = "select if(lower(concat(@@global.read_only)) not in ('0', 'off') \
     or @@global.innodb_read_only, (select 1 union select 2), 0)";
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use diesel_async::{AsyncConnection as _, AsyncMysqlConnection, SimpleAsyncConnection as _};
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, IoError, Opts, Row};
+use mysql_async::{Conn, Opts, Row};
 
 use super::watch::Watch;
 use super::{MysqlSession, settings};
@@ -149,8 +149,7 @@ impl DriverError for MysqlError {
     fn kind(&self) -> ErrorKind {
         match &self.0 {
             mysql_async::Error::Server(error) => mysql_number::kind(error.code, &error.state),
-            mysql_async::Error::Io(IoError::Io(error)) => io_error::kind(error),
-            mysql_async::Error::Io(IoError::Tls(error)) => {
+            mysql_async::Error::Io(error) => {
                 io_error::cause(error).map_or(ErrorKind::Rejected, io_error::kind)
             }
             // The server hung up during the sign-in.

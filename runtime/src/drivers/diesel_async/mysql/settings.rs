@@ -54,8 +54,8 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
     Ok(builder)
 }
 
-/// Takes the parameters for TLS out of a URL that mysql_async does not know. A certificate is always
-/// verified, with its name.
+/// Takes the parameters for TLS out of a URL that mysql_async does not know. A certificate is
+/// always verified, with its name.
 fn without_tls(url: &str, source: &Source) -> Result<(String, Option<SslOpts>), Error> {
     let Some((base, query)) = url.split_once('?') else {
         return Ok((url.to_owned(), None));

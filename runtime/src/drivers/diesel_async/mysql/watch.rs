@@ -2,7 +2,8 @@
 //! transaction of diesel that is open.
 //!
 //! mysql_async is not safe to cancel: the next statement would get the answer of the one that was
-//! cut off ([401]). diesel tells its instrumentation of the beginning and the end of each statement.
+//! cut off ([401]). diesel tells its instrumentation of the beginning and the end of each
+//! statement.
 //!
 //! [401]: https://github.com/blackbeam/mysql_async/issues/401
 
