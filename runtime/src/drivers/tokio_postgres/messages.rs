@@ -1,7 +1,7 @@
 //! The messages between a client and a server of PostgreSQL, cut out of the stream.
 
-/// The longest beginning of a message's body that is looked at: a text of SQL, the tag of a command,
-/// or the code and the first words of an error.
+/// The longest beginning of a message's body that is looked at: a text of SQL, the tag of a
+/// command, or the code and the first words of an error.
 const LONGEST: usize = 2048;
 
 /// The messages of one direction. The connection's start has other messages, and comes before.

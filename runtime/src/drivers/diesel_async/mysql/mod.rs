@@ -38,15 +38,16 @@ use crate::telemetry::{Counters, HandlerName, events};
 const EXPECT_WRITES: &str = "select if(lower(concat(@@global.read_only)) not in ('0', 'off') \
     or @@global.innodb_read_only, (select 1 union select 2), 0)";
 
-/// Returns the number of the session's statements that change what SQL cannot reset, less those of
-/// this crate.
-const COUNT: &str = "select cast(sum(variable_value) - coalesce(max(@reuse_db_sets), 0) as char) \
-    as value from /*M! information_schema. *//*!50700 performance_schema. */ session_status \
-    where variable_name in ('Com_set_option', 'Com_change_db', 'Com_prepare_sql', \
-        'Com_create_table', 'Com_create_temporary_table')";
+/// Returns the number of the session's statements that change what SQL cannot reset. The tables of
+/// MySQL's `performance_schema` do not have it.
+const COUNT: &str = "show session status where variable_name in ('Com_set_option', \
+    'Com_change_db', 'Com_prepare_sql', 'Com_create_table', 'Com_create_temporary_table')";
+
+/// Returns the number of those statements that are this crate's.
+const OWN_SETS: &str = "select cast(coalesce(@reuse_db_sets, 0) as char) as value";
 
 /// The changes that diesel-async makes to a new session.
-const BY_DIESEL: u32 = 4;
+const BY_DIESEL: u64 = 4;
 
 /// Returns the server's connections, those since its start, its limit, the user's limit and
 /// connections, and the number of this connection. A user's limit of 0 is no limit.
@@ -76,6 +77,12 @@ impl fmt::Debug for MysqlSession {
 struct Value {
     #[diesel(sql_type = Nullable<Text>)]
     value: Option<String>,
+}
+
+#[derive(diesel::QueryableByName)]
+struct Counter {
+    #[diesel(sql_type = Text, column_name = "Value")]
+    value: String,
 }
 
 impl MysqlSession {
@@ -118,11 +125,19 @@ impl MysqlSession {
             return false;
         }
         let has_limits = limits::has_any(source) && !target::rejects_limits(source);
-        let wanted = BY_DIESEL + u32::from(has_limits);
-        let counted = self.ask(COUNT).await.ok().flatten();
-        // The sum of numbers in text is a fraction.
-        let counted = counted.and_then(|text| text.parse::<f64>().ok());
-        counted.is_some_and(|counted| counted == f64::from(wanted))
+        let Ok(counters) = diesel::sql_query(COUNT)
+            .load::<Counter>(&mut self.client)
+            .await
+        else {
+            return false;
+        };
+        let Ok(own) = self.ask(OWN_SETS).await else {
+            return false;
+        };
+        let number = |text: &str| text.parse::<u64>().ok();
+        let counted = counters.iter().filter_map(|counter| number(&counter.value));
+        let own = own.as_deref().and_then(number).unwrap_or(0);
+        !counters.is_empty() && counted.sum::<u64>() == BY_DIESEL + u64::from(has_limits) + own
     }
 }
 
