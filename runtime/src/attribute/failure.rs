@@ -5,8 +5,8 @@ use std::error::Error as StdError;
 use crate::response::Outcome;
 
 impl Outcome {
-    /// Returns the outcome that an error stands for, as the attribute finds it: by the error of
-    /// sqlx that the error holds, itself or among its sources. Otherwise it is a
+    /// Returns the outcome that an error stands for, as the attribute finds it: by the error of a
+    /// client that the error is, or that is among its sources. Otherwise it is a
     /// [`Failure`](Self::Failure).
     ///
     /// It is for a lease that is settled without the attribute.

@@ -169,7 +169,7 @@ pub(super) fn expect_renamed_statements(source: &Source) -> Result<(), Error> {
     }
     Err(Error::rejected(
         "the pooler may run another client's prepared statement: set `max_prepared_statements` in \
-         PgBouncer 1.21 or later, or take sqlx's `&mut Transaction<'_, Postgres>`",
+         PgBouncer 1.21 or later, or take `&mut Transaction<'_, Postgres>` of sqlx",
     ))
 }
 
