@@ -129,6 +129,8 @@ async fn a_transaction_that_was_left_open_reaches_nobody() {
         "begin\nbegin",
         "test-transaction",
         "begin\nsql rollback",
+        "sql start transaction",
+        "sql Begin",
     ] {
         let steps = format!("{left}\nsql insert into items values (2, 'left')");
         let _ = function.run(&steps).await;

@@ -9,7 +9,9 @@ use crate::source::Source;
 /// secret.
 pub(super) fn expect_scheme(url: &str, schemes: &[&str], source: &Source) -> Result<(), Error> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
-        Some(scheme) if schemes.contains(&scheme) => {
+        Some(scheme)
+            if schemes.contains(&scheme) && (scheme == "sqlite" || url.contains("://")) =>
+        {
             if let Some(parameter) = misspelt_password(url) {
                 if is_password_cut_in_two(url) {
                     return Err(source.problem(CUT_IN_TWO));

@@ -64,14 +64,18 @@ impl IoTask {
         poll.poll(&mut Context::from_waker(waker)).is_pending()
     }
 
-    /// Waits until `is_done` returns `true`, while the task works. Returns `false` if the task has
-    /// ended.
+    /// Waits until `is_done` returns `true`, while the task works. `catch_up` is that of the task,
+    /// or one around it. Returns `false` if the task has ended.
     #[cfg(feature = "tokio-postgres")]
-    pub(super) async fn until(&self, is_done: impl Fn() -> bool + Send) -> bool {
+    pub(super) async fn until(
+        &self,
+        catch_up: impl Fn() -> bool + Send,
+        is_done: impl Fn() -> bool + Send,
+    ) -> bool {
         poll_fn(|cx| {
             // The task wakes it after each poll.
             self.0.lock().watcher = Some(cx.waker().clone());
-            let is_alive = self.catch_up();
+            let is_alive = catch_up();
             if is_done() || !is_alive {
                 Poll::Ready(is_alive)
             } else {

@@ -71,7 +71,7 @@ async fn a_type_that_was_created_again_fails_once_at_most() {
 
 /// dbx 967: "cached plan must not change result type".
 #[tokio::test]
-async fn a_changed_table_fails_cached_statements_once() {
+async fn a_changed_table_fails_cached_statements_once_at_most() {
     let function = Function::start("/diesel").await;
     assert_eq!(function.ok("load").await, "0");
     of_user(&function.postgres)
@@ -248,7 +248,7 @@ async fn an_endless_answer_delays_no_response() {
 
 /// An enumeration with a label that was added later.
 #[tokio::test]
-async fn a_type_that_has_grown_fails_once() {
+async fn a_type_that_has_grown_fails_once_at_most() {
     let function = Function::start("/client").await;
     function.fails("mood good").await;
     of_user(&function.postgres)
@@ -303,9 +303,12 @@ async fn the_environment_names_and_sets_up_a_session() {
 async fn a_prepare_that_was_cut_off_leaves_no_statement() {
     let function = Function::start("/client").await;
     let session = function.session().await;
+    // The answer is missing when the handler ends.
+    function.proxy.delay(Duration::from_millis(10));
     for _ in 0..5 {
         function.ok("half-prepare select 1").await;
     }
+    function.proxy.delay(Duration::ZERO);
     let left = "query select count(*) from pg_prepared_statements";
     assert_eq!(function.ok(left).await, "0");
     assert_eq!(function.session().await, session);

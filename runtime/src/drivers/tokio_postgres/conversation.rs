@@ -240,7 +240,18 @@ fn field(body: &[u8], kind: u8) -> Cow<'_, str> {
 /// Returns `true` for a text that may be a ROLLBACK AND CHAIN.
 fn chains(text: &[u8]) -> bool {
     let text = text.to_ascii_lowercase();
-    contains(&text, b"chain") && (contains(&text, b"rollback") || contains(&text, b"abort"))
+    let words = text.split(|byte| !byte.is_ascii_alphanumeric());
+    let mut words = words.filter(|word| !word.is_empty()).peekable();
+    while let Some(word) = words.next() {
+        if !matches!(word, b"rollback" | b"abort") {
+            continue;
+        }
+        words.next_if(|word| matches!(*word, b"work" | b"transaction"));
+        if words.next_if_eq(&&b"and"[..]).is_some() && words.next_if_eq(&&b"chain"[..]).is_some() {
+            return true;
+        }
+    }
+    false
 }
 
 impl Status {
@@ -252,10 +263,6 @@ impl Status {
             _ => Self::NoTransaction,
         }
     }
-}
-
-fn contains(text: &[u8], words: &[u8]) -> bool {
-    text.windows(words.len()).any(|part| part == words)
 }
 
 #[cfg(test)]
@@ -316,8 +323,18 @@ mod tests {
                 "{answers:?}"
             );
         }
-        let chain = after("Rollback\nAND chain", &[(&[ROLLBACK], b'T')]);
-        assert!(chain.has_transaction_ended());
+        for (text, has_ended) in [
+            ("Rollback\nAND chain", true),
+            ("select 1; abort work and chain", true),
+            ("rollback and no chain", false),
+            (
+                "insert into blockchain values ('aborted'); rollback to a",
+                false,
+            ),
+        ] {
+            let chain = after(text, &[(&[ROLLBACK], b'T')]);
+            assert_eq!(chain.has_transaction_ended(), has_ended, "{text}");
+        }
         assert!(after("", &[(&[COMMIT], b'I')]).has_committed());
         assert!(!after("", &[(&[ROLLBACK], b'I')]).has_committed());
         assert_eq!(after("", &[(&[], b'E')]).status(), Status::Failed);

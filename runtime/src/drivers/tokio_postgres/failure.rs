@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use tokio_postgres::Error;
 use tokio_postgres::error::DbError;
 
-use crate::drivers::{io_error, sqlstate};
+use crate::drivers::sqlstate;
 use crate::response::Outcome;
 
 /// Returns the outcome of one error of a chain, unless its source decides.
@@ -17,7 +17,7 @@ pub(in crate::drivers) fn of_one(error: &(dyn StdError + 'static)) -> Option<Out
     if let Some(error) = error.as_db_error() {
         return Some(of_answer(error));
     }
-    if error.is_closed() || io_error::cause(error).is_some() {
+    if error.is_closed() {
         return Some(Outcome::Failure);
     }
     Some(match error.to_string().as_str() {
@@ -28,7 +28,9 @@ pub(in crate::drivers) fn of_one(error: &(dyn StdError + 'static)) -> Option<Out
         {
             Outcome::Stale
         }
-        "timeout waiting for server" | "error performing TLS handshake" => Outcome::Failure,
+        "error communicating with the server"
+        | "error performing TLS handshake"
+        | "timeout waiting for server" => Outcome::Failure,
         _ => Outcome::Rejected,
     })
 }

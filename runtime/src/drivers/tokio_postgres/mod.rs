@@ -215,7 +215,11 @@ impl<C: PgClient> DriverConnect for PgSessionOf<C> {
     }
 
     fn clear(&mut self) -> Answer<'_, ()> {
-        Box::pin(std::future::ready(self.forget(Stale::Statements)))
+        Box::pin(async {
+            self.forget(Stale::Statements)?;
+            // The client closes them.
+            self.session.read_answers().await
+        })
     }
 
     fn server_load<'a>(

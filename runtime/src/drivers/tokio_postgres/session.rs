@@ -37,10 +37,15 @@ impl Session {
     }
 
     async fn exchange(&self, request: &[u8]) -> Result<Vec<String>, PgError> {
-        // The client may have read a part of a notification.
-        self.read_answers().await?;
+        // The client may have read a part of a notification, or closed a statement.
+        loop {
+            self.read_answers().await?;
+            if self.tap.claim() {
+                break;
+            }
+        }
         let texts = self.tap.exchange(request).await;
-        self.task.catch_up();
+        self.catch_up();
         texts
     }
 
@@ -133,7 +138,8 @@ impl Session {
     pub(super) async fn read_answers(&self) -> Result<(), Error> {
         self.expect_usable()?;
         if self.is_unfinished() {
-            self.task.until(|| !self.is_unfinished()).await;
+            let is_done = || !self.is_unfinished();
+            self.task.until(|| self.catch_up(), is_done).await;
             self.expect_usable()?;
         }
         Ok(())
@@ -159,7 +165,14 @@ impl Session {
 
     /// Lets the task say goodbye to the server. The client is gone.
     pub(super) async fn end(&self) {
-        self.task.until(|| false).await;
+        self.task.until(|| self.catch_up(), || false).await;
+    }
+
+    /// Lets the task send what is queued, and read a part of what has arrived.
+    fn catch_up(&self) -> bool {
+        let mut is_alive = false;
+        self.tap.reads_all(|| is_alive = self.task.catch_up());
+        is_alive
     }
 
     /// Closes statements whose preparation a handler has abandoned. The client does not know them.

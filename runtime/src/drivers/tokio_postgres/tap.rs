@@ -100,8 +100,17 @@ impl Tap {
         self.0.lock().is_ours
     }
 
-    /// Sends a request of this crate, and reads its answer. Returns the first column of each row,
-    /// which is text, and leaves NULL out.
+    /// Takes the stream for a request of this crate. Returns `false` if the client has sent or
+    /// read something meanwhile.
+    pub(super) fn claim(&self) -> bool {
+        let mut line = self.0.lock();
+        let is_unfinished = line.conversation.as_ref();
+        line.is_ours = !is_unfinished.is_some_and(Conversation::is_unfinished);
+        line.is_ours
+    }
+
+    /// Sends a request of this crate, and reads its answer. The stream must be claimed. Returns the
+    /// first column of each row, which is text, and leaves NULL out.
     ///
     /// The client must be polled once afterwards, because it waits without a waker.
     ///
@@ -110,7 +119,6 @@ impl Tap {
     /// Returns the server's first error after the whole answer. After any other error, or if the
     /// future is dropped, the stream is of no further use.
     pub(super) async fn exchange(&self, request: &[u8]) -> Result<Vec<String>, PgError> {
-        self.0.lock().is_ours = true;
         self.send(request).await?;
         let mut buffer = BytesMut::new();
         let (mut texts, mut error) = (Vec::new(), None);

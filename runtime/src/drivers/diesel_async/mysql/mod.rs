@@ -105,7 +105,7 @@ impl MysqlSession {
         }
     }
 
-    /// Ends the transaction of diesel. Returns `true` if there was one.
+    /// Ends the transaction of diesel, or of SQL. Returns `true` if there was one.
     async fn end_transaction(&mut self) -> Result<bool, Error> {
         let was_open = self.watch.is_in_transaction();
         self.run(CHECK).await?;
@@ -169,7 +169,7 @@ impl Connect for MysqlSession {
 
     fn quiesce(&mut self, _: &Source) -> impl Future<Output = Result<(), Error>> + Send {
         boxed(async move {
-            if self.end_transaction().await? {
+            if self.needs_quiesce() && self.end_transaction().await? {
                 events::left_open(&environment::function(), HandlerName::UNKNOWN);
             }
             Ok(())
@@ -221,8 +221,6 @@ impl DriverConnect for MysqlSession {
         })
     }
 
-    /// Ends what a handler left behind that succeeded. A transaction that it began in SQL is ended
-    /// without a word, because diesel does not report it.
     fn inspect<'a>(&'a mut self, source: &'a Source) -> Answer<'a, bool> {
         Box::pin(async {
             // A source may turn autocommit off itself.
@@ -267,7 +265,10 @@ impl DriverConnect for MysqlSession {
                 .map(|most| most.min(longest));
             let idle = IdleLimits::new(least_idle, most, Duration::from_secs(1));
             if load.is_some() && idle.is_some() {
-                self.run(&load_sql(IDLE_LIMIT, source, idle)).await?;
+                let limit = load_sql(IDLE_LIMIT, source, idle);
+                if let Err(error) = self.client.batch_execute(&limit).await {
+                    events::load_unknown(&error);
+                }
             }
             Ok(load.filter(|load| load.limit > 0 && load.connections > 0))
         })

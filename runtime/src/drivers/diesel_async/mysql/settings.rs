@@ -15,7 +15,15 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
     let url = url.replacen("mariadb:", "mysql:", 1);
     let (url, tls) = without_tls(&url, source)?;
     let parsed = Opts::from_url(&url).map_err(|error| malformed(error, source))?;
-    let tls = tls.or_else(|| parsed.ssl_opts().cloned());
+    let tls = tls.options(parsed.ssl_opts().cloned());
+    if let Some(tls) = &tls
+        && (tls.accept_invalid_certs() || tls.skip_domain_validation())
+    {
+        return Err(source.problem(
+            "would accept any certificate: remove `verify_ca` and `verify_identity`, and name the \
+             server's certificate authority in `ssl-ca`",
+        ));
+    }
     let is_encrypted = tls.is_some();
     if is_encrypted && cfg!(not(feature = "diesel-async-mysql-tls")) {
         return Err(Error::rejected(
@@ -56,18 +64,19 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
 
 /// Takes the parameters for TLS out of a URL that mysql_async does not know. A certificate is
 /// always verified, with its name.
-fn without_tls(url: &str, source: &Source) -> Result<(String, Option<SslOpts>), Error> {
+fn without_tls(url: &str, source: &Source) -> Result<(String, Tls), Error> {
+    let mut tls = Tls::default();
     let Some((base, query)) = url.split_once('?') else {
-        return Ok((url.to_owned(), None));
+        return Ok((url.to_owned(), tls));
     };
-    let (mut rest, mut is_on, mut authorities) = (Vec::new(), false, None);
+    let mut rest = Vec::new();
     for part in query.split('&') {
         let decoded = url::form_urlencoded::parse(part.as_bytes()).next();
         let (name, value) = decoded.unwrap_or_default();
         match name.to_ascii_lowercase().as_str() {
             "ssl-mode" | "sslmode" | "ssl_mode" => match value.to_ascii_uppercase().as_str() {
-                "DISABLED" => is_on = false,
-                "REQUIRED" | "VERIFY_CA" | "VERIFY_IDENTITY" => is_on = true,
+                "DISABLED" => tls.is_on = Some(false),
+                "REQUIRED" | "VERIFY_CA" | "VERIFY_IDENTITY" => tls.is_on = Some(true),
                 _ => {
                     return Err(source.problem(
                         "has a parameter `ssl-mode` that is none of DISABLED, REQUIRED, \
@@ -75,7 +84,7 @@ fn without_tls(url: &str, source: &Source) -> Result<(String, Option<SslOpts>), 
                     ));
                 }
             },
-            "ssl-ca" | "sslca" | "ssl_ca" => authorities = Some(value.into_owned()),
+            "ssl-ca" | "sslca" | "ssl_ca" => tls.authorities = Some(value.into_owned()),
             _ => rest.push(part),
         }
     }
@@ -83,13 +92,33 @@ fn without_tls(url: &str, source: &Source) -> Result<(String, Option<SslOpts>), 
         [] => base.to_owned(),
         _ => format!("{base}?{}", rest.join("&")),
     };
-    let tls = is_on.then(|| match authorities {
-        Some(file) => SslOpts::default()
-            .with_root_certs(vec![std::path::PathBuf::from(file).into()])
-            .with_disable_built_in_roots(true),
-        None => SslOpts::default(),
-    });
     Ok((url, tls))
+}
+
+/// The parameters for TLS by the names of MySQL.
+#[derive(Debug, Default)]
+struct Tls {
+    is_on: Option<bool>,
+    /// The file of the only certificate authorities that are trusted.
+    authorities: Option<String>,
+}
+
+impl Tls {
+    /// Returns the options of TLS, with those that mysql_async has read. A file of authorities asks
+    /// for TLS, too.
+    fn options(self, read: Option<SslOpts>) -> Option<SslOpts> {
+        let default = self.authorities.is_some() || read.is_some();
+        if !self.is_on.unwrap_or(default) {
+            return None;
+        }
+        let options = read.unwrap_or_default();
+        Some(match self.authorities {
+            Some(file) => options
+                .with_root_certs(vec![std::path::PathBuf::from(file).into()])
+                .with_disable_built_in_roots(true),
+            None => options,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -114,6 +143,10 @@ mod tests {
                 "is none of DISABLED",
             ),
             (
+                "mysql://app:s3cret@127.0.0.1/app?require_ssl=true&verify_ca=false",
+                "would accept any certificate",
+            ),
+            (
                 "postgres://app:s3cret@127.0.0.1/app",
                 "is a `postgres:` URL",
             ),
@@ -133,6 +166,8 @@ mod tests {
             ("?ssl-mode=REQUIRED", true, 0),
             ("?ssl-mode=verify_identity&ssl-ca=%2Fvar%2Fa.pem", true, 1),
             ("?require_ssl=true", true, 0),
+            ("?require_ssl=true&ssl-ca=a.pem", true, 1),
+            ("?ssl-ca=a.pem", true, 1),
         ] {
             let opts = settings(&format!("mariadb://app@127.0.0.1/app{query}")).await;
             let opts = opts.expect("settings");

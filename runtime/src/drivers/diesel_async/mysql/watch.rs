@@ -7,10 +7,13 @@
 //!
 //! [401]: https://github.com/blackbeam/mysql_async/issues/401
 
+use std::fmt::{self, Write as _};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use diesel::connection::{Instrumentation, InstrumentationEvent, get_default_instrumentation};
+use diesel::connection::{
+    DebugQuery, Instrumentation, InstrumentationEvent, get_default_instrumentation,
+};
 
 use crate::sync::Mutex;
 
@@ -40,10 +43,11 @@ impl Watch {
         if Arc::strong_count(&self.0) < 2 {
             return Some("a handler has replaced its instrumentation, which shows what is cut off");
         }
+        // diesel does not tell the end of a statement that it could not build, either.
         (self.0.lock().running > 0).then_some("a statement on it was cut off")
     }
 
-    /// Returns `true` if a transaction of diesel is open.
+    /// Returns `true` if a transaction is open, of diesel or begun in SQL.
     pub(super) fn is_in_transaction(&self) -> bool {
         self.0.lock().depth > 0
     }
@@ -51,6 +55,32 @@ impl Watch {
     /// Forgets the transaction, which has ended.
     pub(super) fn transaction_ended(&self) {
         self.0.lock().depth = 0;
+    }
+}
+
+/// Returns `true` for a text that begins a transaction.
+fn begins(query: &dyn DebugQuery) -> bool {
+    let mut head = Head::default();
+    // An error ends the text once enough of it is seen.
+    let _ = write!(head, "{query}");
+    let head = head.0.trim_start().to_ascii_lowercase();
+    head.starts_with("begin") || head.starts_with("start transaction")
+}
+
+/// The beginning of a text.
+#[derive(Default)]
+struct Head(String);
+
+impl fmt::Write for Head {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        const LONGEST: usize = 24;
+        self.0
+            .extend(text.chars().take(LONGEST - self.0.len().min(LONGEST)));
+        if self.0.len() < LONGEST {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
     }
 }
 
@@ -65,7 +95,12 @@ impl Instrumentation for Observer {
             let mut seen = self.seen.lock();
             let below = |depth: NonZeroU32| depth.get() - 1;
             match event {
-                InstrumentationEvent::StartQuery { .. } => seen.running += 1,
+                InstrumentationEvent::StartQuery { query, .. } => {
+                    seen.running += 1;
+                    if begins(query) {
+                        seen.depth = seen.depth.max(1);
+                    }
+                }
                 InstrumentationEvent::FinishQuery { .. } => {
                     seen.running = seen.running.saturating_sub(1);
                 }
