@@ -183,25 +183,25 @@ async fn answers_are_never_shifted() {
     for path in CLIENTS {
         let function = Function::start(path).await;
         for n in 0..20 {
-            function.ok("abandon select pg_sleep(0.06), 'old'").await;
+            function.ok("abandon select pg_sleep(0.2), 'old'").await;
             let own = format!("query select 'nonce {n}'");
             assert_eq!(function.ok(&own).await, format!("nonce {n}"));
         }
     }
 }
 
-/// Expects a number of round trips of each invocation. An inspection of the session may be due
-/// once.
+/// Expects a number of round trips of most invocations. A slow machine adds health checks, and an
+/// inspection of the session may be due.
 async fn expect_round_trips(function: &Function, steps: &str, wanted: u64) {
     for _ in 0..6 {
         function.ok(steps).await;
     }
     let mut all = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..15 {
         all.push(function.round_trips(steps).await);
     }
     all.sort_unstable();
-    assert_eq!(all[..4], [wanted; 4], "{steps}: {all:?}");
+    assert_eq!(all[..8], [wanted; 8], "{steps}: {all:?}");
 }
 
 #[tokio::test]
