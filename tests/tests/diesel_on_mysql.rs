@@ -111,6 +111,26 @@ async fn an_abandoned_statement_ends() {
     .await;
 }
 
+/// A statement whose rows nobody reads keeps its tables from being changed.
+#[tokio::test]
+async fn rows_that_a_handler_drops_are_read_after_its_response() {
+    let function = Function::start().await;
+    // More than the buffers of the sockets hold.
+    let long = "select repeat('x', 20000) as first from information_schema.columns limit 1000";
+    for rows in ["select 'one' as first union all select 'two'", long] {
+        for _ in 0..2 {
+            let first = function.ok(&format!("half-rows {rows}")).await;
+            assert!(first.starts_with("one") || first.starts_with('x'));
+            until("the end of the statement", async || {
+                let all = function.mysql.sessions().await;
+                all.iter().all(|session| session.state == "Sleep")
+            })
+            .await;
+        }
+        function.expect_own_answers().await;
+    }
+}
+
 /// diesel_async 198, 96: a transaction was cancelled, or left open.
 #[tokio::test]
 async fn a_transaction_that_was_left_open_reaches_nobody() {

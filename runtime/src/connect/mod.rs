@@ -95,10 +95,10 @@ pub trait Connect: Sized + Send + 'static {
     /// It runs before an invocation if the connection was idle for
     /// [`verify_after`](Source::verify_after), and after an invocation that failed.
     ///
-    /// sqlx's connections also check that no transaction is open and, for
+    /// The connections of this crate also check that no transaction is open and, for
     /// [`read_write`](Source::read_write), that the server accepts writes.
     ///
-    /// After a failed invocation sqlx's connections are also reset, see
+    /// After a failed invocation the connections of this crate are also reset, see
     /// [the guarantees](crate::docs::guarantees#nothing-crosses-invocations). A type of yours that
     /// wraps such a connection is only checked. Nor does it get a driver's other extras: further
     /// addresses of the host, renewal of a pool's credentials, load shedding.

@@ -1,12 +1,13 @@
 //! The socket of a connection: looked at without a round trip, and shut down at once.
 //!
-//! redis-rs gets its stream from this crate, so its socket is known, a Unix socket included. sqlx
-//! 0.9 does not expose its sockets: the crate finds them in `/proc/self/fd`, and duplicates their
-//! descriptors. Once sqlx exposes them (its issue 4281), the search can be removed.
+//! redis-rs and tokio-postgres get their stream from this crate, so its socket is known, a Unix
+//! socket included. sqlx 0.9 and mysql_async do not expose their sockets: the crate finds them in
+//! `/proc/self/fd`, and duplicates their descriptors. Once sqlx exposes them (its issue 4281), the
+//! search is for mysql_async alone.
 //!
 //! The crate does without a socket that it cannot find: on other systems than Linux, in a sandbox
-//! that forbids `pidfd_getfd`, for a Unix socket of sqlx, and for one of several connections that a
-//! pool opens at once.
+//! that forbids `pidfd_getfd`, for a Unix socket of sqlx or mysql_async, and for one of several
+//! connections that a pool opens at once.
 
 #[cfg(not(all(feature = "_driver", target_os = "linux")))]
 mod elsewhere;

@@ -6,6 +6,7 @@
 //! | `begin` | begins a transaction by diesel's manager, and leaves it |
 //! | `transaction TEXT` | runs SQL in a transaction |
 //! | `cancel N TEXT` | runs SQL in a transaction, and drops it after `N` polls |
+//! | `half-rows TEXT` | reads one row of a query whose column is `first`, and drops the others |
 //! | `test-transaction` | begins a transaction for a test |
 
 use std::future::poll_fn;
@@ -17,6 +18,7 @@ use diesel_async::{
     AnsiTransactionManager, AsyncConnection as _, AsyncMysqlConnection, AsyncPgConnection,
     RunQueryDsl as _, SimpleAsyncConnection as _, TransactionManager as _,
 };
+use futures_util::TryStreamExt as _;
 use lambda_http::Error;
 
 use super::Steps;
@@ -71,6 +73,11 @@ macro_rules! runner {
                     "load" => {
                         let found: Vec<Item> = items::table.load(self.0).await?;
                         return Ok(Some(found.len().to_string()));
+                    }
+                    "half-rows" => {
+                        let rows = diesel::sql_query(text).load_stream::<First>(self.0);
+                        let row = rows.await?.try_next().await?;
+                        return Ok(row.and_then(|row| row.first));
                     }
                     "begin" => AnsiTransactionManager::begin_transaction(self.0).await?,
                     "test-transaction" => self.0.begin_test_transaction().await?,

@@ -105,6 +105,11 @@ impl MysqlSession {
         }
     }
 
+    /// Returns `true` if a statement was cut off, or a transaction is open.
+    fn is_unfinished(&self) -> bool {
+        self.watch.defect().is_some() || self.watch.is_in_transaction()
+    }
+
     /// Ends the transaction of diesel, or of SQL. Returns `true` if there was one.
     async fn end_transaction(&mut self) -> Result<bool, Error> {
         let was_open = self.watch.is_in_transaction();
@@ -163,17 +168,18 @@ impl Connect for MysqlSession {
         })
     }
 
+    /// Returns `true`, because diesel does not report rows that nobody has read: the socket shows
+    /// them.
     fn needs_quiesce(&self) -> bool {
-        self.watch.defect().is_some() || self.watch.is_in_transaction()
+        true
     }
 
-    fn quiesce(&mut self, _: &Source) -> impl Future<Output = Result<(), Error>> + Send {
-        boxed(async move {
-            if self.needs_quiesce() && self.end_transaction().await? {
-                events::left_open(&environment::function(), HandlerName::UNKNOWN);
-            }
-            Ok(())
-        })
+    // Not boxed: it runs after each invocation, and usually ends at its first poll.
+    async fn quiesce(&mut self, _: &Source) -> Result<(), Error> {
+        if self.is_unfinished() && self.end_transaction().await? {
+            events::left_open(&environment::function(), HandlerName::UNKNOWN);
+        }
+        Ok(())
     }
 }
 
@@ -202,7 +208,7 @@ impl DriverConnect for MysqlSession {
 
     /// Returns `true` if a task has used it while it was idle.
     fn is_doubtful(&self) -> bool {
-        self.needs_quiesce()
+        self.is_unfinished()
     }
 
     fn reset<'a>(&'a mut self, source: &'a Source) -> Answer<'a, Reset> {

@@ -56,12 +56,13 @@ pub(super) async fn sign_in(
     let port = opts.socket().is_none().then(|| opts.tcp_port());
     let connect = Conn::new(opts);
     let (result, found) = socket::connecting(port, source.socket_options, connect).await;
-    let connection = result.map_err(|error| {
-        let error = MysqlError(error);
-        let (kind, found) = (error.kind(), error.finding());
-        Error::connect(kind, error).with_finding(found)
-    })?;
+    let connection = result.map_err(|error| connecting(MysqlError(error)))?;
     Ok((connection, found.socket))
+}
+
+fn connecting(error: MysqlError) -> Error {
+    let (kind, found) = (error.kind(), error.finding());
+    Error::connect(kind, error).with_finding(found)
 }
 
 /// Chooses the cryptography of rustls, unless the process has. mysql_async uses the chosen one.
@@ -82,10 +83,26 @@ async fn set_up(connection: &mut Conn, source: &Source) -> Result<Option<Session
     match rows(connection, &format!("{limits}; {SESSION}")).await {
         Ok(rows) => Ok(rows.iter().find_map(|row| session(row, source))),
         Err(error) if error.is_rejection() => {
-            target::remember_rejection(source, Rejection::Server, &error);
+            set_limits(connection, source, &limits).await?;
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Sets the limits of a session whose server may reject them, or only the question for the
+/// session's identity.
+async fn set_limits(
+    connection: &mut Conn,
+    source: &Source,
+    limits: &str,
+) -> Result<(), MysqlError> {
+    match rows(connection, limits).await {
+        Err(error) if error.is_rejection() => {
+            target::remember_rejection(source, Rejection::Server, &error);
+            Ok(())
+        }
+        result => result.map(drop),
     }
 }
 
@@ -100,9 +117,7 @@ fn session(row: &Row, source: &Source) -> Option<SessionId> {
 
 /// Fails if the server is read-only.
 async fn expect_writes(connection: &mut Conn) -> Result<(), Error> {
-    let rows = rows(connection, CHECK_WRITER)
-        .await
-        .map_err(Error::broken)?;
+    let rows = rows(connection, CHECK_WRITER).await.map_err(connecting)?;
     let is_read_only = rows.first().and_then(|row| row.get_opt::<i64, _>(0)?.ok());
     match is_read_only {
         Some(0) => Ok(()),
