@@ -119,7 +119,7 @@ async fn rows_that_a_handler_drops_are_read_after_its_response() {
     let long = "select repeat('x', 20000) as first from information_schema.columns limit 1000";
     for rows in ["select 'one' as first union all select 'two'", long] {
         for _ in 0..2 {
-            let first = function.ok(&format!("half-rows {rows}")).await;
+            let first = function.ok(&format!("half-rows {rows}\npause")).await;
             assert!(first.starts_with("one") || first.starts_with('x'));
             until("the end of the statement", async || {
                 let all = function.mysql.sessions().await;

@@ -439,9 +439,9 @@ impl Source {
     /// | pool on PostgreSQL | each connection when it returns to the pool | one round trip for each return |
     /// | pool on MySQL, MariaDB, SQLite | each connection is closed when it returns to the pool | a connect for each use |
     ///
-    /// Prepared statements that the client has cached are kept. A reset session equals a new one, with
-    /// one exception of PostgreSQL: a custom setting that was set once reads as `''` and no longer
-    /// as NULL. On PostgreSQL [`on_connect`](Self::on_connect) runs again after the reset.
+    /// Prepared statements that the client has cached are kept. A reset session equals a new one,
+    /// with one exception of PostgreSQL: a custom setting that was set once reads as `''` and no
+    /// longer as NULL. On PostgreSQL [`on_connect`](Self::on_connect) runs again after the reset.
     ///
     /// A SQLite database in memory ends with its connection. Behind a pooler in transaction mode,
     /// declared or not, this method has no effect, because clients share the sessions: use

@@ -9,6 +9,7 @@
 //! | `query TEXT` | runs SQL, and answers the text of its first column, or `-` without a row |
 //! | `ignore TEXT` | runs SQL, and ignores its error |
 //! | `abandon TEXT` | runs SQL, and drops it after 50 ms |
+//! | `pause` | waits for 200 ms, and asks nothing |
 //! | `fail`, `panic` | ends the handler |
 //!
 //! The modules list the steps of one client.
@@ -24,7 +25,7 @@ use diesel_async::{AsyncMysqlConnection, AsyncPgConnection};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use reuse_db::{LoadShedding, Source, reuse_db};
 use reuse_db_tests::query::word;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Transaction};
 
 const SOURCE: Source = Source::env("DATABASE_URL");
@@ -64,6 +65,7 @@ async fn run(request: &Request, mut client: impl Steps) -> Result<Response<Body>
                     return Err("the answer came in time".into());
                 }
             }
+            "pause" => sleep(Duration::from_millis(200)).await,
             "fail" => return Err("the handler fails".into()),
             "panic" => panic!("the handler panics"),
             step => answers.extend(client.other(step, text).await?),
