@@ -133,7 +133,8 @@ pub enum Finding {
     /// The server rejected user name and password, which new credentials may cure.
     SignInRejected,
     /// The server rejected every sign-in until the time was up.
-    SignInKeptFailing,
+    /// With the advice of the method by which the source signs in.
+    SignInKeptFailing(&'static str),
     /// The server blocks this host after failed connects (MySQL 1129).
     HostBlocked,
     /// The user's connections of this hour are used up (MySQL 1226).
@@ -145,9 +146,7 @@ pub enum Finding {
 impl Finding {
     fn introduction(self) -> &'static str {
         match self {
-            Self::SignInKeptFailing => {
-                "the sign-in kept failing with the credentials from `Source::credentials`: "
-            }
+            Self::SignInKeptFailing(_) => "the sign-in kept failing with new credentials: ",
             Self::Nothing
             | Self::SignInRejected
             | Self::HostBlocked
@@ -163,9 +162,9 @@ impl Finding {
                  performance_schema.host_cache`), or `mysqladmin flush-hosts`, and raise \
                  `max_connect_errors`"
             }
+            Self::SignInKeptFailing(advice) => advice,
             Self::Nothing
             | Self::SignInRejected
-            | Self::SignInKeptFailing
             | Self::HourlyQuota
             | Self::Throttled => "",
         }
@@ -304,10 +303,11 @@ impl Error {
         )
     }
 
-    /// Makes a rejection of the sign-in transient, once no time is left for it.
-    pub(crate) fn sign_in_kept_failing(mut self) -> Self {
+    /// Makes a rejection of the sign-in transient, once no time is left for it. The advice follows
+    /// the cause.
+    pub(crate) fn sign_in_kept_failing(mut self, advice: &'static str) -> Self {
         if let Self::Connect { kind, finding, .. } = &mut self {
-            (*kind, *finding) = (ErrorKind::Unavailable, Finding::SignInKeptFailing);
+            (*kind, *finding) = (ErrorKind::Unavailable, Finding::SignInKeptFailing(advice));
         }
         self
     }

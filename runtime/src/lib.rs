@@ -11,8 +11,12 @@
 mod clock;
 mod environment;
 mod error;
+mod local_http;
 mod random;
 mod sync;
+
+#[cfg(feature = "aws")]
+mod aws;
 
 mod telemetry;
 

@@ -102,6 +102,7 @@ pub(crate) async fn open<C: Connect>(
             // the password at the server.
             _ if error.rejects_sign_in() && source.has_credentials() => {
                 rejected_sign_ins += 1;
+                source.doubt_credentials();
                 if rejected_sign_ins > 1 {
                     // By its name the host may lead to another server, see below.
                     attempt.address_index = 0;
@@ -150,7 +151,7 @@ pub(crate) async fn open<C: Connect>(
         }
         Err(mut error) => {
             if error.rejects_sign_in() && source.has_credentials() {
-                error = error.sign_in_kept_failing();
+                error = error.sign_in_kept_failing(source.sign_in_advice());
             }
             Err(error.with_attempts(source.target(), attempts, took))
         }
@@ -270,7 +271,8 @@ pub(crate) fn report_pool_unavailable(text: &str) {
 #[cfg(feature = "_sqlx")]
 pub(crate) fn report_pool_sign_in(text: &str) {
     if failed_leases::has_pool_credentials() {
-        report_pool(Error::unavailable(text).sign_in_kept_failing());
+        Source::doubt_all_credentials();
+        report_pool(Error::unavailable(text).sign_in_kept_failing(""));
     }
 }
 

@@ -105,19 +105,59 @@ impl PartialEq for Provider {
 
 impl Eq for Provider {}
 
+/// The origin of user name and password, if that is not the URL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Function(Provider),
+    #[cfg(feature = "aws")]
+    Aws(super::aws::Method),
+}
+
+impl Origin {
+    pub(super) const fn function(function: &'static dyn ProvideCredentials) -> Self {
+        Self::Function(Provider(function))
+    }
+}
+
 impl Source {
-    /// Calls the function of [`credentials`](Self::credentials), for implementations of
-    /// [`Connect`](crate::Connect). Returns `None` if there is none; then the URL has the
-    /// credentials.
+    /// Returns user name and password for a new connection, for implementations of
+    /// [`Connect`](crate::Connect). They are those of [`credentials`](Self::credentials), or of a
+    /// method for AWS. Returns `None` if there is none; then the URL has the credentials.
     ///
     /// # Errors
     ///
     /// Returns the function's error, as [`Error::unavailable`] unless it is an [`Error`].
     pub async fn current_credentials(&self) -> Result<Option<Credentials>, Error> {
         match self.credentials {
-            Some(provider) => provider.0.ask().await.map(Some),
             None => Ok(None),
+            Some(Origin::Function(provider)) => provider.0.ask().await.map(Some),
+            #[cfg(feature = "aws")]
+            Some(Origin::Aws(method)) => self.credentials_of_aws(method).await.map(Some),
         }
+    }
+
+    /// Returns the advice for a sign-in that kept failing with new credentials.
+    pub(crate) fn sign_in_advice(&self) -> &'static str {
+        match self.credentials {
+            #[cfg(feature = "aws")]
+            Some(Origin::Aws(method)) => Self::sign_in_advice_of_aws(method),
+            _ => "",
+        }
+    }
+
+    /// Records that the server has rejected the credentials, before they are asked for again.
+    pub(crate) fn doubt_credentials(&self) {
+        #[cfg(feature = "aws")]
+        if let Some(Origin::Aws(method)) = self.credentials {
+            self.doubt_credentials_of_aws(method);
+        }
+    }
+
+    /// Records that a server has rejected the credentials of some source.
+    #[cfg(feature = "_sqlx")]
+    pub(crate) fn doubt_all_credentials() {
+        #[cfg(feature = "aws")]
+        super::aws::doubt_all();
     }
 }
 

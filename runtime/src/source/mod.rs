@@ -1,5 +1,8 @@
 //! The database to connect to, and the limits for doing so.
 
+mod address;
+#[cfg(feature = "aws")]
+mod aws;
 mod credentials;
 mod load_shedding;
 #[cfg_attr(
@@ -8,6 +11,7 @@ mod load_shedding;
 )]
 mod server_limits;
 mod target;
+mod tls;
 
 pub use credentials::{Credentials, ProvideCredentials};
 pub use load_shedding::LoadShedding;
@@ -16,9 +20,10 @@ pub(crate) use load_shedding::ServerLoad;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use self::credentials::Provider;
+use self::credentials::Origin;
 use self::server_limits::ServerLimit;
 use self::target::target;
+use self::tls::Tls;
 use crate::environment;
 use crate::error::Error;
 use crate::random;
@@ -54,7 +59,8 @@ pub struct Source {
     pub(crate) attempt_timeout: Duration,
     pub(crate) retry_base: Duration,
     pub(crate) retry_cap: Duration,
-    credentials: Option<Provider>,
+    credentials: Option<Origin>,
+    tls: Tls,
     pub(crate) pooler: Option<Pooler>,
     idle_session_timeout: ServerLimit,
     statement_timeout: ServerLimit,
@@ -99,6 +105,7 @@ impl Source {
         retry_base: Duration::from_millis(25),
         retry_cap: Duration::from_secs(1),
         credentials: None,
+        tls: Tls::AsUrl,
         pooler: None,
         idle_session_timeout: ServerLimit::OfFunction,
         statement_timeout: ServerLimit::OfFunction,
@@ -265,7 +272,7 @@ impl Source {
     /// `ssl-mode=REQUIRED` or stricter. `AnyConnection` does not support credentials.
     #[must_use]
     pub const fn credentials(mut self, function: &'static dyn ProvideCredentials) -> Self {
-        self.credentials = Some(Provider(function));
+        self.credentials = Some(Origin::function(function));
         self
     }
 
@@ -494,10 +501,20 @@ impl Source {
     /// Returns the URL as configured now, for implementations of [`Connect`](crate::Connect). It
     /// may contain a password: do not log it.
     ///
+    /// The URL asks for the TLS that the source requires, and has what a secret has filled in.
+    ///
     /// # Errors
     ///
-    /// [`Error::Variable`] if the variable is unset without a default, empty, or not Unicode.
+    /// [`Error::Variable`] if the variable is unset without a default, empty, or not Unicode, or if
+    /// its URL contradicts the TLS that the source requires.
     pub fn url(&self) -> Result<String, Error> {
+        let url = self.configured_url()?;
+        #[cfg(feature = "aws")]
+        let url = self.completed(url);
+        tls::required(url, self.tls).map_err(|problem| self.problem(problem))
+    }
+
+    fn configured_url(&self) -> Result<String, Error> {
         match (std::env::var(self.variable), self.default) {
             (Ok(url), _) if url.trim().is_empty() => {
                 Err(self.problem(format!("is empty: {SET_IT}")))
@@ -598,6 +615,7 @@ impl std::fmt::Debug for Source {
             .field("retry_base", &self.retry_base)
             .field("retry_cap", &self.retry_cap)
             .field("credentials", &self.credentials.map(|_| "…"))
+            .field("tls", &self.tls)
             .field("pooler", &self.pooler)
             .field("idle_session_timeout", &self.idle_session_timeout)
             .field("statement_timeout", &self.statement_timeout)

@@ -2,6 +2,8 @@
 
 use url::{Position, Url};
 
+use super::address::standard_port;
+
 /// Returns a URL without its user, password and parameters. Returns an empty string if the URL
 /// cannot be shown without a part of its password.
 pub(super) fn target(url: &str) -> String {
@@ -27,13 +29,7 @@ pub(super) fn target(url: &str) -> String {
         }
         (None, None) => return String::new(),
     };
-    let default = match url.scheme() {
-        "postgres" | "postgresql" => Some(5432),
-        "mysql" | "mariadb" => Some(3306),
-        "redis" | "rediss" | "valkey" | "valkeys" => Some(6379),
-        _ => None,
-    };
-    match url.port().or(default) {
+    match url.port().or_else(|| standard_port(url.scheme())) {
         Some(port) => format!("{host}:{port}{}", url.path()),
         None => format!("{host}{}", url.path()),
     }

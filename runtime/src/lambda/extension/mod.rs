@@ -1,21 +1,15 @@
 //! The extension that makes Lambda send SIGTERM.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
-use http_body_util::BodyExt as _;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use lambda_http::BoxFuture;
-use lambda_http::http::header::{CONTENT_TYPE, HOST};
-use lambda_http::http::response::Parts;
+use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{Method, Request, Uri};
-use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::environment;
 use crate::error::BoxError;
+use crate::local_http::Server;
 use crate::telemetry::events;
 
 /// Unique among the extensions of a function.
@@ -49,22 +43,24 @@ pub(crate) async fn register() -> Result<(), BoxError> {
 }
 
 /// Returns the extension's identifier, and the connection that brought it.
-async fn registration(base: Uri) -> Result<(Api, String), BoxError> {
-    let mut api = Api::connect(base).await?;
-    let register = "/2020-01-01/extension/register";
-    let name = ("Lambda-Extension-Name", NAME);
-    let answer = api.call(Method::POST, register, name, r#"{"events":[]}"#);
-    let answer = answer.await?;
-    let identifier = answer.headers.get("Lambda-Extension-Identifier");
-    let identifier = identifier.ok_or_else(|| format!("Lambda answered {}", answer.status))?;
+async fn registration(base: Uri) -> Result<(Server, String), BoxError> {
+    let mut api = Server::connect(base).await?;
+    let register = Request::builder()
+        .method(Method::POST)
+        .header(CONTENT_TYPE, "application/json")
+        .header("Lambda-Extension-Name", NAME);
+    let path = "/2020-01-01/extension/register";
+    let answer = api.call(path, register, r#"{"events":[]}"#).await?;
+    let identifier = answer.headers().get("Lambda-Extension-Identifier");
+    let identifier = identifier.ok_or_else(|| format!("Lambda answered {}", answer.status()))?;
     let identifier = identifier.to_str()?.to_owned();
     Ok((api, identifier))
 }
 
 /// Asks for the next event for ever. Lambda treats the extension as ready, and later as idle, while
 /// it asks. No event comes, because it subscribed to none.
-async fn wait_for_events(api: Api, identifier: &str) {
-    let base = api.base.clone();
+async fn wait_for_events(api: Server, identifier: &str) {
+    let base = api.base().clone();
     let mut connected = Ok(api);
     // The first connection may have ended with the answer that it brought.
     let mut pause = Duration::ZERO;
@@ -76,82 +72,16 @@ async fn wait_for_events(api: Api, identifier: &str) {
         events::extension_retried(&error);
         sleep(pause).await;
         pause = PAUSE;
-        connected = Api::connect(base.clone()).await;
+        connected = Server::connect(base.clone()).await;
     }
 }
 
 /// Returns the reason for which no event came.
-async fn next(mut api: Api, identifier: &str) -> BoxError {
-    let next = "/2020-01-01/extension/event/next";
-    let identifier = ("Lambda-Extension-Identifier", identifier);
-    match api.call(Method::GET, next, identifier, "").await {
-        Ok(answer) => format!("Lambda answered {}", answer.status).into(),
+async fn next(mut api: Server, identifier: &str) -> BoxError {
+    let next = Request::builder().header("Lambda-Extension-Identifier", identifier);
+    match api.call("/2020-01-01/extension/event/next", next, "").await {
+        Ok(answer) => format!("Lambda answered {}", answer.status()).into(),
         Err(error) => error,
-    }
-}
-
-/// A connection to Lambda's API.
-///
-/// The call that waits for an answer drives it. A client with a pool drives it in another task,
-/// whose detours through other threads delay a cold start.
-struct Api {
-    base: Uri,
-    sender: SendRequest<String>,
-    /// Reads and writes. It never resolves: a call ends if the connection does.
-    driver: BoxFuture<'static, Infallible>,
-}
-
-impl Api {
-    async fn connect(base: Uri) -> Result<Self, BoxError> {
-        let authority = base.authority().ok_or("Lambda's address names no host")?;
-        let address = match authority.port() {
-            Some(_) => authority.to_string(),
-            None => format!("{authority}:80"),
-        };
-        let stream = timeout(LIMIT, TcpStream::connect(address)).await??;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        let driver = Box::pin(async {
-            // The call that this error ends returns it, too.
-            let _ = connection.await;
-            std::future::pending().await
-        });
-        Ok(Self {
-            base,
-            sender,
-            driver,
-        })
-    }
-
-    async fn call(
-        &mut self,
-        method: Method,
-        path: &str,
-        (name, value): (&str, &str),
-        body: &str,
-    ) -> Result<Parts, BoxError> {
-        let host = self
-            .base
-            .authority()
-            .map_or("", |authority| authority.as_str());
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base.path().trim_end_matches('/')))
-            .header(HOST, host)
-            .header(CONTENT_TYPE, "application/json")
-            .header(name, value)
-            .body(body.to_owned())?;
-        let answer = async {
-            let (head, body) = self.sender.send_request(request).await?.into_parts();
-            // Read to its end, so that the connection can be used again. The head is enough.
-            let _ = timeout(LIMIT / 2, body.collect()).await;
-            Ok(head)
-        };
-        tokio::select! {
-            // The first step hands over the request, the second one writes it.
-            biased;
-            answer = answer => answer,
-            never = &mut self.driver => match never {},
-        }
     }
 }
 

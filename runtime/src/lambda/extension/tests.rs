@@ -3,8 +3,9 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Api, PAUSE, next, registration, wait_for_events};
+use super::{PAUSE, next, registration, wait_for_events};
 use crate::error::BoxError;
+use crate::local_http::Server;
 
 type Answer = (&'static str, &'static str);
 
@@ -45,7 +46,7 @@ async fn lambda(answers: &'static [Answer]) -> (String, impl Future<Output = Vec
     (address, async { served.await.unwrap() })
 }
 
-async fn registered(base: &str) -> Result<(Api, String), BoxError> {
+async fn registered(base: &str) -> Result<(Server, String), BoxError> {
     registration(base.parse()?).await
 }
 

@@ -423,7 +423,8 @@ async fn replacement_for_acquire<DB: Driver>(
             Err(error) if error.rejects_sign_in() && source.has_credentials() => {
                 rejected_sign_ins += 1;
                 let pause = retry::pause_after_sign_in(rejected_sign_ins, source);
-                let error = error.sign_in_kept_failing();
+                source.doubt_credentials();
+                let error = error.sign_in_kept_failing(source.sign_in_advice());
                 // The pool's own time may be up first.
                 failed_leases::record_cause(&error);
                 if Instant::now() + pause >= end {

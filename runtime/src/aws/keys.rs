@@ -1,0 +1,130 @@
+//! The keys of the function's role, from where Lambda puts them.
+
+use std::env::var;
+use std::time::{Duration, SystemTime};
+
+use lambda_http::http::StatusCode;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use crate::error::{BoxError, Error};
+use crate::local_http;
+use crate::sync::Mutex;
+
+const URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+
+/// The limit of the question for keys.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The time before their end after which keys are asked for again. A token must outlive a sign-in.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// The keys that requests are signed with.
+#[derive(Clone)]
+pub(super) struct Keys {
+    pub(super) id: String,
+    pub(super) secret: String,
+    pub(super) session_token: Option<String>,
+}
+
+impl Keys {
+    pub(super) fn new(id: &str, secret: &str, session_token: Option<&str>) -> Self {
+        Self {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+            session_token: session_token.map(ToOwned::to_owned),
+        }
+    }
+}
+
+/// The answer of the endpoint for credentials.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    access_key_id: String,
+    secret_access_key: String,
+    token: Option<String>,
+    expiration: Option<String>,
+}
+
+/// The last keys from the endpoint, and the time until which they are used.
+static ASKED: Mutex<Option<(Keys, SystemTime)>> = Mutex::new(None);
+
+/// Returns the keys in the environment, or those of the endpoint that Lambda names.
+///
+/// With SnapStart Lambda sets no keys, which would be older than the snapshot, but an endpoint.
+pub(super) async fn keys() -> Result<Keys, Error> {
+    if let (Ok(id), Ok(secret)) = (var("AWS_ACCESS_KEY_ID"), var("AWS_SECRET_ACCESS_KEY")) {
+        let session_token = var("AWS_SESSION_TOKEN").ok();
+        let session_token = session_token.filter(|token| !token.is_empty());
+        return Ok(Keys::new(&id, &secret, session_token.as_deref()));
+    }
+    let Ok(uri) = var(URI) else {
+        return Err(Error::rejected(format!(
+            "there are no keys of AWS to sign with: set `AWS_ACCESS_KEY_ID` and \
+             `AWS_SECRET_ACCESS_KEY`, or `{URI}`, one of which Lambda does"
+        )));
+    };
+    if let Some((keys, until)) = &*ASKED.lock()
+        && SystemTime::now() < *until
+    {
+        return Ok(keys.clone());
+    }
+    let answer = timeout(LIMIT, ask(&uri)).await;
+    let answer = answer.unwrap_or_else(|_| Err("no answer in time".into()));
+    let (keys, until) = answer.map_err(|error| {
+        Error::unavailable(format!("no keys of AWS from the address in `{URI}`: {error}"))
+    })?;
+    *ASKED.lock() = Some((keys.clone(), until));
+    Ok(keys)
+}
+
+/// Returns the token of the function's session, with which it asks its extensions.
+pub(super) async fn session_token() -> Result<String, Error> {
+    if let Ok(token) = var("AWS_SESSION_TOKEN") {
+        return Ok(token);
+    }
+    Ok(keys().await?.session_token.unwrap_or_default())
+}
+
+/// Forgets the keys of the endpoint, after the server has rejected what they signed.
+pub(super) fn forget() {
+    *ASKED.lock() = None;
+}
+
+async fn ask(uri: &str) -> Result<(Keys, SystemTime), BoxError> {
+    let uri: lambda_http::http::Uri = uri.parse()?;
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut base = uri.clone().into_parts();
+    base.path_and_query = Some("/".parse()?);
+    let base = lambda_http::http::Uri::from_parts(base)?;
+    let authorization = authorization()?;
+    let header = ("Authorization", authorization.as_str());
+    let answer = local_http::get(base, path, header).await?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("the answer was {}", answer.status()).into());
+    }
+    // The error of a parser would show a part of the keys.
+    let answer: Answer = serde_json::from_slice(answer.body())
+        .map_err(|_| "the answer has not the form of credentials")?;
+    let until = answer.expiration.as_deref();
+    let until = until.and_then(|until| humantime::parse_rfc3339(until).ok());
+    let keys = Keys::new(
+        &answer.access_key_id,
+        &answer.secret_access_key,
+        answer.token.as_deref(),
+    );
+    // Without a time they are asked for again.
+    let until = until.and_then(|until| until.checked_sub(RENEW_BEFORE));
+    Ok((keys, until.unwrap_or(SystemTime::UNIX_EPOCH)))
+}
+
+fn authorization() -> Result<String, BoxError> {
+    const FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+    if let Ok(file) = var(FILE) {
+        let token = std::fs::read_to_string(file);
+        let token = token.map_err(|error| format!("the file in `{FILE}`: {error}"))?;
+        return Ok(token.trim_end().to_owned());
+    }
+    Ok(var("AWS_CONTAINER_AUTHORIZATION_TOKEN").unwrap_or_default())
+}

@@ -1,0 +1,203 @@
+//! Secrets, from the extension beside the function.
+
+use std::env::var;
+use std::time::Duration;
+
+use lambda_http::http::{StatusCode, Uri};
+use percent_encoding::utf8_percent_encode;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::keys;
+use super::sign::RESERVED;
+use crate::error::{BoxError, Error};
+use crate::local_http;
+
+/// The limit of one question. The extension itself waits for ever for a service that it cannot
+/// reach.
+const LIMIT: Duration = Duration::from_millis(1500);
+
+/// What the extension answers before the first invocation, and while it is busy.
+const NOT_READY: &str = "not ready to serve traffic";
+
+/// The version of a secret, among those that a rotation makes.
+///
+/// The extension keeps an answer for up to 300 s, by the secret's name and the version that was
+/// asked for, and cannot be told to ask again. So another way of asking gets past what it keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    Current,
+    /// The version that a rotation is making: its password is valid at the server before it is the
+    /// current one.
+    Pending,
+}
+
+/// A secret of a database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Secret {
+    pub(crate) user: Option<String>,
+    pub(crate) password: String,
+    pub(crate) host: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) database: Option<String>,
+    /// The name by which AWS knows the secret: its ARN.
+    pub(crate) arn: Option<String>,
+}
+
+/// The answer of the extension.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "ARN")]
+    arn: Option<String>,
+    #[serde(rename = "SecretString")]
+    text: Option<String>,
+}
+
+/// The JSON of a secret. RDS itself stores user and password alone.
+#[derive(Deserialize)]
+struct Fields {
+    username: Option<String>,
+    password: Option<String>,
+    host: Option<String>,
+    port: Option<Port>,
+    #[serde(alias = "database")]
+    dbname: Option<String>,
+}
+
+/// A port, which is a text in older secrets.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Port {
+    Number(u16),
+    Text(String),
+}
+
+/// Asks the AWS Parameters and Secrets Lambda Extension for a secret, by its name or its ARN.
+pub(crate) async fn secret(name: &str, version: Version) -> Result<Secret, Error> {
+    let answer = timeout(LIMIT, ask(name, version)).await;
+    match answer.unwrap_or_else(|_| Err("no answer in time".into())) {
+        Ok((StatusCode::OK, text)) => parse(name, &text),
+        Ok((status, text)) => {
+            let text = String::from_utf8_lossy(&text);
+            let error = format!("the extension for secrets answered {status} to `{name}`: {text}");
+            // The service's own errors, such as missing rights, have this status, too.
+            let is_permanent = status.is_client_error() && !text.contains(NOT_READY);
+            Err(if is_permanent {
+                Error::rejected(error)
+            } else {
+                Error::unavailable(error)
+            })
+        }
+        Err(error) => Err(Error::unavailable(format!(
+            "no secret `{name}` from the AWS Parameters and Secrets Lambda Extension: {error}; add \
+             its layer to the function, and in a VPC an endpoint for Secrets Manager"
+        ))),
+    }
+}
+
+async fn ask(name: &str, version: Version) -> Result<(StatusCode, Vec<u8>), BoxError> {
+    // Under SnapStart the environment has no token.
+    let token = keys::session_token().await?;
+    let port = var("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT");
+    let port = port.as_deref().unwrap_or("2773");
+    let base: Uri = format!("http://localhost:{port}").parse()?;
+    let name = utf8_percent_encode(name, RESERVED);
+    let stage = match version {
+        Version::Current => "",
+        Version::Pending => "&versionStage=AWSPENDING",
+    };
+    let path = format!("/secretsmanager/get?secretId={name}{stage}");
+    let header = ("X-Aws-Parameters-Secrets-Token", token.as_str());
+    let answer = local_http::get(base, &path, header).await?;
+    Ok((answer.status(), answer.body().to_vec()))
+}
+
+/// Reads a secret. A text that is no JSON is the password. No error shows a part of it.
+fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
+    let unusable = |problem: &str| Error::rejected(format!("the secret `{name}` {problem}"));
+    let answer: Answer = serde_json::from_slice(answer)
+        .map_err(|_| Error::unavailable("the extension for secrets answered no JSON"))?;
+    let text = answer.text.ok_or_else(|| unusable("is binary, not text"))?;
+    if !text.trim_start().starts_with('{') {
+        return Ok(Secret {
+            password: text,
+            arn: answer.arn,
+            ..Secret::default()
+        });
+    }
+    let fields: Fields =
+        serde_json::from_str(&text).map_err(|_| unusable("is not the JSON of a database"))?;
+    let password = fields
+        .password
+        .ok_or_else(|| unusable("has no field `password`"))?;
+    let port = match fields.port {
+        None => None,
+        Some(Port::Number(port)) => Some(port),
+        Some(Port::Text(text)) => {
+            Some(text.parse().map_err(|_| unusable("has an unusable `port`"))?)
+        }
+    };
+    Ok(Secret {
+        user: fields.username,
+        password,
+        host: fields.host,
+        port,
+        database: fields.dbname,
+        arn: answer.arn,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Secret, String> {
+        let answer = serde_json::json!({ "ARN": "arn:1", "Name": "app", "SecretString": text });
+        parse("app", answer.to_string().as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_secret_is_read_in_the_forms_of_rds() {
+        let full = Secret {
+            user: Some("app".into()),
+            password: "p%/:@".into(),
+            host: Some("db.example".into()),
+            port: Some(5433),
+            database: Some("shop".into()),
+            arn: Some("arn:1".into()),
+        };
+        let managed = Secret {
+            user: Some("app".into()),
+            password: "p".into(),
+            arn: Some("arn:1".into()),
+            ..Secret::default()
+        };
+        for (text, expected) in [
+            (
+                r#"{"engine":"postgres","host":"db.example","port":5433,"username":"app","password":"p%/:@","dbname":"shop","dbInstanceIdentifier":"x"}"#,
+                full.clone(),
+            ),
+            (
+                r#"{"host":"db.example","port":"5433","username":"app","password":"p%/:@","database":"shop"}"#,
+                full,
+            ),
+            (r#"{"username":"app","password":"p"}"#, managed.clone()),
+            ("p", Secret { user: None, ..managed }),
+        ] {
+            assert_eq!(of(text), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn an_unusable_secret_is_named_and_not_shown() {
+        for (text, expected) in [
+            (r#"{"username":"s3cret"}"#, "has no field `password`"),
+            (r#"{"password":"s3cret","port":"s3cret"}"#, "unusable `port`"),
+            (r#"{"password":["s3cret"]}"#, "not the JSON"),
+            (r#"{"password":"s3cret""#, "not the JSON"),
+        ] {
+            let error = of(text).expect_err(text);
+            assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
+        }
+    }
+}

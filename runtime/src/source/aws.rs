@@ -1,0 +1,386 @@
+//! The databases of AWS: sign-in by IAM, Aurora DSQL, and secrets.
+
+use std::env::var;
+
+use url::Url;
+
+use super::address::{self, Address};
+use super::credentials::Origin;
+use super::tls::Tls;
+use super::{Credentials, Source};
+use crate::aws::{self, Secret, Version};
+use crate::error::Error;
+use crate::sync::Mutex;
+
+/// A way to sign in to a database of AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    RdsIam,
+    Dsql,
+    Secret(Name),
+}
+
+/// The name of a secret, or the environment variable that has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Of(&'static str),
+    In(&'static str),
+}
+
+impl Source {
+    /// Signs in to RDS, Aurora or RDS Proxy by IAM: with a token in place of a password. Default:
+    /// with the URL's password.
+    ///
+    /// ```
+    /// # use reuse_db::Source;
+    /// // DATABASE_URL=postgres://app@shop.abc.eu-central-1.rds.amazonaws.com/shop
+    /// const SOURCE: Source = Source::env("DATABASE_URL").rds_iam();
+    /// ```
+    ///
+    /// Each new connection gets a token of its own, which is signed here in some microseconds. The
+    /// user, the host and the port are the URL's, and the host must be the endpoint's own name. The
+    /// region is in the host's name, or in `AWS_REGION`. The keys are those of the function's
+    /// role, which Lambda puts into the environment, or with SnapStart behind an address.
+    ///
+    /// A token is valid for 15 minutes from the last full five minutes. Within five minutes
+    /// sandboxes with the same keys sign the same one, because RDS limits the rate of tokens that
+    /// it has not seen, and of no others. A rejected sign-in is retried as for
+    /// [`credentials`](Self::credentials).
+    ///
+    /// TLS is required: `verify-full`, as by [`verified_tls`](Self::verified_tls), unless the URL
+    /// asks for `sslmode=require`, or for MySQL `ssl-mode=REQUIRED`. MySQL gets the token in clear
+    /// text over it, as RDS demands.
+    ///
+    /// At the server: `grant rds_iam to app`, or for MySQL `create user app identified with
+    /// AWSAuthenticationPlugin as 'RDS'`. The function's role needs `rds-db:connect` for
+    /// `arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE/app`.
+    /// [On AWS](crate::docs::on_aws) has templates.
+    #[must_use]
+    pub const fn rds_iam(mut self) -> Self {
+        self.credentials = Some(Origin::Aws(Method::RdsIam));
+        if matches!(self.tls, Tls::AsUrl) {
+            self.tls = Tls::Encrypted;
+        }
+        self
+    }
+
+    /// Connects to Aurora DSQL, and signs in by IAM. For PostgreSQL's clients.
+    ///
+    /// ```
+    /// # use reuse_db::Source;
+    /// // DATABASE_URL=postgres://app@abc.dsql.eu-central-1.on.aws
+    /// const SOURCE: Source = Source::env("DATABASE_URL").dsql();
+    /// ```
+    ///
+    /// The token is signed as for [`rds_iam`](Self::rds_iam), and TLS is required in the same way.
+    /// The user is `admin` if the URL names none, and the database `postgres`. The function's role
+    /// needs `dsql:DbConnect`, or `dsql:DbConnectAdmin` for `admin`.
+    ///
+    /// A session ends after 60 minutes at DSQL, and here after 50 to 55, unless
+    /// [`max_lifetime`](Self::max_lifetime) is shorter. Nothing is sent that DSQL does not know:
+    /// no limits of the session, no question for the load, no reset. So after a failed invocation
+    /// a new connection replaces the old one.
+    ///
+    /// A serialization failure (40001, with `OC000` or `OC001` in its text) reaches the caller with
+    /// its code, from COMMIT too. Retry the transaction in the handler.
+    #[must_use]
+    pub const fn dsql(mut self) -> Self {
+        self.credentials = Some(Origin::Aws(Method::Dsql));
+        if matches!(self.tls, Tls::AsUrl) {
+            self.tls = Tls::Encrypted;
+        }
+        self
+    }
+
+    /// Takes user and password from a secret of AWS Secrets Manager, by its name or its ARN.
+    ///
+    /// ```
+    /// # use reuse_db::Source;
+    /// // The secret names host, port and database.
+    /// const SOURCE: Source = Source::env("DATABASE_URL").or("postgres://").secret("prod/shop");
+    /// ```
+    ///
+    /// The *AWS Parameters and Secrets Lambda Extension* is asked, at `localhost:2773` or the port
+    /// in `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`: add its layer to the function. The question
+    /// costs about a millisecond, and is put for each new connection. The extension answers from
+    /// the first invocation on, not before.
+    ///
+    /// The secret is the JSON that RDS writes: `username`, `password`, `host`, `port`, `dbname`.
+    /// Host, port and database fill in what the URL leaves out. User and password replace the
+    /// URL's. A secret that is no JSON is the password.
+    ///
+    /// The extension keeps a secret for up to 300 s. If the server rejects the sign-in, it is asked
+    /// in ways that it has not kept: for the version that a rotation is making (`AWSPENDING`), and
+    /// by the ARN. So a rotation fails no invocation, neither before nor after the secret changes.
+    ///
+    /// # Errors
+    ///
+    /// Missing rights and a missing secret are permanent ([`Error::rejected`]). An extension that
+    /// does not answer, or is not ready, is retried.
+    #[must_use]
+    pub const fn secret(mut self, name: &'static str) -> Self {
+        self.credentials = Some(Origin::Aws(Method::Secret(Name::Of(name))));
+        self
+    }
+
+    /// Takes user and password from the secret whose name or ARN is in an environment variable, as
+    /// [`secret`](Self::secret) does.
+    #[must_use]
+    pub const fn secret_env(mut self, variable: &'static str) -> Self {
+        self.credentials = Some(Origin::Aws(Method::Secret(Name::In(variable))));
+        self
+    }
+
+    /// Returns user name and password for a new connection.
+    pub(super) async fn credentials_of_aws(&self, method: Method) -> Result<Credentials, Error> {
+        match method {
+            Method::RdsIam => {
+                let Address { host, port, user } = self.address()?;
+                let user = user.ok_or_else(|| self.no_user())?;
+                let token = aws::rds_token(&host, port, &user).await?;
+                Ok(Credentials::new(user, token))
+            }
+            Method::Dsql => {
+                let Address { host, user, .. } = self.address()?;
+                let user = user.unwrap_or_else(|| "admin".to_owned());
+                let token = aws::dsql_token(&host, &user).await?;
+                Ok(Credentials::new(user, token))
+            }
+            Method::Secret(name) => {
+                let secret = self.usable_secret(name).await?;
+                let user = match secret.user {
+                    Some(user) => user,
+                    None => Address::of(&self.url()?)
+                        .and_then(|address| address.user)
+                        .ok_or_else(|| self.no_user())?,
+                };
+                Ok(Credentials::new(user, secret.password))
+            }
+        }
+    }
+
+    /// Records that the server has rejected what was returned last.
+    pub(super) fn doubt_credentials_of_aws(&self, method: Method) {
+        match method {
+            Method::RdsIam | Method::Dsql => aws::forget_keys(),
+            Method::Secret(_) => with_history(self, History::doubt),
+        }
+    }
+
+    /// Returns the advice for a sign-in that kept failing.
+    pub(super) fn sign_in_advice_of_aws(method: Method) -> &'static str {
+        match method {
+            Method::RdsIam => {
+                "; check that IAM authentication is on, that the user has `rds_iam` (MySQL: \
+                 `AWSAuthenticationPlugin`), that the role of the function has `rds-db:connect` for \
+                 this user and the resource's ID, and that the host is the endpoint's own name"
+            }
+            Method::Dsql => {
+                "; check that the role of the function has `dsql:DbConnect`, for the user `admin` \
+                 `dsql:DbConnectAdmin`, and that the role is granted to the user (`AWS IAM GRANT`)"
+            }
+            Method::Secret(_) => "; check that the secret is that of this server and user",
+        }
+    }
+
+    /// Returns a URL with what the method fills in.
+    pub(super) fn completed(&self, url: String) -> String {
+        match self.credentials {
+            Some(Origin::Aws(Method::Dsql)) => with_database(url, "postgres"),
+            Some(Origin::Aws(Method::Secret(_))) => {
+                match with_history(self, |history| history.last.clone()) {
+                    Some(secret) => filled(url, &secret),
+                    None => url,
+                }
+            }
+            _ => url,
+        }
+    }
+
+    /// Returns `true` for Aurora DSQL.
+    pub(crate) fn is_dsql(&self) -> bool {
+        matches!(self.credentials, Some(Origin::Aws(Method::Dsql)))
+    }
+
+    fn address(&self) -> Result<Address, Error> {
+        Address::of(&self.url()?).ok_or_else(|| {
+            self.problem("names no host, for whose name a token is signed")
+        })
+    }
+
+    fn no_user(&self) -> Error {
+        self.problem("names no user: write `scheme://user@host/database`")
+    }
+
+    /// Returns the secret, or another version of it if the server has rejected the current one.
+    async fn usable_secret(&self, name: Name) -> Result<Secret, Error> {
+        let name = match name {
+            Name::Of(name) => name.to_owned(),
+            Name::In(variable) => var(variable).map_err(|_| Error::Variable {
+                name: variable,
+                problem: "is not set: set it to the name or the ARN of the secret".to_owned(),
+            })?,
+        };
+        let current = aws::secret(&name, Version::Current).await?;
+        let rejected = with_history(self, |history| history.rejected.clone());
+        let secret = match rejected[..] {
+            [] => current,
+            _ if !is_among(&rejected, &current) => current,
+            _ => match another(&name, &current, &rejected).await {
+                Some(secret) => secret,
+                None => {
+                    // The server may have rejected a password that is right, while it started.
+                    with_history(self, |history| history.rejected.clear());
+                    current
+                }
+            },
+        };
+        with_history(self, |history| history.last = Some(secret.clone()));
+        Ok(secret)
+    }
+}
+
+/// Asks in ways for which the extension may not have kept what was rejected.
+async fn another(name: &str, current: &Secret, rejected: &[Secret]) -> Option<Secret> {
+    let arn = current.arn.as_deref().filter(|arn| *arn != name);
+    let by_arn = arn.map(|arn| (arn, Version::Current));
+    for (name, version) in [Some((name, Version::Pending)), by_arn].into_iter().flatten() {
+        if let Ok(secret) = aws::secret(name, version).await
+            && !is_among(rejected, &secret)
+        {
+            return Some(secret);
+        }
+    }
+    None
+}
+
+fn is_among(all: &[Secret], secret: &Secret) -> bool {
+    all.iter()
+        .any(|one| (&one.user, &one.password) == (&secret.user, &secret.password))
+}
+
+/// The secrets of one source.
+struct History {
+    last: Option<Secret>,
+    /// Those that the server has rejected, of which a rotation makes one.
+    rejected: Vec<Secret>,
+}
+
+impl History {
+    const fn new() -> Self {
+        Self {
+            last: None,
+            rejected: Vec::new(),
+        }
+    }
+
+    /// Records that the server has rejected the last one.
+    fn doubt(&mut self) {
+        const MOST: usize = 4;
+        if let Some(last) = self.last.clone().filter(|last| !is_among(&self.rejected, last)) {
+            self.rejected.push(last);
+        }
+        let excess = self.rejected.len().saturating_sub(MOST);
+        self.rejected.drain(..excess);
+    }
+}
+
+static HISTORIES: Mutex<Vec<(Source, History)>> = Mutex::new(Vec::new());
+
+fn with_history<T>(source: &Source, work: impl FnOnce(&mut History) -> T) -> T {
+    let mut all = HISTORIES.lock();
+    if let Some((_, history)) = all.iter_mut().find(|(known, _)| known == source) {
+        return work(history);
+    }
+    let mut history = History::new();
+    let result = work(&mut history);
+    all.push((*source, history));
+    result
+}
+
+/// Records that a server has rejected the credentials of some source.
+#[cfg(feature = "_sqlx")]
+pub(super) fn doubt_all() {
+    aws::forget_keys();
+    for (_, history) in &mut *HISTORIES.lock() {
+        history.doubt();
+    }
+}
+
+/// Fills in what a URL leaves out.
+fn filled(url: String, secret: &Secret) -> String {
+    let Ok(mut parsed) = Url::parse(&url) else {
+        return url;
+    };
+    if Address::of(&url).is_none() && !address::is_path(&url) {
+        let Some(host) = &secret.host else {
+            return url;
+        };
+        if parsed.set_host(Some(host)).is_err() {
+            return url;
+        }
+    }
+    let names_port = parsed.query_pairs().any(|(key, _)| key == "port");
+    if parsed.port().is_none() && !names_port {
+        // An error means that the URL has no host of its own, but a parameter.
+        let _ = parsed.set_port(secret.port);
+    }
+    match &secret.database {
+        Some(database) => with_database(parsed.into(), database),
+        None => parsed.into(),
+    }
+}
+
+fn with_database(url: String, database: &str) -> String {
+    match Url::parse(&url) {
+        Ok(mut parsed) if matches!(parsed.path(), "" | "/") => {
+            parsed.set_path(database);
+            parsed.into()
+        }
+        _ => url,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_fills_in_what_the_url_leaves_out() {
+        let secret = Secret {
+            host: Some("db.example".into()),
+            port: Some(5433),
+            database: Some("shop".into()),
+            ..Secret::default()
+        };
+        for (url, expected) in [
+            ("postgres://", "postgres://db.example:5433/shop"),
+            (
+                "postgres://?sslmode=require",
+                "postgres://db.example:5433/shop?sslmode=require",
+            ),
+            ("mysql:///other", "mysql://db.example:5433/other"),
+            ("postgres://reader/", "postgres://reader:5433/shop"),
+            ("postgres://u:p@reader:1/a", "postgres://u:p@reader:1/a"),
+            ("postgres:///a?host=/run/pg", "postgres:///a?host=/run/pg"),
+            ("nonsense", "nonsense"),
+        ] {
+            assert_eq!(filled(url.to_owned(), &secret), expected);
+        }
+        assert_eq!(filled("postgres://".into(), &Secret::default()), "postgres://");
+    }
+
+    #[test]
+    fn the_database_of_dsql_is_postgres() {
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").dsql();
+        let url = |url| source.or(url).url().expect("a URL");
+        assert_eq!(
+            url("postgres://abc.dsql.us-east-1.on.aws"),
+            "postgres://abc.dsql.us-east-1.on.aws/postgres?sslmode=verify-full"
+        );
+        assert_eq!(
+            url("postgres://app@abc.dsql.us-east-1.on.aws/other?sslmode=require"),
+            "postgres://app@abc.dsql.us-east-1.on.aws/other?sslmode=require"
+        );
+    }
+}
