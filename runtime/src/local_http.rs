@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use lambda_http::BoxFuture;
 use lambda_http::http::header::HOST;
 use lambda_http::http::request::Builder;
-use lambda_http::http::{Request, Response, Uri};
+use lambda_http::http::{Response, Uri};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -103,6 +103,6 @@ pub(crate) async fn get(
     header: (&str, &str),
 ) -> Result<Response<Bytes>, BoxError> {
     let (name, value) = header;
-    let request = Request::builder().header(name, value);
+    let request = Builder::new().header(name, value);
     Server::connect(base).await?.call(path, request, "").await
 }

@@ -6,7 +6,6 @@ mod roots;
 mod secret;
 mod sign;
 
-pub(crate) use self::endpoint::{Service, of_host};
 pub(crate) use self::roots::{advice, roots};
 pub(crate) use self::secret::{Secret, Version, secret};
 

@@ -1,5 +1,7 @@
 //! The clients that can be kept: those of sqlx, redis-rs, tokio-postgres and diesel-async.
 
+#[cfg(any(feature = "_database", feature = "_tls"))]
+mod certificate;
 #[cfg(feature = "_database")]
 mod database_url;
 #[cfg(feature = "_diesel")]
@@ -7,6 +9,12 @@ mod diesel_async;
 #[cfg(feature = "_database")]
 #[cfg_attr(not(feature = "_transaction"), allow(dead_code, reason = "for others"))]
 mod driver_error;
+#[cfg(any(feature = "_database", feature = "redis"))]
+#[cfg_attr(
+    not(any(feature = "_sqlx", feature = "_stream", feature = "_mysql")),
+    allow(dead_code, reason = "for others")
+)]
+mod encryption;
 mod failure;
 #[cfg(any(feature = "_postgres", feature = "_mysql"))]
 mod idle_limits;

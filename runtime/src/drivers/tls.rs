@@ -1,7 +1,8 @@
 //! TLS, which verifies the server's certificate and its name.
 //!
 //! The certificate authorities are Mozilla's, with those of the file in `SSL_CERT_FILE`, unless the
-//! URL names a file. ElastiCache and MemoryDB use one of Mozilla's. RDS uses its own.
+//! URL names a file. ElastiCache and MemoryDB use one of Mozilla's. RDS uses its own, which are
+//! trusted for its hosts with the feature `aws`.
 
 use std::fmt::Display;
 use std::io;
@@ -13,6 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::certificate;
 use super::stream::Stream;
 use crate::error::Error;
 use crate::sync::Mutex;
@@ -35,30 +37,43 @@ pub(super) async fn connect<S: Stream>(
     settings: &Settings,
 ) -> Result<TlsStream<S>, Error> {
     let name = ServerName::try_from(host.to_owned()).map_err(Error::rejected)?;
-    let connector = TlsConnector::from(config(settings)?);
-    connector.connect(name, stream).await.map_err(explained)
+    let connector = TlsConnector::from(config(settings, roots_of_rds(host))?);
+    let connected = connector.connect(name, stream).await;
+    connected.map_err(|error| explained(error, host))
 }
 
-/// Converts an error of the handshake. An unknown authority is the usual one with RDS.
-fn explained(error: io::Error) -> Error {
+/// Returns the roots of RDS that a host's certificate may be signed by, in PEM format.
+#[cfg(feature = "aws")]
+fn roots_of_rds(host: &str) -> Option<&'static str> {
+    crate::aws::roots(host)
+}
+
+#[cfg(not(feature = "aws"))]
+fn roots_of_rds(_: &str) -> Option<&'static str> {
+    None
+}
+
+/// Converts an error of the handshake.
+fn explained(error: io::Error, host: &str) -> Error {
     if error.kind() != io::ErrorKind::InvalidData {
         return Error::unavailable(error);
     }
-    let text = error.to_string();
-    if text.contains("UnknownIssuer") {
-        return Error::rejected(format!(
-            "{text}: name the file with the server's certificate authority in `SSL_CERT_FILE`, or \
-             for PostgreSQL in the URL as `sslrootcert=…`"
-        ));
+    match certificate::advice(&error.to_string(), host) {
+        Some(advice) => Error::rejected(format!("{error}; {advice}")),
+        None => Error::rejected(error),
     }
-    Error::rejected(error)
 }
 
-/// Returns the configuration of settings, which is made once.
-fn config(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
-    static CONFIGS: Mutex<Vec<(Settings, Arc<ClientConfig>)>> = Mutex::new(Vec::new());
-    let known = |configs: &[(Settings, Arc<ClientConfig>)]| {
-        let known = configs.iter().find(|(known, _)| known == settings);
+/// Returns the configuration of settings, with further roots in PEM format. It is made once.
+fn config(
+    settings: &Settings,
+    roots: Option<&'static str>,
+) -> Result<Arc<ClientConfig>, Error> {
+    type Key = (Settings, Option<&'static str>);
+    static CONFIGS: Mutex<Vec<(Key, Arc<ClientConfig>)>> = Mutex::new(Vec::new());
+    let key = (settings.clone(), roots);
+    let known = |configs: &[(Key, Arc<ClientConfig>)]| {
+        let known = configs.iter().find(|(known, _)| *known == key);
         known.map(|(_, config)| Arc::clone(config))
     };
     if let Some(config) = known(&CONFIGS.lock()) {
@@ -68,7 +83,7 @@ fn config(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(Error::rejected)?
-        .with_root_certificates(authorities(settings)?);
+        .with_root_certificates(authorities(settings, roots)?);
     let mut config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
@@ -85,16 +100,21 @@ fn config(settings: &Settings) -> Result<Arc<ClientConfig>, Error> {
         .map(|name| name.as_bytes().to_vec())
         .collect();
     let config = Arc::new(config);
-    CONFIGS.lock().push((settings.clone(), Arc::clone(&config)));
+    CONFIGS.lock().push((key, Arc::clone(&config)));
     Ok(config)
 }
 
-fn authorities(settings: &Settings) -> Result<RootCertStore, Error> {
+fn authorities(
+    settings: &Settings,
+    of_rds: Option<&'static str>,
+) -> Result<RootCertStore, Error> {
     let mozillas = || webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
     let (mut roots, name, file) = match &settings.authorities {
         Some(file) => (RootCertStore::empty(), "sslrootcert", file.clone()),
         None => {
-            let roots = RootCertStore::from_iter(mozillas());
+            let mut roots = RootCertStore::from_iter(mozillas());
+            let of_rds = of_rds.unwrap_or_default().as_bytes();
+            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(of_rds).flatten());
             let Some(file) = std::env::var_os("SSL_CERT_FILE") else {
                 return Ok(roots);
             };

@@ -14,6 +14,8 @@ mod target;
 mod tls;
 
 pub use credentials::{Credentials, ProvideCredentials};
+#[cfg(any(feature = "aws", feature = "_driver"))]
+pub(crate) use address::Address;
 pub use load_shedding::LoadShedding;
 pub(crate) use load_shedding::ServerLoad;
 

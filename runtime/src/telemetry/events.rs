@@ -85,6 +85,17 @@ pub(crate) fn unsupported(target: &str, error: &dyn Display) {
     );
 }
 
+/// A connection over the network is not encrypted. Logged once for each target.
+#[cfg(feature = "_driver")]
+pub(crate) fn unencrypted(target: &str) {
+    tracing::warn!(
+        target: "reuse_db",
+        target,
+        "not encrypted: passwords and rows can be read on the network. Add `.verified_tls()` to \
+         the `Source`"
+    );
+}
+
 /// A pooler drops start-up parameters without a word. Logged once for each target.
 #[cfg(feature = "_postgres")]
 pub(crate) fn dropped(target: &str) {

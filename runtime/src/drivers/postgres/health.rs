@@ -3,7 +3,7 @@
 use super::{PgSession, limits};
 use crate::connect::Reset;
 use crate::drivers::driver_error::{DriverError as _, read_only};
-use crate::drivers::target;
+use crate::drivers::{encryption, target};
 use crate::source::Source;
 
 /// A health check. A session whose role was dropped fails it: such a session has no rights, even if
@@ -33,6 +33,10 @@ const DEALLOCATE: &str = "select pg_catalog.string_agg( \
 
 /// Releases the advisory locks of a session. A handler that succeeded may have left some.
 const RELEASE_LOCKS: &str = "select pg_catalog.pg_advisory_unlock_all()";
+
+/// Returns `true` or `false`, as a text.
+const IS_ENCRYPTED: &str = "select ssl::text from pg_catalog.pg_stat_ssl \
+    where pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()";
 
 /// Performs a health check.
 pub(in crate::drivers) async fn check<S: PgSession>(
@@ -86,7 +90,26 @@ pub(in crate::drivers) async fn inspect<S: PgSession>(
         Err(error) if error.is_rejection() => check_and(session, source, CHECK_SHARED).await?,
         result => result?,
     };
+    inspect_encryption(session, source).await?;
     Ok(was_open || is_open)
+}
+
+/// Asks once whether the connection is encrypted, if its client does not tell.
+async fn inspect_encryption<S: PgSession>(
+    session: &mut S,
+    source: &Source,
+) -> Result<(), S::Error> {
+    if encryption::is_known(source) {
+        return Ok(());
+    }
+    let is_plain = match session.texts(IS_ENCRYPTED.to_owned()).await {
+        Ok(answer) => answer.first().is_some_and(|answer| answer == "false"),
+        // A compatible server.
+        Err(error) if error.is_rejection() => false,
+        Err(error) => return Err(error),
+    };
+    encryption::remember(source, !is_plain);
+    Ok(())
 }
 
 /// Runs the SQL of a health check, of which some statements fail with 22012: if the server is

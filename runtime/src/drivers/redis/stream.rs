@@ -4,6 +4,7 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use tokio::net::TcpStream;
 
 use crate::connect::Attempt;
+use crate::drivers::encryption;
 use crate::drivers::stream::{Stream, tcp};
 #[cfg(feature = "redis-tls")]
 use crate::drivers::tls;
@@ -57,6 +58,7 @@ pub(super) async fn open(
         }
         ConnectionAddr::Tcp(host, port) => {
             let (stream, socket) = tcp(host, *port, source, attempt).await?;
+            encryption::remember(source, false);
             Ok((Box::new(stream), socket))
         }
         #[cfg(unix)]

@@ -8,10 +8,11 @@ use sqlx::error::DatabaseError;
 
 use super::error_kind::{error_kind, finding};
 use super::tls_files;
+use crate::drivers::certificate;
 use crate::drivers::database_url::{self, is_password_cut_in_two};
 use crate::drivers::driver_error::DriverError;
 use crate::error::{BoxError, Error, ErrorKind, Finding};
-use crate::source::Source;
+use crate::source::{Address, Source};
 
 /// Converts an error in the set-up of a new connection.
 pub(super) fn set_up(error: sqlx::Error, source: &Source) -> Error {
@@ -59,7 +60,7 @@ pub(super) fn connecting(error: sqlx::Error, uses_path: bool, url: &str) -> Erro
         sqlx::Error::Io(error)
             if matches!(error.kind(), InvalidData | IsADirectory | PermissionDenied) =>
         {
-            problem().unwrap_or_else(|| sqlx::Error::Io(error).into())
+            problem().unwrap_or_else(|| with_advice(sqlx::Error::Io(error), url))
         }
         sqlx::Error::Io(error)
             if error.to_string().contains("lookup address") && is_password_cut_in_two(url) =>
@@ -70,21 +71,28 @@ pub(super) fn connecting(error: sqlx::Error, uses_path: bool, url: &str) -> Erro
             ))
         }
         sqlx::Error::Tls(_) | sqlx::Error::Configuration(_) => {
-            problem().unwrap_or_else(|| with_files(error, url))
+            problem().unwrap_or_else(|| with_advice(error, url))
         }
         error => error.into(),
     }
 }
 
-/// Adds the files that the URL names to an error of TLS. A driver does not say which is the cause.
-fn with_files(error: sqlx::Error, url: &str) -> Error {
+/// Adds to an error of TLS the files that the URL names, since a driver does not say which is the
+/// cause, and the advice for the cause.
+fn with_advice(error: sqlx::Error, url: &str) -> Error {
     let error = Error::from(error);
-    match (error.kind(), tls_files::list(url)) {
-        (Some(ErrorKind::Rejected), Some(files)) => match error {
-            Error::Connect { source, .. } => Error::rejected(format!("{source} ({files})")),
-            error => error,
-        },
-        _ => error,
+    if error.kind() != Some(ErrorKind::Rejected) {
+        return error;
+    }
+    let host = Address::of(url).map_or_else(String::new, |address| address.host);
+    let advice = certificate::advice(&error.to_string(), &host);
+    let advice = advice.map_or_else(String::new, |advice| format!("; {advice}"));
+    let files = tls_files::list(url).map_or_else(String::new, |files| format!(" ({files})"));
+    match error {
+        Error::Connect { source, .. } if !advice.is_empty() || !files.is_empty() => {
+            Error::rejected(format!("{source}{files}{advice}"))
+        }
+        error => error,
     }
 }
 

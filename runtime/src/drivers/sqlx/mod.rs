@@ -11,6 +11,8 @@ mod load;
     any(feature = "mysql", feature = "postgres", feature = "sqlite")
 ))]
 mod sea_orm;
+#[cfg(all(feature = "aws", any(feature = "mysql", feature = "postgres", feature = "any")))]
+mod rds_roots;
 mod session;
 mod sqlx_pool;
 #[cfg(any(feature = "postgres", feature = "any"))]

@@ -43,6 +43,10 @@ impl Driver for Postgres {
         {
             options = options.application_name(&name);
         }
+        #[cfg(feature = "aws")]
+        if let Some(roots) = super::rds_roots::of(url) {
+            options = options.ssl_root_cert_from_pem(roots);
+        }
         Ok(with_limits(options, source))
     }
 

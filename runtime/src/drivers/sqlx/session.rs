@@ -58,9 +58,18 @@ pub(super) async fn open_at<DB: Driver>(
     let mut options = endpoint.options::<DB>(source)?;
     let uses_path = DB::uses_path(&options);
     let (mut result, mut socket) = connect::<DB>(&options, source).await;
-    // A target may reject several, each once.
+    #[cfg(feature = "aws")]
+    let mut untried = super::rds_roots::Untried::new();
+    let mut can_repeat = |error: &sqlx::Error, sent: &Options<DB>| {
+        #[cfg(feature = "aws")]
+        if untried.try_next(error, endpoint.url()) {
+            return true;
+        }
+        // A target may reject several, each once.
+        DB::rejected_startup_parameter(error, source, sent)
+    };
     while let Err(error) = &result
-        && DB::rejected_startup_parameter(error, source, &options)
+        && can_repeat(error, &options)
     {
         options = endpoint.options::<DB>(source)?;
         (result, socket) = connect::<DB>(&options, source).await;

@@ -73,6 +73,14 @@ pub(super) fn list(url: &str) -> Option<String> {
     files.reduce(|all, file| format!("{all}; {file}"))
 }
 
+/// Returns `true` if the URL or the environment names the file of an authority.
+#[cfg(feature = "aws")]
+pub(super) fn names_authority(url: &str) -> bool {
+    let [authority, ..] = &PARAMETERS;
+    let in_url = Url::parse(url).is_ok_and(|url| authority.in_url(&url).is_some());
+    in_url || (url.starts_with("postgres") && std::env::var_os(authority.variable).is_some())
+}
+
 /// Returns the files, each with the name of its parameter or variable. A value that is itself in
 /// PEM format is none, and may be secret.
 fn files(url: &str) -> Vec<(String, String, &'static Parameter)> {
@@ -81,20 +89,24 @@ fn files(url: &str) -> Vec<(String, String, &'static Parameter)> {
     };
     let is_postgres = url.scheme().starts_with("postgres");
     let file = |parameter: &'static Parameter| {
-        // The last one wins, as in sqlx.
-        let in_url = url
-            .query_pairs()
-            .filter(|(key, _)| parameter.names.contains(&key.as_ref()))
-            .last()
-            .map(|(key, value)| (key.into_owned(), value.into_owned()));
         let in_environment = || {
             let path = std::env::var(parameter.variable).ok()?;
             is_postgres.then(|| (parameter.variable.to_owned(), path))
         };
-        let (name, path) = in_url.or_else(in_environment)?;
+        let (name, path) = parameter.in_url(&url).or_else(in_environment)?;
         (!path.contains("-----BEGIN")).then_some((name, path, parameter))
     };
     PARAMETERS.iter().filter_map(file).collect()
+}
+
+impl Parameter {
+    /// Returns its name and its value in a URL. The last one wins, as in sqlx.
+    fn in_url(&self, url: &Url) -> Option<(String, String)> {
+        url.query_pairs()
+            .filter(|(key, _)| self.names.contains(&key.as_ref()))
+            .last()
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::settings::{Place, Settings};
 use super::tap::Tap;
 use super::{PgClient, PgSessionOf};
 use crate::connect::{Attempt, Link};
+use crate::drivers::encryption;
 use crate::drivers::driver_error::DriverError as _;
 use crate::drivers::postgres::{self, PgSession as _, start_up};
 use crate::drivers::stream::{Stream, tcp};
@@ -48,7 +49,8 @@ async fn sign_in(
         if let Place::Tcp { name, .. } = settings.place {
             host = name;
         }
-        if !encrypts(&settings.config, &host) {
+        let encrypts = encrypts(&settings.config, &host);
+        if !encrypts {
             settings.config.ssl_mode(SslMode::Disable);
         }
         let tap = Tap::new(stream);
@@ -59,6 +61,9 @@ async fn sign_in(
         let opened = settings.config.connect_raw(tap.clone(), connector).await;
         let error = match opened {
             Ok((client, connection)) => {
+                // N is the answer of a server without TLS.
+                let is_encrypted = encrypts && tap.first_byte() != Some(b'N');
+                encryption::remember(source, is_encrypted);
                 let session = Session::new(tap, serve(connection));
                 return Ok((client, session, socket));
             }

@@ -13,7 +13,7 @@ use crate::connect::{Attempt, Link, SessionId};
 use crate::drivers::driver_error::{DriverError, read_only};
 use crate::drivers::mysql::{CHECK_WRITER, SESSION, limits, session_id};
 use crate::drivers::target::{self, Rejection};
-use crate::drivers::{io_error, mysql_number};
+use crate::drivers::{certificate, encryption, io_error, mysql_number};
 use crate::error::{Error, ErrorKind, Finding};
 use crate::socket::{self, Socket};
 use crate::source::Source;
@@ -54,9 +54,18 @@ pub(super) async fn sign_in(
     choose_cryptography();
     let opts = Opts::from(settings::of(source, attempt).await?);
     let port = opts.socket().is_none().then(|| opts.tcp_port());
+    let host = opts.ip_or_hostname().to_owned();
+    let is_encrypted = opts.ssl_opts().is_some();
     let connect = Conn::new(opts);
     let (result, found) = socket::connecting(port, source.socket_options, connect).await;
-    let connection = result.map_err(|error| connecting(MysqlError(error)))?;
+    let connection = result.map_err(|error| {
+        let error = MysqlError(error);
+        match certificate::advice(&error.to_string(), &host) {
+            Some(advice) => Error::rejected(format!("{error}; {advice}")),
+            None => connecting(error),
+        }
+    })?;
+    encryption::remember(source, is_encrypted);
     Ok((connection, found.socket))
 }
 

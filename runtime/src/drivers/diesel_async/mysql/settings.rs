@@ -15,7 +15,12 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
     let url = url.replacen("mariadb:", "mysql:", 1);
     let (url, tls) = without_tls(&url, source)?;
     let parsed = Opts::from_url(&url).map_err(|error| malformed(error, source))?;
-    let tls = tls.options(parsed.ssl_opts().cloned());
+    #[cfg_attr(not(feature = "aws"), expect(unused_mut, reason = "the roots of RDS are added"))]
+    let mut tls = tls.options(parsed.ssl_opts().cloned());
+    #[cfg(feature = "aws")]
+    if let Some(roots) = crate::aws::roots(parsed.ip_or_hostname()) {
+        tls = tls.map(|tls| with_roots(tls, roots));
+    }
     if let Some(tls) = &tls
         && (tls.accept_invalid_certs() || tls.skip_domain_validation())
     {
@@ -60,6 +65,16 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
             .enable_cleartext_plugin(is_encrypted);
     }
     Ok(builder)
+}
+
+/// Adds roots to those that are built in, unless the URL names a file.
+#[cfg(feature = "aws")]
+fn with_roots(tls: SslOpts, roots: &str) -> SslOpts {
+    if tls.root_certs().is_empty() {
+        tls.with_root_certs(vec![roots.as_bytes().to_vec().into()])
+    } else {
+        tls
+    }
 }
 
 /// Takes the parameters for TLS out of a URL that mysql_async does not know. A certificate is

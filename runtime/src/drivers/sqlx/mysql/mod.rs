@@ -19,6 +19,7 @@ use super::{Driver, driver, endpoint, error};
 use crate::connect::{Reset, SessionId, Unused};
 use crate::drivers::database_url::expect_scheme;
 use crate::drivers::driver_error::{DriverError as _, read_only};
+use crate::drivers::encryption;
 use crate::drivers::idle_limits::{IdleLimits, load_sql};
 use crate::drivers::mysql::{
     CHECK, CHECK_WRITER, EXPECT_AUTOCOMMIT, IDLE_LIMIT, LOAD, MOST_IDLE_SECONDS, RELEASE_LOCKS,
@@ -58,6 +59,11 @@ impl Driver for MySql {
         expect_scheme(url, Self::URL_SCHEMES, source)?;
         let options =
             MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))?;
+        #[cfg(feature = "aws")]
+        let options = match super::rds_roots::of(url) {
+            Some(roots) => options.ssl_ca_from_pem(roots),
+            None => options,
+        };
         Ok(match endpoint::without_brackets(options.get_host()) {
             Some(address) => options.host(&address),
             None => options,
@@ -330,10 +336,16 @@ pub(super) async fn quiesce<DB: Driver>(
 }
 
 /// Ends what a handler left behind that succeeded, for this driver and for `AnyConnection`.
-pub(super) async fn inspect<DB: Driver>(
+pub(super) async fn inspect<DB>(
     connection: &mut DB::Connection,
     source: &Source,
-) -> Result<bool, sqlx::Error> {
+) -> Result<bool, sqlx::Error>
+where
+    DB: Driver,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
     // A source may turn autocommit off itself.
     let expect = if source.sets_on_connect("autocommit") {
         "select 0"
@@ -343,7 +355,40 @@ pub(super) async fn inspect<DB: Driver>(
     let expect = and(expect, limits::restore_idle_limit());
     let expect = and(&expect, limits::late_sql(source));
     let sql = format!("{expect}; {RELEASE_LOCKS}");
-    outside_transaction::<DB>(connection, &sql).await
+    let found = outside_transaction::<DB>(connection, &sql).await?;
+    inspect_encryption::<DB>(connection, source).await?;
+    Ok(found)
+}
+
+/// Asks once whether the connection is encrypted. A source without limits may be behind RDS Proxy,
+/// which answers for its own connection to the server.
+async fn inspect_encryption<DB>(
+    connection: &mut DB::Connection,
+    source: &Source,
+) -> Result<(), sqlx::Error>
+where
+    DB: Database,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    for<'r> String: Decode<'r, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
+    if encryption::is_known(source) || !limits::has_any(source) {
+        return Ok(());
+    }
+    let answer = sqlx::raw_sql("show session status like 'Ssl_cipher'")
+        .fetch_all(connection)
+        .await;
+    let is_plain = match answer {
+        Ok(rows) => {
+            let cipher = rows.first().and_then(|row| row.try_get::<String, _>(1).ok());
+            cipher.is_some_and(|cipher| cipher.is_empty())
+        }
+        // A compatible server.
+        Err(error) if error.is_rejection() => false,
+        Err(error) => return Err(error),
+    };
+    encryption::remember(source, !is_plain);
+    Ok(())
 }
 
 /// Performs the health check, and runs the SQL in `more` in the same round trip. Returns all rows.

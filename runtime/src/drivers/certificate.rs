@@ -1,0 +1,58 @@
+//! The advice for a certificate of the server that does not verify.
+
+/// Returns the advice for an error of TLS, by the texts of rustls and OpenSSL.
+pub(super) fn advice(error: &str, host: &str) -> Option<String> {
+    let is = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
+    if is(&["not valid for name", "NotValidForName", "ostname mismatch", "IP address mismatch"]) {
+        return Some(format!(
+            "the server's certificate is for another name than `{host}`: write the server's own \
+             name into the URL, no alias (CNAME) and no address"
+        ));
+    }
+    if is(&["certificate expired", "certificate has expired"]) {
+        return Some("the server's certificate has expired: renew it, or correct the clock".into());
+    }
+    if is(&["UnknownIssuer", "self-signed certificate", "self signed", "local issuer certificate"]) {
+        return Some(unknown_authority(host));
+    }
+    None
+}
+
+fn unknown_authority(host: &str) -> String {
+    #[cfg(feature = "aws")]
+    if let Some(advice) = crate::aws::advice(host) {
+        return advice;
+    }
+    let of_rds = if cfg!(not(feature = "aws")) && host.ends_with(".rds.amazonaws.com") {
+        "turn on the feature `aws` of reuse-db, which brings the roots of RDS, or "
+    } else {
+        ""
+    };
+    format!(
+        "no authority that is trusted has signed the server's certificate: {of_rds}name the file of \
+         its authority in the URL (`sslrootcert`, for MySQL `ssl-ca`), or in `SSL_CERT_FILE` where \
+         the client reads that"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_advice() {
+        for (error, expected) in [
+            ("invalid peer certificate: UnknownIssuer", "no authority that is trusted"),
+            ("certificate verify failed: (self-signed certificate in certificate chain)", "no authority"),
+            ("certificate verify failed: (unable to get local issuer certificate)", "no authority"),
+            ("invalid peer certificate: certificate not valid for name \"x\"", "another name than `h`"),
+            ("certificate verify failed: (hostname mismatch)", "another name than `h`"),
+            ("invalid peer certificate: certificate expired: verification time 1", "has expired"),
+            ("certificate verify failed: (certificate has expired)", "has expired"),
+        ] {
+            let advice = advice(error, "h").expect(error);
+            assert!(advice.contains(expected), "{advice}");
+        }
+        assert_eq!(advice("server does not support TLS", "h"), None);
+    }
+}
