@@ -163,10 +163,7 @@ impl Finding {
                  `max_connect_errors`"
             }
             Self::SignInKeptFailing(advice) => advice,
-            Self::Nothing
-            | Self::SignInRejected
-            | Self::HourlyQuota
-            | Self::Throttled => "",
+            Self::Nothing | Self::SignInRejected | Self::HourlyQuota | Self::Throttled => "",
         }
     }
 }

@@ -11,9 +11,10 @@
 mod clock;
 mod environment;
 mod error;
-mod local_http;
 mod random;
 mod sync;
+
+mod local_http;
 
 #[cfg(feature = "aws")]
 mod aws;

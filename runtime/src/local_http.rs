@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Collected, Limited};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use lambda_http::BoxFuture;
@@ -83,7 +83,7 @@ impl Server {
             // Read to its end, so that the connection can be used again.
             let body = timeout(BODY, Limited::new(body, LARGEST).collect()).await;
             let body = body.ok().and_then(Result::ok);
-            let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = body.map(Collected::to_bytes).unwrap_or_default();
             Ok(Response::from_parts(head, body))
         };
         tokio::select! {

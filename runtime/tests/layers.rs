@@ -7,8 +7,15 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the foundation up, as `src/lib.rs` lists them. Rooms of one layer do not import
 /// from each other.
-const LAYERS: [&[&str]; 10] = [
-    &["clock", "environment", "error", "local_http", "random", "sync"],
+const LAYERS: [&[&str]; 11] = [
+    &[
+        "clock",
+        "environment",
+        "error",
+        "local_http",
+        "random",
+        "sync",
+    ],
     &["aws"],
     &["telemetry"],
     &["socket"],

@@ -25,7 +25,9 @@ pub(crate) fn of_host(host: &str) -> Option<(Service, &str)> {
     let is = |label: &str, expected: &str| label.eq_ignore_ascii_case(expected);
     let labels: Vec<&str> = host.split('.').collect();
     let (rest, region) = match labels[..] {
-        [ref rest @ .., dsql, region, on, aws] if is(dsql, "dsql") && is(on, "on") && is(aws, "aws") => {
+        [ref rest @ .., dsql, region, on, aws]
+            if is(dsql, "dsql") && is(on, "on") && is(aws, "aws") =>
+        {
             return (!rest.is_empty()).then_some((Service::Dsql, region));
         }
         [ref rest @ .., region, rds, amazonaws, com]
@@ -47,7 +49,11 @@ pub(crate) fn of_host(host: &str) -> Option<(Service, &str)> {
     };
     let id = rest.last()?;
     let is_proxy = id.get(..6).is_some_and(|begin| is(begin, "proxy-"));
-    let service = if is_proxy { Service::RdsProxy } else { Service::Rds };
+    let service = if is_proxy {
+        Service::RdsProxy
+    } else {
+        Service::Rds
+    };
     Some((service, region))
 }
 
@@ -75,17 +81,50 @@ mod tests {
         use Service::{Dsql, Rds, RdsProxy};
 
         for (host, expected) in [
-            ("db.abc.us-east-1.rds.amazonaws.com", Some((Rds, "us-east-1"))),
-            ("DB.Abc.US-East-1.RDS.amazonaws.com", Some((Rds, "US-East-1"))),
-            ("db.abc.eu-central-1.rds.amazonaws.com.", Some((Rds, "eu-central-1"))),
-            ("app.cluster-abc.us-gov-west-1.rds.amazonaws.com", Some((Rds, "us-gov-west-1"))),
-            ("app.cluster-ro-abc.us-east-1.rds.amazonaws.com", Some((Rds, "us-east-1"))),
-            ("app.cluster-custom-abc.us-east-1.rds.amazonaws.com", Some((Rds, "us-east-1"))),
-            ("app.proxy-abc.us-east-1.rds.amazonaws.com", Some((RdsProxy, "us-east-1"))),
-            ("app.endpoint.proxy-abc.us-east-1.rds.amazonaws.com", Some((RdsProxy, "us-east-1"))),
-            ("db.abc.rds.cn-north-1.amazonaws.com.cn", Some((Rds, "cn-north-1"))),
-            ("db.abc.cn-north-1.rds.amazonaws.com.cn", Some((Rds, "cn-north-1"))),
-            ("app.proxy-abc.rds.cn-north-1.amazonaws.com.cn", Some((RdsProxy, "cn-north-1"))),
+            (
+                "db.abc.us-east-1.rds.amazonaws.com",
+                Some((Rds, "us-east-1")),
+            ),
+            (
+                "DB.Abc.US-East-1.RDS.amazonaws.com",
+                Some((Rds, "US-East-1")),
+            ),
+            (
+                "db.abc.eu-central-1.rds.amazonaws.com.",
+                Some((Rds, "eu-central-1")),
+            ),
+            (
+                "app.cluster-abc.us-gov-west-1.rds.amazonaws.com",
+                Some((Rds, "us-gov-west-1")),
+            ),
+            (
+                "app.cluster-ro-abc.us-east-1.rds.amazonaws.com",
+                Some((Rds, "us-east-1")),
+            ),
+            (
+                "app.cluster-custom-abc.us-east-1.rds.amazonaws.com",
+                Some((Rds, "us-east-1")),
+            ),
+            (
+                "app.proxy-abc.us-east-1.rds.amazonaws.com",
+                Some((RdsProxy, "us-east-1")),
+            ),
+            (
+                "app.endpoint.proxy-abc.us-east-1.rds.amazonaws.com",
+                Some((RdsProxy, "us-east-1")),
+            ),
+            (
+                "db.abc.rds.cn-north-1.amazonaws.com.cn",
+                Some((Rds, "cn-north-1")),
+            ),
+            (
+                "db.abc.cn-north-1.rds.amazonaws.com.cn",
+                Some((Rds, "cn-north-1")),
+            ),
+            (
+                "app.proxy-abc.rds.cn-north-1.amazonaws.com.cn",
+                Some((RdsProxy, "cn-north-1")),
+            ),
             ("abc.dsql.us-east-1.on.aws", Some((Dsql, "us-east-1"))),
             ("dsql.us-east-1.on.aws", None),
             ("us-east-1.rds.amazonaws.com", None),

@@ -73,7 +73,9 @@ pub(super) async fn keys() -> Result<Keys, Error> {
     let answer = timeout(LIMIT, ask(&uri)).await;
     let answer = answer.unwrap_or_else(|_| Err("no answer in time".into()));
     let (keys, until) = answer.map_err(|error| {
-        Error::unavailable(format!("no keys of AWS from the address in `{URI}`: {error}"))
+        Error::unavailable(format!(
+            "no keys of AWS from the address in `{URI}`: {error}"
+        ))
     })?;
     *ASKED.lock() = Some((keys.clone(), until));
     Ok(keys)

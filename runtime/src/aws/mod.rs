@@ -2,10 +2,12 @@
 
 mod endpoint;
 mod keys;
+#[cfg(feature = "_driver")]
 mod roots;
 mod secret;
 mod sign;
 
+#[cfg(feature = "_driver")]
 pub(crate) use self::roots::{advice, roots};
 pub(crate) use self::secret::{Secret, Version, secret};
 

@@ -17,7 +17,7 @@ use crate::local_http;
 /// reach.
 const LIMIT: Duration = Duration::from_millis(1500);
 
-/// What the extension answers before the first invocation, and while it is busy.
+/// The extension's answer before the first invocation, and while it is busy.
 const NOT_READY: &str = "not ready to serve traffic";
 
 /// The version of a secret, among those that a rotation makes.
@@ -133,9 +133,10 @@ fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
     let port = match fields.port {
         None => None,
         Some(Port::Number(port)) => Some(port),
-        Some(Port::Text(text)) => {
-            Some(text.parse().map_err(|_| unusable("has an unusable `port`"))?)
-        }
+        Some(Port::Text(text)) => Some(
+            text.parse()
+                .map_err(|_| unusable("has an unusable `port`"))?,
+        ),
     };
     Ok(Secret {
         user: fields.username,
@@ -182,7 +183,13 @@ mod tests {
                 full,
             ),
             (r#"{"username":"app","password":"p"}"#, managed.clone()),
-            ("p", Secret { user: None, ..managed }),
+            (
+                "p",
+                Secret {
+                    user: None,
+                    ..managed
+                },
+            ),
         ] {
             assert_eq!(of(text), Ok(expected));
         }
@@ -192,12 +199,18 @@ mod tests {
     fn an_unusable_secret_is_named_and_not_shown() {
         for (text, expected) in [
             (r#"{"username":"s3cret"}"#, "has no field `password`"),
-            (r#"{"password":"s3cret","port":"s3cret"}"#, "unusable `port`"),
+            (
+                r#"{"password":"s3cret","port":"s3cret"}"#,
+                "unusable `port`",
+            ),
             (r#"{"password":["s3cret"]}"#, "not the JSON"),
             (r#"{"password":"s3cret""#, "not the JSON"),
         ] {
             let error = of(text).expect_err(text);
-            assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
+            assert!(
+                error.contains(expected) && !error.contains("s3cret"),
+                "{error}"
+            );
         }
     }
 }

@@ -76,7 +76,10 @@ fn signed_at(request: &Request<'_>, keys: &Keys, at: SystemTime) -> String {
     let canonical = encoded(canonical.chain([signed_headers]));
     let no_body = hex(&Sha256::digest(b""));
     // The port of HTTPS is never a part of the header.
-    let signed_host = host.strip_suffix(":443").unwrap_or(host).to_ascii_lowercase();
+    let signed_host = host
+        .strip_suffix(":443")
+        .unwrap_or(host)
+        .to_ascii_lowercase();
     let canonical = format!("GET\n/\n{canonical}\nhost:{signed_host}\n\nhost\n{no_body}");
     let to_sign = format!(
         "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",

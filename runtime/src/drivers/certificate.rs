@@ -1,9 +1,26 @@
-//! The advice for a certificate of the server that does not verify.
+//! The server's certificate: the roots of RDS, and the advice for one that does not verify.
+
+/// Returns the roots that sign the certificate of a host of RDS, in PEM format.
+#[cfg(feature = "aws")]
+pub(super) fn roots_of_rds(host: &str) -> Option<&'static str> {
+    crate::aws::roots(host)
+}
+
+/// Returns `None`: the feature `aws` has the roots of RDS.
+#[cfg(not(feature = "aws"))]
+pub(super) fn roots_of_rds(_: &str) -> Option<&'static str> {
+    None
+}
 
 /// Returns the advice for an error of TLS, by the texts of rustls and OpenSSL.
 pub(super) fn advice(error: &str, host: &str) -> Option<String> {
     let is = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
-    if is(&["not valid for name", "NotValidForName", "ostname mismatch", "IP address mismatch"]) {
+    if is(&[
+        "not valid for name",
+        "NotValidForName",
+        "ostname mismatch",
+        "IP address mismatch",
+    ]) {
         return Some(format!(
             "the server's certificate is for another name than `{host}`: write the server's own \
              name into the URL, no alias (CNAME) and no address"
@@ -12,7 +29,12 @@ pub(super) fn advice(error: &str, host: &str) -> Option<String> {
     if is(&["certificate expired", "certificate has expired"]) {
         return Some("the server's certificate has expired: renew it, or correct the clock".into());
     }
-    if is(&["UnknownIssuer", "self-signed certificate", "self signed", "local issuer certificate"]) {
+    if is(&[
+        "UnknownIssuer",
+        "self-signed certificate",
+        "self signed",
+        "local issuer certificate",
+    ]) {
         return Some(unknown_authority(host));
     }
     None
@@ -42,13 +64,34 @@ mod tests {
     #[test]
     fn each_cause_has_its_advice() {
         for (error, expected) in [
-            ("invalid peer certificate: UnknownIssuer", "no authority that is trusted"),
-            ("certificate verify failed: (self-signed certificate in certificate chain)", "no authority"),
-            ("certificate verify failed: (unable to get local issuer certificate)", "no authority"),
-            ("invalid peer certificate: certificate not valid for name \"x\"", "another name than `h`"),
-            ("certificate verify failed: (hostname mismatch)", "another name than `h`"),
-            ("invalid peer certificate: certificate expired: verification time 1", "has expired"),
-            ("certificate verify failed: (certificate has expired)", "has expired"),
+            (
+                "invalid peer certificate: UnknownIssuer",
+                "no authority that is trusted",
+            ),
+            (
+                "certificate verify failed: (self-signed certificate in certificate chain)",
+                "no authority",
+            ),
+            (
+                "certificate verify failed: (unable to get local issuer certificate)",
+                "no authority",
+            ),
+            (
+                "invalid peer certificate: certificate not valid for name \"x\"",
+                "another name than `h`",
+            ),
+            (
+                "certificate verify failed: (hostname mismatch)",
+                "another name than `h`",
+            ),
+            (
+                "invalid peer certificate: certificate expired: verification time 1",
+                "has expired",
+            ),
+            (
+                "certificate verify failed: (certificate has expired)",
+                "has expired",
+            ),
         ] {
             let advice = advice(error, "h").expect(error);
             assert!(advice.contains(expected), "{advice}");

@@ -10,6 +10,9 @@ static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Returns `true` if it is known whether connections to the source's target are encrypted, and for
 /// a server of this machine, where it does not matter.
 pub(super) fn is_known(source: &Source) -> bool {
+    if source.requires_tls() {
+        return true;
+    }
     let address = source.url().ok().and_then(|url| Address::of(&url));
     address.is_none_or(|address| address.is_local()) || KNOWN.lock().contains(&source.target())
 }

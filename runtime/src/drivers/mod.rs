@@ -1,6 +1,9 @@
 //! The clients that can be kept: those of sqlx, redis-rs, tokio-postgres and diesel-async.
 
-#[cfg(any(feature = "_database", feature = "_tls"))]
+#[cfg_attr(
+    not(any(feature = "_sqlx", feature = "_tls", feature = "diesel-async-mysql")),
+    allow(dead_code, reason = "for clients with TLS")
+)]
 mod certificate;
 #[cfg(feature = "_database")]
 mod database_url;
@@ -9,11 +12,7 @@ mod diesel_async;
 #[cfg(feature = "_database")]
 #[cfg_attr(not(feature = "_transaction"), allow(dead_code, reason = "for others"))]
 mod driver_error;
-#[cfg(any(feature = "_database", feature = "redis"))]
-#[cfg_attr(
-    not(any(feature = "_sqlx", feature = "_stream", feature = "_mysql")),
-    allow(dead_code, reason = "for others")
-)]
+#[cfg(any(feature = "_postgres", feature = "_mysql", feature = "redis"))]
 mod encryption;
 mod failure;
 #[cfg(any(feature = "_postgres", feature = "_mysql"))]

@@ -6,7 +6,8 @@ use crate::response::Outcome;
 /// Returns the kind of an error of connecting.
 pub(super) fn kind(state: &str, message: &str) -> ErrorKind {
     match state {
-        "53300" => ErrorKind::Saturated,
+        // Too many connections; for Aurora DSQL, too many new ones in a second.
+        "53300" | "53400" => ErrorKind::Saturated,
         // Out of memory; starting, stopping or crashed.
         "53200" | "57P01" | "57P02" | "57P03" => ErrorKind::Unavailable,
         // Sign-in or set-up timed out at the server.

@@ -117,12 +117,13 @@ fn bit(parameter: Parameter) -> u16 {
     1 << parameter as u8
 }
 
-/// Returns `true` if the target is a proxy whose sessions must be neither reset nor questioned.
+/// Returns `true` if the target is a proxy whose sessions must be neither reset nor questioned, or
+/// Aurora DSQL, which knows nothing of it.
 pub(super) fn is_proxy(source: &Source) -> bool {
     match source.pooler {
         Some(Pooler::Transaction) => true,
         Some(Pooler::Session) => false,
-        None => findings(source).is_proxy,
+        None => source.is_dsql() || findings(source).is_proxy,
     }
 }
 

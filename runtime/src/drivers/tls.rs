@@ -37,20 +37,9 @@ pub(super) async fn connect<S: Stream>(
     settings: &Settings,
 ) -> Result<TlsStream<S>, Error> {
     let name = ServerName::try_from(host.to_owned()).map_err(Error::rejected)?;
-    let connector = TlsConnector::from(config(settings, roots_of_rds(host))?);
+    let connector = TlsConnector::from(config(settings, certificate::roots_of_rds(host))?);
     let connected = connector.connect(name, stream).await;
     connected.map_err(|error| explained(error, host))
-}
-
-/// Returns the roots of RDS that a host's certificate may be signed by, in PEM format.
-#[cfg(feature = "aws")]
-fn roots_of_rds(host: &str) -> Option<&'static str> {
-    crate::aws::roots(host)
-}
-
-#[cfg(not(feature = "aws"))]
-fn roots_of_rds(_: &str) -> Option<&'static str> {
-    None
 }
 
 /// Converts an error of the handshake.
@@ -65,10 +54,7 @@ fn explained(error: io::Error, host: &str) -> Error {
 }
 
 /// Returns the configuration of settings, with further roots in PEM format. It is made once.
-fn config(
-    settings: &Settings,
-    roots: Option<&'static str>,
-) -> Result<Arc<ClientConfig>, Error> {
+fn config(settings: &Settings, roots: Option<&'static str>) -> Result<Arc<ClientConfig>, Error> {
     type Key = (Settings, Option<&'static str>);
     static CONFIGS: Mutex<Vec<(Key, Arc<ClientConfig>)>> = Mutex::new(Vec::new());
     let key = (settings.clone(), roots);
@@ -104,10 +90,7 @@ fn config(
     Ok(config)
 }
 
-fn authorities(
-    settings: &Settings,
-    of_rds: Option<&'static str>,
-) -> Result<RootCertStore, Error> {
+fn authorities(settings: &Settings, of_rds: Option<&'static str>) -> Result<RootCertStore, Error> {
     let mozillas = || webpki_roots::TLS_SERVER_ROOTS.iter().cloned();
     let (mut roots, name, file) = match &settings.authorities {
         Some(file) => (RootCertStore::empty(), "sslrootcert", file.clone()),

@@ -19,7 +19,9 @@ impl Address {
         let is_postgres = url.scheme().starts_with("postgres");
         // The last one wins, as in the clients.
         let parameter = |name: &str| {
-            let named = url.query_pairs().filter(|(key, _)| is_postgres && key == name);
+            let named = url
+                .query_pairs()
+                .filter(|(key, _)| is_postgres && key == name);
             named.last().map(|(_, value)| value.into_owned())
         };
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -74,9 +76,18 @@ mod tests {
     #[test]
     fn an_address_is_read_as_the_clients_do() {
         for (url, expected) in [
-            ("postgres://app:s@db.example/app", Some(("db.example", 5432, Some("app")))),
-            ("postgres://a%20b%40c@db:5433", Some(("db", 5433, Some("a b@c")))),
-            ("postgres://x@y/app?host=db&port=1&user=app", Some(("db", 1, Some("app")))),
+            (
+                "postgres://app:s@db.example/app",
+                Some(("db.example", 5432, Some("app"))),
+            ),
+            (
+                "postgres://a%20b%40c@db:5433",
+                Some(("db", 5433, Some("a b@c"))),
+            ),
+            (
+                "postgres://x@y/app?host=db&port=1&user=app",
+                Some(("db", 1, Some("app"))),
+            ),
             ("mysql://db", Some(("db", 3306, None))),
             ("mysql://db?user=app", Some(("db", 3306, None))),
             ("rediss://[::1]:7000", Some(("::1", 7000, None))),
@@ -86,7 +97,9 @@ mod tests {
             ("db.example", None),
         ] {
             let address = Address::of(url);
-            let found = address.as_ref().map(|it| (&*it.host, it.port, it.user.as_deref()));
+            let found = address
+                .as_ref()
+                .map(|it| (&*it.host, it.port, it.user.as_deref()));
             assert_eq!(found, expected, "{url}");
         }
     }

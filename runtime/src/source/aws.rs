@@ -197,15 +197,9 @@ impl Source {
         }
     }
 
-    /// Returns `true` for Aurora DSQL.
-    pub(crate) fn is_dsql(&self) -> bool {
-        matches!(self.credentials, Some(Origin::Aws(Method::Dsql)))
-    }
-
     fn address(&self) -> Result<Address, Error> {
-        Address::of(&self.url()?).ok_or_else(|| {
-            self.problem("names no host, for whose name a token is signed")
-        })
+        Address::of(&self.url()?)
+            .ok_or_else(|| self.problem("names no host, for whose name a token is signed"))
     }
 
     fn no_user(&self) -> Error {
@@ -244,7 +238,10 @@ impl Source {
 async fn another(name: &str, current: &Secret, rejected: &[Secret]) -> Option<Secret> {
     let arn = current.arn.as_deref().filter(|arn| *arn != name);
     let by_arn = arn.map(|arn| (arn, Version::Current));
-    for (name, version) in [Some((name, Version::Pending)), by_arn].into_iter().flatten() {
+    for (name, version) in [Some((name, Version::Pending)), by_arn]
+        .into_iter()
+        .flatten()
+    {
         if let Ok(secret) = aws::secret(name, version).await
             && !is_among(rejected, &secret)
         {
@@ -277,7 +274,11 @@ impl History {
     /// Records that the server has rejected the last one.
     fn doubt(&mut self) {
         const MOST: usize = 4;
-        if let Some(last) = self.last.clone().filter(|last| !is_among(&self.rejected, last)) {
+        if let Some(last) = self
+            .last
+            .clone()
+            .filter(|last| !is_among(&self.rejected, last))
+        {
             self.rejected.push(last);
         }
         let excess = self.rejected.len().saturating_sub(MOST);
@@ -367,7 +368,10 @@ mod tests {
         ] {
             assert_eq!(filled(url.to_owned(), &secret), expected);
         }
-        assert_eq!(filled("postgres://".into(), &Secret::default()), "postgres://");
+        assert_eq!(
+            filled("postgres://".into(), &Secret::default()),
+            "postgres://"
+        );
     }
 
     #[test]

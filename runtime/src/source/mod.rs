@@ -13,9 +13,9 @@ mod server_limits;
 mod target;
 mod tls;
 
-pub use credentials::{Credentials, ProvideCredentials};
-#[cfg(any(feature = "aws", feature = "_driver"))]
+#[cfg(feature = "_driver")]
 pub(crate) use address::Address;
+pub use credentials::{Credentials, ProvideCredentials};
 pub use load_shedding::LoadShedding;
 pub(crate) use load_shedding::ServerLoad;
 
@@ -575,14 +575,27 @@ impl Source {
 
     /// Returns the limit of [`max_lifetime`](Self::max_lifetime), less this process's part.
     pub(crate) fn lifetime(&self) -> Option<Duration> {
-        let most = self.max_lifetime?;
+        let most = self.max_lifetime.or_else(|| self.longest_of_server())?;
         Some(most - (most / 10).mul_f64(*LIFETIME_PART))
+    }
+
+    /// Returns the longest time for which the server keeps a session, less some minutes.
+    fn longest_of_server(&self) -> Option<Duration> {
+        #[cfg(feature = "_driver")]
+        if self.is_dsql() {
+            return Some(LIFETIME_OF_DSQL);
+        }
+        None
     }
 
     pub(crate) fn keep_or_concurrency(&self) -> usize {
         self.keep.unwrap_or_else(environment::concurrency)
     }
 }
+
+/// The longest life of a connection to Aurora DSQL, which ends a session after 60 minutes.
+#[cfg(feature = "_driver")]
+const LIFETIME_OF_DSQL: Duration = Duration::from_secs(55 * 60);
 
 /// The part of a tenth by which this process shortens lifetimes, from 0 to 1.
 static LIFETIME_PART: LazyLock<f64> = LazyLock::new(|| {

@@ -69,6 +69,14 @@ impl Source {
     }
 }
 
+impl Source {
+    /// Returns `true` if the source requires TLS, whatever its URL says.
+    #[cfg(any(feature = "_postgres", feature = "_mysql", feature = "redis"))]
+    pub(crate) fn requires_tls(&self) -> bool {
+        self.tls != Tls::AsUrl
+    }
+}
+
 /// Returns a URL that requires the TLS of a source.
 ///
 /// # Errors
@@ -174,14 +182,29 @@ mod tests {
     #[test]
     fn a_url_without_tls_is_a_problem_that_is_named() {
         for (url, expected) in [
-            ("postgres://u:s3cret@h/db?sslmode=disable", "`sslmode=disable`"),
-            ("postgres://u:s3cret@h/db?sslmode=prefer", "`sslmode=prefer`"),
-            ("postgres://u:s3cret@localhost/db?sslmode=allow", "`sslmode=allow`"),
-            ("mysql://u:s3cret@h/db?ssl-mode=DISABLED", "`ssl-mode=DISABLED`"),
+            (
+                "postgres://u:s3cret@h/db?sslmode=disable",
+                "`sslmode=disable`",
+            ),
+            (
+                "postgres://u:s3cret@h/db?sslmode=prefer",
+                "`sslmode=prefer`",
+            ),
+            (
+                "postgres://u:s3cret@localhost/db?sslmode=allow",
+                "`sslmode=allow`",
+            ),
+            (
+                "mysql://u:s3cret@h/db?ssl-mode=DISABLED",
+                "`ssl-mode=DISABLED`",
+            ),
             ("redis://u:s3cret@h", "write `rediss:`"),
         ] {
             let problem = required(url, Tls::Verified).expect_err(url);
-            assert!(problem.contains(expected) && !problem.contains("s3cret"), "{problem}");
+            assert!(
+                problem.contains(expected) && !problem.contains("s3cret"),
+                "{problem}"
+            );
         }
     }
 
@@ -190,8 +213,14 @@ mod tests {
     fn a_token_needs_encryption_and_is_verified_by_default() {
         for (url, expected) in [
             ("postgres://h/db", "postgres://h/db?sslmode=verify-full"),
-            ("postgres://h/db?sslmode=require", "postgres://h/db?sslmode=require"),
-            ("mysql://h/db?require_ssl=true", "mysql://h/db?require_ssl=true"),
+            (
+                "postgres://h/db?sslmode=require",
+                "postgres://h/db?sslmode=require",
+            ),
+            (
+                "mysql://h/db?require_ssl=true",
+                "mysql://h/db?require_ssl=true",
+            ),
         ] {
             assert_eq!(required(url, Tls::Encrypted).as_deref(), Ok(expected));
         }

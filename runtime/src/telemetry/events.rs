@@ -86,7 +86,7 @@ pub(crate) fn unsupported(target: &str, error: &dyn Display) {
 }
 
 /// A connection over the network is not encrypted. Logged once for each target.
-#[cfg(feature = "_driver")]
+#[cfg(any(feature = "_postgres", feature = "_mysql", feature = "redis"))]
 pub(crate) fn unencrypted(target: &str) {
     tracing::warn!(
         target: "reuse_db",

@@ -56,6 +56,10 @@ pub(in crate::drivers) async fn reset<S: PgSession>(
     session: &mut S,
     source: &Source,
 ) -> Result<Reset, S::Error> {
+    if source.is_dsql() {
+        // It knows no reset. A new connection is short work beside the next handler's surprise.
+        return Ok(Reset::Changed);
+    }
     limits::inspect(session, source).await?;
     if target::is_proxy(source) {
         check(session, source).await?;
@@ -81,6 +85,9 @@ pub(in crate::drivers) async fn inspect<S: PgSession>(
     session: &mut S,
     source: &Source,
 ) -> Result<bool, S::Error> {
+    if source.is_dsql() {
+        return check_and(session, source, CHECK_SHARED).await;
+    }
     let was_open = limits::inspect(session, source).await?;
     if target::is_proxy(source) {
         return Ok(was_open);
@@ -120,7 +127,9 @@ async fn check_and<S: PgSession>(
     source: &Source,
     sql: &str,
 ) -> Result<bool, S::Error> {
-    let expect_writes = if source.read_write { EXPECT_WRITES } else { "" };
+    // Each endpoint of Aurora DSQL accepts writes.
+    let expects_writes = source.read_write && !source.is_dsql();
+    let expect_writes = if expects_writes { EXPECT_WRITES } else { "" };
     let sql = format!("{expect_writes} {sql}");
     let is_unexpected = |error: &S::Error| error.has_code("22012");
     let mut result = session.outside_transaction(&sql).await;

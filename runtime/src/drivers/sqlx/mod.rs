@@ -6,13 +6,16 @@ mod error_kind;
 pub(crate) mod failure;
 mod impls;
 mod load;
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres")),
+    allow(dead_code, reason = "for drivers of a server")
+)]
+mod rds_roots;
 #[cfg(all(
     feature = "sea-orm",
     any(feature = "mysql", feature = "postgres", feature = "sqlite")
 ))]
 mod sea_orm;
-#[cfg(all(feature = "aws", any(feature = "mysql", feature = "postgres", feature = "any")))]
-mod rds_roots;
 mod session;
 mod sqlx_pool;
 #[cfg(any(feature = "postgres", feature = "any"))]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -43,7 +44,6 @@ impl Driver for Postgres {
         {
             options = options.application_name(&name);
         }
-        #[cfg(feature = "aws")]
         if let Some(roots) = super::rds_roots::of(url) {
             options = options.ssl_root_cert_from_pem(roots);
         }
@@ -195,6 +195,10 @@ pub(super) async fn begin<'c, DB: Driver>(
     connection: &'c mut DB::Connection,
     source: &Source,
 ) -> Result<Transaction<'c, DB>, sqlx::Error> {
+    if source.is_dsql() {
+        HAS_DSQL.store(true, Ordering::Relaxed);
+        return connection.begin().await;
+    }
     if !target::passes_names(source) {
         return connection.begin_with(AssertSqlSafe(BEGIN)).await;
     }
@@ -222,10 +226,16 @@ pub(super) async fn commit_checked<DB: Driver>(
     transaction.commit().await
 }
 
+/// `true` once a transaction was begun at Aurora DSQL. A transaction does not tell its source.
+static HAS_DSQL: AtomicBool = AtomicBool::new(false);
+
 /// Returns `true` if the server knows COMMIT AND CHAIN: PostgreSQL 12 and later.
 ///
-/// CockroachDB reports 13.0.0, and its older versions do not know it.
+/// CockroachDB reports 13.0.0, and its older versions do not know it. Nor may Aurora DSQL.
 fn can_chain(connection: &PgConnection) -> bool {
+    if HAS_DSQL.load(Ordering::Relaxed) {
+        return false;
+    }
     let version = connection.server_version_num();
     version.is_some_and(|version| version >= 120_000 && version != 130_000)
 }

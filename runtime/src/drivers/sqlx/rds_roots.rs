@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::tls_files;
-use crate::aws;
+use crate::drivers::certificate;
 use crate::source::Address;
 
 /// The number of roots of a region.
@@ -18,7 +18,7 @@ pub(super) fn of(url: &str) -> Option<Vec<u8>> {
     if tls_files::names_authority(url) {
         return None;
     }
-    let roots = aws::roots(&Address::of(url)?.host)?;
+    let roots = certificate::roots_of_rds(&Address::of(url)?.host)?;
     Some(beginning_with(roots, FIRST.load(Ordering::Relaxed)).into_bytes())
 }
 
@@ -48,9 +48,13 @@ impl Untried {
             return false;
         };
         let error = error.to_string();
-        let is_unknown = ["self-signed certificate", "self signed", "local issuer certificate"]
-            .iter()
-            .any(|text| error.contains(text));
+        let is_unknown = [
+            "self-signed certificate",
+            "self signed",
+            "local issuer certificate",
+        ]
+        .iter()
+        .any(|text| error.contains(text));
         if self.0 == 0 || !is_unknown || of(url).is_none() {
             return false;
         }
@@ -60,14 +64,14 @@ impl Untried {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "aws"))]
 mod tests {
     use super::*;
 
     #[test]
     fn each_root_of_a_region_can_come_first() {
         let url = "postgres://app@db.abc.us-east-1.rds.amazonaws.com/app";
-        let roots = aws::roots("db.abc.us-east-1.rds.amazonaws.com").expect("roots");
+        let roots = certificate::roots_of_rds("db.abc.us-east-1.rds.amazonaws.com").expect("roots");
         let firsts: std::collections::HashSet<_> = (0..3)
             .map(|first| {
                 let all = beginning_with(roots, first);

@@ -5,6 +5,7 @@ use std::pin::pin;
 
 use sqlx::Connection;
 
+use super::rds_roots::Untried;
 use super::{Driver, Options, endpoint::Endpoint, error};
 use crate::connect::{Attempt, Link, SessionId};
 use crate::drivers::driver_error::DriverError as _;
@@ -58,18 +59,11 @@ pub(super) async fn open_at<DB: Driver>(
     let mut options = endpoint.options::<DB>(source)?;
     let uses_path = DB::uses_path(&options);
     let (mut result, mut socket) = connect::<DB>(&options, source).await;
-    #[cfg(feature = "aws")]
-    let mut untried = super::rds_roots::Untried::new();
-    let mut can_repeat = |error: &sqlx::Error, sent: &Options<DB>| {
-        #[cfg(feature = "aws")]
-        if untried.try_next(error, endpoint.url()) {
-            return true;
-        }
-        // A target may reject several, each once.
-        DB::rejected_startup_parameter(error, source, sent)
-    };
+    let mut untried = Untried::new();
+    // A target may reject several, each once.
     while let Err(error) = &result
-        && can_repeat(error, &options)
+        && (untried.try_next(error, endpoint.url())
+            || DB::rejected_startup_parameter(error, source, &options))
     {
         options = endpoint.options::<DB>(source)?;
         (result, socket) = connect::<DB>(&options, source).await;

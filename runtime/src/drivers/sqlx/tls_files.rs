@@ -74,7 +74,6 @@ pub(super) fn list(url: &str) -> Option<String> {
 }
 
 /// Returns `true` if the URL or the environment names the file of an authority.
-#[cfg(feature = "aws")]
 pub(super) fn names_authority(url: &str) -> bool {
     let [authority, ..] = &PARAMETERS;
     let in_url = Url::parse(url).is_ok_and(|url| authority.in_url(&url).is_some());

@@ -4,6 +4,7 @@ use mysql_async::{Opts, OptsBuilder, SslOpts};
 use tokio::net::lookup_host;
 
 use crate::connect::Attempt;
+use crate::drivers::certificate;
 use crate::drivers::database_url::{expect_scheme, malformed};
 use crate::error::Error;
 use crate::source::Source;
@@ -15,10 +16,8 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
     let url = url.replacen("mariadb:", "mysql:", 1);
     let (url, tls) = without_tls(&url, source)?;
     let parsed = Opts::from_url(&url).map_err(|error| malformed(error, source))?;
-    #[cfg_attr(not(feature = "aws"), expect(unused_mut, reason = "the roots of RDS are added"))]
     let mut tls = tls.options(parsed.ssl_opts().cloned());
-    #[cfg(feature = "aws")]
-    if let Some(roots) = crate::aws::roots(parsed.ip_or_hostname()) {
+    if let Some(roots) = certificate::roots_of_rds(parsed.ip_or_hostname()) {
         tls = tls.map(|tls| with_roots(tls, roots));
     }
     if let Some(tls) = &tls
@@ -68,7 +67,6 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
 }
 
 /// Adds roots to those that are built in, unless the URL names a file.
-#[cfg(feature = "aws")]
 fn with_roots(tls: SslOpts, roots: &str) -> SslOpts {
     if tls.root_certs().is_empty() {
         tls.with_root_certs(vec![roots.as_bytes().to_vec().into()])

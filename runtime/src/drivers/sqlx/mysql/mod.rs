@@ -59,7 +59,6 @@ impl Driver for MySql {
         expect_scheme(url, Self::URL_SCHEMES, source)?;
         let options =
             MySqlConnectOptions::from_str(url).map_err(|error| error::malformed(error, source))?;
-        #[cfg(feature = "aws")]
         let options = match super::rds_roots::of(url) {
             Some(roots) => options.ssl_ca_from_pem(roots),
             None => options,
@@ -380,7 +379,9 @@ where
         .await;
     let is_plain = match answer {
         Ok(rows) => {
-            let cipher = rows.first().and_then(|row| row.try_get::<String, _>(1).ok());
+            let cipher = rows
+                .first()
+                .and_then(|row| row.try_get::<String, _>(1).ok());
             cipher.is_some_and(|cipher| cipher.is_empty())
         }
         // A compatible server.
