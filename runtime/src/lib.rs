@@ -47,6 +47,7 @@ pub use reuse_db_macros::reuse_db;
 
 pub use connect::{Connect, Finish, FromConnection};
 pub use error::{BoxError, Error, ErrorKind};
+pub use invocation::tenant_id;
 pub use lambda::{
     AfterResponse, AfterResponseFuture, AfterResponseService, HandlerDeadline,
     HandlerDeadlineService, Runner, ServiceUnavailable, ServiceUnavailableService, SnapStart,

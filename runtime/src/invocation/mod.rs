@@ -6,8 +6,11 @@ pub(crate) mod failed_leases;
 pub(crate) mod leases_out;
 pub(crate) mod on_stream_end;
 mod step;
+mod tenant;
 
 pub(crate) use self::step::{Step, current_step, waits_for};
+pub(crate) use self::tenant::remember_tenant;
+pub use self::tenant::tenant_id;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};

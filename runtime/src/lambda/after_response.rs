@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::environment;
 use crate::invocation::background::{self, Owner};
-use crate::invocation::{INVOCATION, Invocation, deadline, leases_out};
+use crate::invocation::{INVOCATION, Invocation, deadline, leases_out, remember_tenant};
 use crate::pool::registry;
 use crate::telemetry::{Metrics, events};
 
@@ -121,6 +121,7 @@ where
     }
 
     fn call(&mut self, invocation: LambdaInvocation) -> Self::Future {
+        remember_tenant(invocation.context.tenant_id.as_deref());
         let known = Invocation::with_deadline(invocation.context.deadline);
         if self.is_lambda {
             known.remember_time_out();

@@ -5,6 +5,7 @@ mod address;
 mod aws;
 mod credentials;
 mod load_shedding;
+mod on_connect;
 #[cfg_attr(
     not(any(feature = "_postgres", feature = "_mysql")),
     allow(dead_code, reason = "for drivers of a server")
@@ -485,18 +486,6 @@ impl Source {
     #[must_use]
     pub const fn load_shedding(mut self, settings: LoadShedding) -> Self {
         self.load_shedding = settings;
-        self
-    }
-
-    /// Sets SQL that runs on each new connection before the handler gets it. An error in it is an
-    /// error of connecting. Default: none.
-    ///
-    /// On PostgreSQL it runs again after each reset of a session, so it must be idempotent. With
-    /// [`transaction_pooler`](Self::transaction_pooler) it is not run again, because clients share
-    /// the sessions.
-    #[must_use]
-    pub const fn on_connect(mut self, sql: &'static str) -> Self {
-        self.on_connect = Some(sql);
         self
     }
 

@@ -71,7 +71,7 @@ pub(in crate::drivers) async fn reset<S: PgSession>(
             Reset::Partial
         });
     }
-    let (set_up, on_connect) = (S::SET_UP, source.on_connect.unwrap_or_default());
+    let (set_up, on_connect) = (S::SET_UP, source.on_connect_sql()?.unwrap_or_default());
     // The rare case is an error, because a DO block would load PL/pgSQL and its settings.
     let again = limits::again_sql(source);
     let sql =

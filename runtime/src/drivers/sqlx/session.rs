@@ -103,7 +103,7 @@ async fn run_set_up<DB: Driver>(
     connection: &mut DB::Connection,
     source: &Source,
 ) -> Result<Option<SessionId>, sqlx::Error> {
-    let Some(sql) = set_up_sql::<DB>(source) else {
+    let Some(sql) = set_up_sql::<DB>(source)? else {
         return Ok(None);
     };
     let limits = limits_sql::<DB>(source);
@@ -134,23 +134,21 @@ async fn set_up_without<DB: Driver>(
         }
         Err(error) => return Err(error),
     }
-    match set_up_sql::<DB>(source) {
+    match set_up_sql::<DB>(source)? {
         Some(sql) => DB::set_up(connection, source, sql).await,
         None => Ok(None),
     }
 }
 
 /// Returns the SQL that a new connection needs.
-pub(super) fn set_up_sql<DB: Driver>(source: &Source) -> Option<String> {
-    let on_connect = source.on_connect.map(|sql| {
+fn set_up_sql<DB: Driver>(source: &Source) -> Result<Option<String>, Error> {
+    let on_connect = source.on_connect_sql()?.map(|sql| {
         let sql = sql.trim_end_matches(|c: char| c == ';' || c.is_whitespace());
         sql.to_owned()
     });
-    [limits_sql::<DB>(source), on_connect]
-        .into_iter()
-        .flatten()
-        .reduce(|all, part| format!("{all}; {part}"))
-        .filter(|sql| !sql.is_empty())
+    let parts = [limits_sql::<DB>(source), on_connect].into_iter().flatten();
+    let all = parts.reduce(|all, part| format!("{all}; {part}"));
+    Ok(all.filter(|sql| !sql.is_empty()))
 }
 
 fn limits_sql<DB: Driver>(source: &Source) -> Option<String> {

@@ -134,8 +134,8 @@ async fn set_up<C: PgClient>(
     connection: &mut PgSessionOf<C>,
     source: &Source,
 ) -> Result<(), PgError> {
-    if let Some(sql) = source.on_connect {
-        connection.texts(sql.to_owned()).await?;
+    if let Some(sql) = source.on_connect_sql()? {
+        connection.texts(sql).await?;
         if connection.session.status() != Status::NoTransaction {
             let problem = "it leaves a transaction open";
             return Err(PgError::Protocol(problem.to_owned()));

@@ -34,8 +34,8 @@ pub(super) async fn open(
     let wrapped = AsyncMysqlConnection::try_from(connection).await;
     let mut client = wrapped
         .map_err(|error| Error::unavailable(format!("the set-up of diesel-async: {error}")))?;
-    if let Some(sql) = source.on_connect {
-        client.batch_execute(sql).await.map_err(|error| {
+    if let Some(sql) = source.on_connect_sql()? {
+        client.batch_execute(&sql).await.map_err(|error| {
             Error::rejected(format!(
                 "setting up the connection (`Source::on_connect`): {error}"
             ))
