@@ -2,7 +2,7 @@
 
 use super::Source;
 use crate::error::Error;
-use crate::invocation::{self, tenant_id};
+use crate::invocation::tenant_id;
 
 /// The place of the tenant's id in the SQL.
 const TENANT: &str = "{tenant_id}";
@@ -26,7 +26,8 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// SQL with `{tenant_id}` fails in a function without tenant isolation.
+    /// SQL with `{tenant_id}` fails in a function without tenant isolation, and before the first
+    /// invocation.
     #[must_use]
     pub const fn on_connect(mut self, sql: &'static str) -> Self {
         self.on_connect = Some(sql);
@@ -38,8 +39,7 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// The SQL names a tenant that is unknown: [`Error::unavailable`] before the first invocation,
-    /// [`Error::rejected`] in one.
+    /// The SQL names a tenant, and no invocation has told one ([`Error::rejected`]).
     pub fn on_connect_sql(&self) -> Result<Option<String>, Error> {
         match self.on_connect {
             Some(sql) if sql.contains(TENANT) => for_tenant(sql, tenant_id()).map(Some),
@@ -50,12 +50,11 @@ impl Source {
 
 fn for_tenant(sql: &str, tenant: Option<&str>) -> Result<String, Error> {
     let Some(tenant) = tenant else {
-        let problem = "`Source::on_connect` names the tenant, and Lambda has told none";
-        // The initialization may be before it.
-        return Err(match invocation::current() {
-            None => Error::unavailable(problem),
-            Some(_) => Error::rejected(format!("{problem}: turn on tenant isolation")),
-        });
+        // Not retried: the initialization would wait for it in vain.
+        return Err(Error::rejected(
+            "`Source::on_connect` names the tenant, which the first invocation tells in a function \
+             with tenant isolation: turn that on",
+        ));
     };
     // Lambda allows no others. A quote would end the string.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._:/=+-@ ".contains(c);

@@ -2,8 +2,8 @@
 
 use lambda_bench::lambda::Outcome;
 use lambda_bench::servers::{Mysql, Postgres};
-use reuse_db_tests::function::Function;
 use reuse_db_tests::function::server::Server;
+use reuse_db_tests::function::{Function, program};
 use reuse_db_tests::on_each_server;
 
 #[tokio::test]
@@ -110,6 +110,48 @@ async fn a_tenant_is_gone_after_each_invocation() {
         let reset = function.rows(form, STATE).await;
         assert!(reset == fresh, "{form}: {reset:?}");
     }
+}
+
+/// With Lambda's tenant isolation, a sandbox serves one tenant. Its connections know that from their
+/// set-up on, also after a failure.
+#[tokio::test]
+async fn a_connection_is_set_up_for_the_tenant_of_its_sandbox() {
+    let (postgres, mysql) =
+        tokio::join!(<Postgres as Server>::launch(), <Mysql as Server>::launch());
+    of_a_tenant(&postgres, "tenant", "select current_setting('app.tenant')").await;
+    of_a_tenant(&mysql, "tenant_of_mysql", "select @tenant").await;
+}
+
+async fn of_a_tenant(server: &impl Server, source: &str, tenant: &str) {
+    let start = async |id: Option<&str>| {
+        // The connection that the initialization would open cannot be the tenant's.
+        let env = [("SOURCE", source), ("WARM", "conn,pool")];
+        Function::start_sandbox(
+            program("field_function"),
+            server,
+            &env,
+            |builder| match id {
+                Some(id) => builder.tenant(id),
+                None => builder,
+            },
+        )
+        .await
+    };
+    for id in ["blue", "green/7@a b"] {
+        let function = start(Some(id)).await;
+        for form in ["/conn", "/tx", "/pool"] {
+            for _ in 0..2 {
+                assert_eq!(function.rows(form, tenant).await, [id], "{form}");
+                function
+                    .script(&format!("{form}?end=fail"), tenant)
+                    .await
+                    .error();
+            }
+        }
+    }
+    let answer = start(None).await.script("/conn", tenant).await;
+    let text = format!("{answer:?}");
+    assert!(text.contains("tenant isolation: turn that on"), "{text}");
 }
 
 const LOCKS: &str = "select count(*) from pg_locks where locktype = 'advisory'";

@@ -48,7 +48,13 @@ async fn next(State(control): State<Arc<Control>>) -> Response {
         ("lambda-runtime-invoked-function-arn", ARN.into()),
         ("lambda-runtime-trace-id", TRACE.into()),
     ];
-    (headers, Json(delivery.payload)).into_response()
+    let tenant = control.settings.tenant.clone();
+    let tenant = tenant.map(|tenant| [("lambda-runtime-aws-tenant-id", tenant)]);
+    let response = (headers, Json(delivery.payload)).into_response();
+    match tenant {
+        Some(tenant) => (tenant, response).into_response(),
+        None => response,
+    }
 }
 
 async fn response(

@@ -25,6 +25,7 @@ impl Builder {
             concurrency: 1,
             freezing: true,
             extensions: true,
+            tenant: None,
         };
         let lambda = [
             ("AWS_LAMBDA_FUNCTION_NAME", "bench"),
@@ -106,6 +107,12 @@ impl Builder {
     /// Sets whether extensions can be registered. The default is `true`.
     pub fn extensions(mut self, extensions: bool) -> Self {
         self.settings.extensions = extensions;
+        self
+    }
+
+    /// Isolates tenants: each event names this one.
+    pub fn tenant(mut self, id: &str) -> Self {
+        self.settings.tenant = Some(id.to_owned());
         self
     }
 

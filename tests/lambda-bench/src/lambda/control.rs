@@ -21,6 +21,8 @@ pub(super) struct Settings {
     pub(super) concurrency: usize,
     pub(super) freezing: bool,
     pub(super) extensions: bool,
+    /// The tenant that each event names.
+    pub(super) tenant: Option<String>,
 }
 
 /// The control of one process: when to deliver an event, to freeze, to thaw and to kill.
