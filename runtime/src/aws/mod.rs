@@ -16,6 +16,12 @@ use std::time::SystemTime;
 use self::sign::Request;
 use crate::error::Error;
 
+/// Returns `true` for the name of an RDS Proxy.
+#[cfg(feature = "_database")]
+pub(crate) fn is_rds_proxy(host: &str) -> bool {
+    endpoint::of_host(host).is_some_and(|(service, _)| service == endpoint::Service::RdsProxy)
+}
+
 /// Returns a token with which a user signs in to RDS or Aurora.
 pub(crate) async fn rds_token(host: &str, port: u16, user: &str) -> Result<String, Error> {
     let keys = keys::keys().await?;

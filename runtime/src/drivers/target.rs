@@ -123,7 +123,7 @@ pub(super) fn is_proxy(source: &Source) -> bool {
     match source.pooler {
         Some(Pooler::Transaction) => true,
         Some(Pooler::Session) => false,
-        None => source.is_dsql() || findings(source).is_proxy,
+        None => source.is_dsql() || source.is_rds_proxy() || findings(source).is_proxy,
     }
 }
 

@@ -197,6 +197,11 @@ impl Source {
         }
     }
 
+    #[cfg(feature = "_database")]
+    pub(super) fn is_declared_dsql(&self) -> bool {
+        self.credentials == Some(Origin::Aws(Method::Dsql))
+    }
+
     fn address(&self) -> Result<Address, Error> {
         Address::of(&self.url()?)
             .ok_or_else(|| self.problem("names no host, for whose name a token is signed"))

@@ -136,16 +136,6 @@ impl Source {
         }
     }
 
-    /// Returns `true` for Aurora DSQL.
-    #[cfg(feature = "_driver")]
-    pub(crate) fn is_dsql(&self) -> bool {
-        match self.credentials {
-            #[cfg(feature = "aws")]
-            Some(Origin::Aws(method)) => method == super::aws::Method::Dsql,
-            _ => false,
-        }
-    }
-
     /// Returns the advice for a sign-in that kept failing with new credentials.
     pub(crate) fn sign_in_advice(&self) -> &'static str {
         match self.credentials {

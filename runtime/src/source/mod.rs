@@ -11,6 +11,8 @@ mod on_connect;
     allow(dead_code, reason = "for drivers of a server")
 )]
 mod server_limits;
+#[cfg(feature = "_database")]
+mod service;
 mod target;
 mod tls;
 
@@ -570,7 +572,7 @@ impl Source {
 
     /// Returns the longest time for which the server keeps a session, less some minutes.
     fn longest_of_server(&self) -> Option<Duration> {
-        #[cfg(feature = "_driver")]
+        #[cfg(feature = "_database")]
         if self.is_dsql() {
             return Some(LIFETIME_OF_DSQL);
         }
@@ -583,7 +585,7 @@ impl Source {
 }
 
 /// The longest life of a connection to Aurora DSQL, which ends a session after 60 minutes.
-#[cfg(feature = "_driver")]
+#[cfg(feature = "_database")]
 const LIFETIME_OF_DSQL: Duration = Duration::from_secs(55 * 60);
 
 /// The part of a tenth by which this process shortens lifetimes, from 0 to 1.

@@ -100,6 +100,9 @@ impl Variable {
 /// Returns `true` if a session of the source has limits. Behind RDS Proxy, where each variable pins
 /// the session, it has none.
 pub(in crate::drivers) fn has_any(source: &Source) -> bool {
+    if source.is_rds_proxy() {
+        return false;
+    }
     source.idle_limit().is_some() || !source.follows_function()
 }
 

@@ -146,7 +146,10 @@ fn url_options(url: &str) -> Option<String> {
 /// Returns `true` if start-up parameters that a pooler rejects are omitted: ours, and sqlx's
 /// `extra_float_digits` for servers before PostgreSQL 12.
 pub(in crate::drivers) fn omits_all(source: &Source) -> bool {
-    source.pooler.is_some() || source.is_dsql() || target::rejects_limits(source)
+    source.pooler.is_some()
+        || source.is_dsql()
+        || source.is_rds_proxy()
+        || target::rejects_limits(source)
 }
 
 /// Remembers the part of the `sent` options that the target has rejected. Returns `false` for any
