@@ -94,6 +94,8 @@ pub mod docs {
     pub mod limits {}
     #[doc = include_str!("../docs/logging.md")]
     pub mod logging {}
+    #[doc = include_str!("../docs/on-aws.md")]
+    pub mod on_aws {}
     #[doc = include_str!("../docs/other-clients.md")]
     pub mod other_clients {}
     #[doc = include_str!("../docs/redis.md")]

@@ -112,8 +112,8 @@ async fn a_tenant_is_gone_after_each_invocation() {
     }
 }
 
-/// With Lambda's tenant isolation, a sandbox serves one tenant. Its connections know that from their
-/// set-up on, also after a failure.
+/// With Lambda's tenant isolation, a sandbox serves one tenant. Its connections know that from
+/// their set-up on, also after a failure.
 #[tokio::test]
 async fn a_connection_is_set_up_for_the_tenant_of_its_sandbox() {
     let (postgres, mysql) =
