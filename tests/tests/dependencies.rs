@@ -103,24 +103,44 @@ fn a_feature_brings_its_own_client_alone() {
             &["diesel-async", "mysql_async", "rustls"],
         ),
     ] {
-        let arguments = [
-            "-p",
-            "reuse-db",
-            "--no-default-features",
-            "--features",
-            features,
-        ];
-        let packages = tree(root(), &arguments);
-        let names: BTreeSet<_> = packages
-            .iter()
-            .filter_map(|package| package.split(' ').next())
-            .collect();
+        let names = names_of(features);
         let found: Vec<_> = clients
             .into_iter()
-            .filter(|name| names.contains(name))
+            .filter(|name| names.contains(*name))
             .collect();
         assert_eq!(found, wanted, "{features}");
     }
+}
+
+/// No SDK of AWS: its signer alone would bring 17 packages.
+#[test]
+fn the_feature_aws_adds_few_packages() {
+    let with_sqlx_for_mysql = ["cmov", "ctutils", "hmac", "humantime"];
+    for (driver, wanted) in [
+        ("postgres", &["humantime"][..]),
+        ("tokio-postgres", &["humantime"]),
+        ("mysql", &with_sqlx_for_mysql),
+    ] {
+        let (without, with) = (names_of(driver), names_of(&format!("{driver},aws")));
+        let more: Vec<_> = with.difference(&without).collect();
+        assert_eq!(more, wanted, "{driver}");
+    }
+}
+
+/// Returns the names of the packages of reuse-db with features.
+fn names_of(features: &str) -> BTreeSet<String> {
+    let arguments = [
+        "-p",
+        "reuse-db",
+        "--no-default-features",
+        "--features",
+        features,
+    ];
+    let packages = tree(root(), &arguments);
+    let names = packages
+        .iter()
+        .filter_map(|package| package.split(' ').next());
+    names.map(ToOwned::to_owned).collect()
 }
 
 fn root() -> &'static Path {

@@ -32,7 +32,10 @@ mod tests {
         const SOURCE: Source = Source::env("REUSE_DB_NO_SUCH_VARIABLE");
         for (host, expected) in [
             ("app.proxy-abc.us-east-1.rds.amazonaws.com", true),
-            ("reader.endpoint.proxy-abc.us-east-1.rds.amazonaws.com", true),
+            (
+                "reader.endpoint.proxy-abc.us-east-1.rds.amazonaws.com",
+                true,
+            ),
             ("app.cluster-abc.us-east-1.rds.amazonaws.com", false),
             ("proxy-abc.example.com", false),
         ] {
