@@ -4,6 +4,7 @@
 //!   between invocations;
 //! - [`servers`]: private PostgreSQL, MariaDB and PgBouncer servers;
 //! - [`proxy`]: a proxy between function and server that counts round trips and injects faults;
+//! - [`aws`]: IAM, secrets and TLS before such a server, as AWS has them;
 //! - [`wait`]: waiting for an event, with a limit.
 //!
 //! ```no_run
@@ -35,6 +36,7 @@
     reason = "a test bench fails by panicking, with a message"
 )]
 
+pub mod aws;
 mod host;
 pub mod lambda;
 pub mod proxy;

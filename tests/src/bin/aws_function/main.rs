@@ -1,0 +1,110 @@
+//! A function with a handler for each client that signs in to a database of AWS. The path selects
+//! the client, and the parameter `source` the settings:
+//!
+//! | path | client |
+//! |---|---|
+//! | `/pg`, `/pool` | a connection or a pool of sqlx, to PostgreSQL |
+//! | `/mysql` | a connection of sqlx, to MySQL |
+//! | `/client` | tokio-postgres |
+//! | `/diesel` | diesel-async, to MySQL |
+//! | `/redis` | redis-rs |
+//!
+//! | source | settings |
+//! |---|---|
+//! | `rds_iam`, `dsql` | sign-in by IAM |
+//! | `secret_env` | the secret that `SECRET` names |
+//! | `rotated` | the same, with a new connection in each invocation |
+//! | `verified` | verified TLS |
+//! | `plain` | as the URL says |
+//!
+//! A handler answers the session's number and user, and the counters of the process.
+
+mod clients;
+
+use std::time::Duration;
+
+use diesel_async::AsyncMysqlConnection;
+use lambda_http::{Body, Error, Request, Response, service_fn};
+use redis::aio::MultiplexedConnection;
+use reuse_db::{LoadShedding, Source, reuse_db};
+use reuse_db_tests::query::word;
+use sqlx::{MySqlConnection, PgConnection, PgPool};
+use tokio_postgres::Client;
+
+/// A sandbox asks for the server's load never, so that a test can count.
+const PLAIN: Source = Source::env("DATABASE_URL").load_shedding(LoadShedding::off());
+const RDS_IAM: Source = PLAIN.rds_iam();
+const DSQL: Source = PLAIN.dsql();
+const SECRET_ENV: Source = PLAIN.secret_env("SECRET");
+const ROTATED: Source = SECRET_ENV.max_lifetime(Duration::ZERO);
+const VERIFIED: Source = PLAIN.verified_tls();
+
+/// Defines the handlers of a source.
+macro_rules! handlers {
+    ($($module:ident: $source:ident),*) => {
+        $(mod $module {
+            use super::*;
+
+            #[reuse_db(source = $source)]
+            async fn pg(db: &mut PgConnection) -> Result<Response<Body>, Error> {
+                clients::postgres(db).await
+            }
+
+            #[reuse_db(source = $source)]
+            async fn pool(db: &PgPool) -> Result<Response<Body>, Error> {
+                clients::postgres(db).await
+            }
+
+            #[reuse_db(source = $source)]
+            async fn mysql(db: &mut MySqlConnection) -> Result<Response<Body>, Error> {
+                clients::mysql(db).await
+            }
+
+            #[reuse_db(source = $source)]
+            async fn client(db: &mut Client) -> Result<Response<Body>, Error> {
+                clients::tokio_postgres(db).await
+            }
+
+            #[reuse_db(source = $source)]
+            async fn diesel(db: &mut AsyncMysqlConnection) -> Result<Response<Body>, Error> {
+                clients::diesel(db).await
+            }
+
+            #[reuse_db(source = $source)]
+            async fn redis(db: &mut MultiplexedConnection) -> Result<Response<Body>, Error> {
+                clients::redis(db).await
+            }
+
+            pub(super) async fn route(path: &str) -> Result<Response<Body>, Error> {
+                match path {
+                    "/pg" => pg().await,
+                    "/pool" => pool().await,
+                    "/mysql" => mysql().await,
+                    "/client" => client().await,
+                    "/diesel" => diesel().await,
+                    "/redis" => redis().await,
+                    other => Err(format!("no handler {other}").into()),
+                }
+            }
+        })*
+
+        async fn route(request: Request) -> Result<Response<Body>, Error> {
+            let (path, source) = (request.uri().path(), word(&request, "source"));
+            match source.as_str() {
+                $(stringify!($module) => $module::route(path).await,)*
+                other => Err(format!("no source {other}").into()),
+            }
+        }
+    };
+}
+
+handlers! {
+    rds_iam: RDS_IAM, dsql: DSQL, secret_env: SECRET_ENV, rotated: ROTATED, verified: VERIFIED,
+    plain: PLAIN
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_http::tracing::init_default_subscriber();
+    reuse_db::run(service_fn(route)).await
+}
