@@ -139,6 +139,12 @@ impl Gate {
         sign_ins.map(|sign_in| sign_in.token).collect()
     }
 
+    /// Returns the number of connections that are open.
+    pub fn connections(&self) -> usize {
+        // The listener and the gate itself hold the other two.
+        Arc::strong_count(&self.shared) - 2
+    }
+
     /// Accepts no more than `count` tokens in each second that the gate has not seen.
     pub fn throttle_unseen(&self, count: usize) {
         self.state().unseen_in_each_second = Some(count);

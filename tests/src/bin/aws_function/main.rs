@@ -106,5 +106,9 @@ handlers! {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     lambda_http::tracing::init_default_subscriber();
+    // Opens a connection before a snapshot.
+    if let Ok(path) = std::env::var("INIT") {
+        rds_iam::route(&path).await?;
+    }
     reuse_db::run(service_fn(route)).await
 }
