@@ -8,6 +8,7 @@
 )]
 
 mod certificates;
+mod dsql;
 mod encryption;
 mod iam;
 mod secrets;

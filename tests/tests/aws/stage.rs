@@ -26,6 +26,11 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new() -> Self {
+        Self::of("aws_function")
+    }
+
+    /// Creates the place of another program.
+    pub(super) fn of(function: &str) -> Self {
         let place = Self {
             folder: tempfile::tempdir().expect("a folder"),
             clock: Clock::default(),
@@ -40,7 +45,7 @@ impl Place {
              sh -c 'mount --bind {} /etc/hosts && LD_PRELOAD={} exec {}'\n",
             hosts.display(),
             faketime().display(),
-            program("aws_function").display()
+            program(function).display()
         );
         let wrapper = place.path("function");
         std::fs::write(&wrapper, script).expect("our folder");
@@ -190,7 +195,11 @@ impl<S: Gated> Stage<S> {
     }
 
     pub(super) async fn start_for(service: Service) -> Self {
-        let (server, place, role) = (S::start().await, Place::new(), Role::default());
+        Self::start_in(Place::new(), service).await
+    }
+
+    pub(super) async fn start_in(place: Place, service: Service) -> Self {
+        let (server, role) = (S::start().await, Role::default());
         let authority = Authority::new();
         let gate = server.gate(&authority).await;
         gate.require(Iam {

@@ -221,6 +221,7 @@ sources! {
     set_up = Source::env("DATABASE_URL").on_connect("set application_name = 'on_connect'");
     tenant = Source::env("DATABASE_URL").on_connect("select set_config('app.tenant', {tenant_id}, false)");
     tenant_of_mysql = Source::env("DATABASE_URL").on_connect("set @tenant = {tenant_id}");
+    dsql = Source::env("DATABASE_URL").dsql();
     session_pooler = Source::env("DATABASE_URL").session_pooler();
     brief = Source::env("DATABASE_URL").connect_timeout(std::time::Duration::from_secs(2));
     rotated = Source::env("DATABASE_URL").credentials(&crate::secret);
