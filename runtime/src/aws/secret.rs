@@ -40,8 +40,8 @@ pub(crate) struct Secret {
     pub(crate) host: Option<String>,
     pub(crate) port: Option<u16>,
     pub(crate) database: Option<String>,
-    /// The name by which AWS knows the secret: its ARN.
-    pub(crate) arn: Option<String>,
+    /// The names by which the extension can be asked for the secret: its ARN and its name.
+    pub(crate) names: Vec<String>,
 }
 
 /// The answer of the extension.
@@ -49,6 +49,8 @@ pub(crate) struct Secret {
 struct Answer {
     #[serde(rename = "ARN")]
     arn: Option<String>,
+    #[serde(rename = "Name")]
+    name: Option<String>,
     #[serde(rename = "SecretString")]
     text: Option<String>,
 }
@@ -117,11 +119,12 @@ fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
     let unusable = |problem: &str| Error::rejected(format!("the secret `{name}` {problem}"));
     let answer: Answer = serde_json::from_slice(answer)
         .map_err(|_| Error::unavailable("the extension for secrets answered no JSON"))?;
+    let names = Vec::from_iter([answer.arn, answer.name].into_iter().flatten());
     let text = answer.text.ok_or_else(|| unusable("is binary, not text"))?;
     if !text.trim_start().starts_with('{') {
         return Ok(Secret {
             password: text,
-            arn: answer.arn,
+            names,
             ..Secret::default()
         });
     }
@@ -144,7 +147,7 @@ fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
         host: fields.host,
         port,
         database: fields.dbname,
-        arn: answer.arn,
+        names,
     })
 }
 
@@ -165,12 +168,12 @@ mod tests {
             host: Some("db.example".into()),
             port: Some(5433),
             database: Some("shop".into()),
-            arn: Some("arn:1".into()),
+            names: vec!["arn:1".into(), "app".into()],
         };
         let managed = Secret {
             user: Some("app".into()),
             password: "p".into(),
-            arn: Some("arn:1".into()),
+            names: vec!["arn:1".into(), "app".into()],
             ..Secret::default()
         };
         for (text, expected) in [

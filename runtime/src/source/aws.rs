@@ -111,7 +111,8 @@ impl Source {
     ///
     /// The extension keeps a secret for up to 300 s. If the server rejects the sign-in, it is asked
     /// in ways that it has not kept: for the version that a rotation is making (`AWSPENDING`), and
-    /// by the ARN. So a rotation fails no invocation, neither before nor after the secret changes.
+    /// by the ARN, or for an ARN by the name. So a rotation fails no invocation, neither before nor
+    /// after the secret changes.
     ///
     /// # Errors
     ///
@@ -241,12 +242,9 @@ impl Source {
 
 /// Asks in ways for which the extension may not have kept what was rejected.
 async fn another(name: &str, current: &Secret, rejected: &[Secret]) -> Option<Secret> {
-    let arn = current.arn.as_deref().filter(|arn| *arn != name);
-    let by_arn = arn.map(|arn| (arn, Version::Current));
-    for (name, version) in [Some((name, Version::Pending)), by_arn]
-        .into_iter()
-        .flatten()
-    {
+    let others = current.names.iter().filter(|other| *other != name);
+    let others = others.map(|other| (other.as_str(), Version::Current));
+    for (name, version) in [(name, Version::Pending)].into_iter().chain(others) {
         if let Ok(secret) = aws::secret(name, version).await
             && !is_among(rejected, &secret)
         {
