@@ -31,6 +31,8 @@ pub(super) fn advice(error: &str, host: &str) -> Option<String> {
     }
     if is(&[
         "UnknownIssuer",
+        // Of another authority with the name of one that is trusted.
+        "BadSignature",
         "self-signed certificate",
         "self signed",
         "local issuer certificate",
@@ -66,6 +68,10 @@ mod tests {
         for (error, expected) in [
             (
                 "invalid peer certificate: UnknownIssuer",
+                "no authority that is trusted",
+            ),
+            (
+                "invalid peer certificate: BadSignature",
                 "no authority that is trusted",
             ),
             (
