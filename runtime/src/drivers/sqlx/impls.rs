@@ -189,7 +189,7 @@ macro_rules! driver {
             }
 
             fn is_doubtful(&self) -> bool {
-                self.is_closed()
+                self.is_closed() || self.size() == 0
             }
 
             fn shut_down(&self, source: &$crate::source::Source) {

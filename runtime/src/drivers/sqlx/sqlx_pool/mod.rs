@@ -220,12 +220,18 @@ pub(super) async fn end_abandoned<DB: Driver>(pool: Pool<DB>, source: Source, un
 
 /// Waits until the pool has all its connections back. If the source requires a server that accepts
 /// writes, checks that on one of them.
+///
+/// A pool without connections would open the next one by itself, by a single attempt, and with the
+/// credentials that it had last. So such a pool is replaced if its credentials may be old.
 pub(super) async fn check<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Result<(), Error> {
     if pool.is_closed() {
         return Err(Error::broken("a handler has closed it"));
     }
     while has_connection_out(pool) {
         sleep(Duration::from_millis(1)).await;
+    }
+    if source.has_credentials() && pool.size() == 0 {
+        return Err(Error::broken("it has no connection, and its credentials may be old"));
     }
     if source.read_write {
         let mut connection = pool.acquire().await.map_err(Error::broken)?;
