@@ -76,21 +76,15 @@ async fn a_plain_connection_to_redis_is_logged_once() {
 async fn an_encrypted_connection_is_not_logged() {
     let server = Postgres::builder().tls().start().await;
     let end = async || server.end_sessions().await;
-    // tokio-postgres verifies in each mode. Its test is the next one.
+    // tokio-postgres and diesel-async verify in each mode. Their test is the next one.
     for path in ["/pg", "/pool"] {
         let url = by_alias(&format!("{}?sslmode=require", server.url()));
         assert_eq!(warnings(path, "plain", &url, end).await, 0, "{path}");
     }
     let server = Mysql::builder().tls().start().await;
     let end = async || server.end_sessions().await;
-    for path in ["/mysql", "/diesel"] {
-        let mode = match path {
-            "/mysql" => "ssl-mode=REQUIRED",
-            _ => "require_ssl=true&verify_ca=false&verify_identity=false",
-        };
-        let url = by_alias(&format!("{}?{mode}", server.url()));
-        assert_eq!(warnings(path, "plain", &url, end).await, 0, "{path}");
-    }
+    let url = by_alias(&format!("{}?ssl-mode=REQUIRED", server.url()));
+    assert_eq!(warnings("/mysql", "plain", &url, end).await, 0);
 }
 
 /// RDS Proxy, or a pooler, may end TLS, and connect to the server without.
@@ -104,6 +98,14 @@ async fn a_connection_over_tls_to_a_pooler_is_not_logged() {
     let url = format!("postgres://app@{ALIAS}:{port}/app?sslrootcert={file}");
     let end = async || server.end_sessions().await;
     for path in ["/pg", "/pool", "/client"] {
+        assert_eq!(warnings(path, "verified", &url, end).await, 0, "{path}");
+    }
+    let server = Mysql::start().await;
+    let gate = Gate::before_mysql(&server, authority.issue(&[ALIAS])).await;
+    let port = gate.port();
+    let url = format!("mysql://app@{ALIAS}:{port}/app?ssl-ca={file}");
+    let end = async || server.end_sessions().await;
+    for path in ["/mysql", "/diesel"] {
         assert_eq!(warnings(path, "verified", &url, end).await, 0, "{path}");
     }
 }
