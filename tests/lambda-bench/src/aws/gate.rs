@@ -34,7 +34,7 @@ pub struct SignIn {
     pub result: Result<(), String>,
 }
 
-/// What the connections of a gate share.
+/// The state that the connections of a gate share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) server: SocketAddr,
