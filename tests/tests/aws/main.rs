@@ -11,5 +11,6 @@ mod certificates;
 mod dsql;
 mod encryption;
 mod iam;
+mod native_tls;
 mod secrets;
 mod stage;
