@@ -1,6 +1,7 @@
 //! A secret signs in while it is rotated, and its errors name the cause.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -105,7 +106,7 @@ async fn a_rotation_fails_no_invocation<S: Server + Users>(path: &str, way: Way,
         Way::AlternatingUsers => Rotation::of_alternating_users(&secrets, NAME, &server),
     };
     let source = source_for(path);
-    let traffic = join_all(fleet.iter().map(async |beside| {
+    let traffic = join_all(fleet.iter().map(async |beside| -> Infallible {
         loop {
             let session = invoke(&beside.sandbox, path, source).await.session;
             if source == "secret_env" {
@@ -114,8 +115,6 @@ async fn a_rotation_fails_no_invocation<S: Server + Users>(path: &str, way: Way,
             }
             beside.invocations.set(beside.invocations.get() + 1);
         }
-        #[expect(unreachable_code, reason = "the type of the loop")]
-        ()
     }));
     let traffic_goes_on = async || {
         let before: Vec<u32> = fleet

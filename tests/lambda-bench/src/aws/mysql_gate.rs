@@ -79,7 +79,7 @@ where
             Some(0xfe) => {
                 Packet::new(answer.number + 1, b"")
                     .write(&mut server)
-                    .await?
+                    .await?;
             }
             // The rest of an exchange that has succeeded.
             Some(1) => {}

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::routing::get;
 use serde_json::json;
 use tokio::task::AbortHandle;
@@ -62,7 +62,7 @@ impl SecretsExtension {
         let of_server = shared.clone();
         let answer = async move |uri: Uri, headers: HeaderMap| {
             let token = headers.get("x-aws-parameters-secrets-token");
-            of_server.answer(&uri, token.map(|token| token.as_bytes()))
+            of_server.answer(&uri, token.map(HeaderValue::as_bytes))
         };
         let router = Router::new().route("/secretsmanager/get", get(answer));
         let (port, server) = serve(router).await;

@@ -231,7 +231,9 @@ pub(super) async fn check<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
         sleep(Duration::from_millis(1)).await;
     }
     if source.has_credentials() && pool.size() == 0 {
-        return Err(Error::broken("it has no connection, and its credentials may be old"));
+        return Err(Error::broken(
+            "it has no connection, and its credentials may be old",
+        ));
     }
     if source.read_write {
         let mut connection = pool.acquire().await.map_err(Error::broken)?;
