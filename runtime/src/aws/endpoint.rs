@@ -59,7 +59,8 @@ pub(crate) fn of_host(host: &str) -> Option<(Service, &str)> {
 
 /// Returns the region of a host, or that of the function.
 pub(super) fn region(host: &str) -> Result<String, Error> {
-    if let Some((_, region)) = of_host(host) {
+    // The writer of a global database may be in any region.
+    if let Some((_, region)) = of_host(host).filter(|(_, region)| *region != "global") {
         return Ok(region.to_ascii_lowercase());
     }
     var("AWS_REGION")
@@ -75,6 +76,15 @@ pub(super) fn region(host: &str) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_region_of_a_host_comes_before_that_of_the_function() {
+        // `global` is no region, and the test's environment need not have one.
+        let of_global = region("db.global-abc.global.rds.amazonaws.com");
+        assert_ne!(of_global.ok().as_deref(), Some("global"));
+        let of_instance = region("db.abc.EU-West-3.rds.amazonaws.com");
+        assert_eq!(of_instance.ok().as_deref(), Some("eu-west-3"));
+    }
 
     #[test]
     fn a_host_tells_its_service_and_region() {

@@ -57,6 +57,12 @@ pub(super) async fn keys() -> Result<Keys, Error> {
     if let (Ok(id), Ok(secret)) = (var("AWS_ACCESS_KEY_ID"), var("AWS_SECRET_ACCESS_KEY")) {
         let session_token = var("AWS_SESSION_TOKEN").ok();
         let session_token = session_token.filter(|token| !token.is_empty());
+        if id.starts_with("ASIA") && session_token.is_none() {
+            return Err(Error::rejected(
+                "`AWS_SESSION_TOKEN` is not set, which the temporary keys in `AWS_ACCESS_KEY_ID` \
+                 need: set all three",
+            ));
+        }
         return Ok(Keys::new(&id, &secret, session_token.as_deref()));
     }
     let Ok(uri) = var(URI) else {

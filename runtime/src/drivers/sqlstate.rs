@@ -78,15 +78,19 @@ fn of_proxy(message: &str) -> ErrorKind {
 /// Classifies an error of RDS Proxy for PostgreSQL, which is documented by text without a code, or
 /// of a proxy that uses XX000 for everything: Supavisor (Supabase), and Neon's.
 fn of_proxy_without_a_state(message: &str) -> ErrorKind {
-    const SATURATED: [&str; 4] = [
+    const SATURATED: [&str; 5] = [
         "Timed-out waiting to acquire database connection",
         "Connections rate limit exceeded",
+        // Aurora DSQL.
+        "too many open connections",
         // "Max client connections reached", and "(EMAXCONN) max client connections reached".
         "ax client connections reached",
         "ax clients reached",
     ];
     // A suspended server that is starting.
-    const UNAVAILABLE: [&str; 2] = [
+    const UNAVAILABLE: [&str; 3] = [
+        // Aurora DSQL.
+        "waking up cluster",
         "ouldn't connect to compute node",
         "Control plane request failed",
     ];
@@ -114,7 +118,9 @@ pub(super) fn finding(state: &str, message: &str) -> Finding {
 /// Returns `true` for the texts of proxies that had no session in time, or limit the rate of new
 /// connections. A connection to such a proxy takes no slot of the server.
 fn is_throttled(message: &str) -> bool {
-    const THROTTLED: [&str; 3] = [
+    const THROTTLED: [&str; 4] = [
+        // Aurora DSQL, with 53400.
+        "rate exceeded",
         "query_wait_timeout",
         "Timed-out waiting to acquire database connection",
         "Connections rate limit exceeded",
@@ -137,7 +143,12 @@ fn rejects_sign_in(state: &str, message: &str) -> bool {
     }
     let is_class_28 = state.len() == 5 && state.starts_with("28");
     let is_poolers = matches!(state, "08P01" | "") && POOLERS.iter().any(|w| message.contains(w));
-    is_class_28 || is_poolers || message.contains("too many competing")
+    // RDS Proxy limits the rate of sign-ins by IAM. Aurora DSQL does not like the token.
+    let is_tokens = [
+        "too many competing",
+        "unable to accept connection, access denied",
+    ];
+    is_class_28 || is_poolers || is_tokens.iter().any(|words| message.contains(words))
 }
 
 /// Returns the outcome of a handler that met an answer of PostgreSQL or SQLite.
@@ -184,6 +195,16 @@ mod tests {
 
         for (state, message, kind) in [
             ("53200", "out of memory", Unavailable),
+            (
+                "53400",
+                "Unable to accept connection, rate exceeded.",
+                Saturated,
+            ),
+            (
+                "XX000",
+                "unable to accept connection, waking up cluster, please retry later",
+                Unavailable,
+            ),
             (
                 "57P02",
                 "terminating connection because of crash",
@@ -269,6 +290,7 @@ mod tests {
                 true,
             ),
             ("", "too many competing requests", true),
+            ("XX000", "unable to accept connection, access denied", true),
             (
                 "28000",
                 "no pg_hba.conf entry for host \"127.0.0.1\"",
