@@ -27,7 +27,7 @@ pub(super) fn finding(number: u16, message: &str) -> Finding {
         1129 => Finding::HostBlocked,
         // The name of the limit is not translated.
         1226 if message.contains("_per_hour") => Finding::HourlyQuota,
-        // RDS Proxy had no session in time, or limits the rate of connections or of sign-ins by IAM.
+        // RDS Proxy had no session in time, or limits the rate of connections or of sign-ins.
         9501 => Finding::Throttled,
         1040 if message.contains("rate limit exceeded") => Finding::Throttled,
         number if rejects_sign_in(number) => Finding::SignInRejected,
