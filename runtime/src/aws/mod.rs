@@ -9,7 +9,7 @@ mod sign;
 
 #[cfg(feature = "_driver")]
 pub(crate) use self::roots::{advice, roots};
-pub(crate) use self::secret::{Secret, Version, secret};
+pub(crate) use self::secret::{NOT_READY, Secret, Version, secret};
 
 use std::time::SystemTime;
 

@@ -18,7 +18,7 @@ use crate::local_http;
 const LIMIT: Duration = Duration::from_millis(1500);
 
 /// The extension's answer before the first invocation, and while it is busy.
-const NOT_READY: &str = "not ready to serve traffic";
+pub(crate) const NOT_READY: &str = "not ready to serve traffic";
 
 /// The version of a secret, among those that a rotation makes.
 ///

@@ -12,7 +12,7 @@ pub(crate) use self::step::{Step, current_step, waits_for};
 pub(crate) use self::tenant::remember_tenant;
 pub use self::tenant::tenant_id;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -83,6 +83,7 @@ impl Invocation {
 
     /// Creates an invocation with Lambda's deadline, in milliseconds since the Unix epoch.
     pub(crate) fn with_deadline(epoch_ms: u64) -> Arc<Self> {
+        HAS_BEGUN.store(true, Ordering::Relaxed);
         Self::new(deadline(epoch_ms))
     }
 
@@ -118,6 +119,15 @@ pub(crate) fn current() -> Option<Arc<Invocation>> {
 /// Returns the current invocation, or a new one without a deadline if there is none.
 pub(crate) fn current_or_new() -> Arc<Invocation> {
     current().unwrap_or_else(|| Invocation::new(None))
+}
+
+/// `true` once Lambda has sent an event.
+static HAS_BEGUN: AtomicBool = AtomicBool::new(false);
+
+/// Returns `true` in the initialization on Lambda, before the first event.
+#[cfg(feature = "aws")]
+pub(crate) fn is_initializing() -> bool {
+    environment::is_lambda() && !HAS_BEGUN.load(Ordering::Relaxed)
 }
 
 /// The time-out of the function in milliseconds, once an invocation has told it, otherwise 0.

@@ -10,6 +10,7 @@ use super::tls::Tls;
 use super::{Credentials, Source};
 use crate::aws::{self, Secret, Version};
 use crate::error::Error;
+use crate::invocation;
 use crate::sync::Mutex;
 
 /// A way to sign in to a database of AWS.
@@ -103,7 +104,7 @@ impl Source {
     /// The *AWS Parameters and Secrets Lambda Extension* is asked, at `localhost:2773` or the port
     /// in `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`: add its layer to the function. The question
     /// costs about a millisecond, and is put for each new connection. The extension answers from
-    /// the first invocation on, not before.
+    /// the first invocation on, not before: [`warm`](crate::Exclusive::warm) opens nothing.
     ///
     /// The secret is the JSON that RDS writes: `username`, `password`, `host`, `port`, `dbname`.
     /// Host, port and database fill in what the URL leaves out. User and password replace the
@@ -136,12 +137,14 @@ impl Source {
     pub(super) async fn credentials_of_aws(&self, method: Method) -> Result<Credentials, Error> {
         match method {
             Method::RdsIam => {
+                self.expect_schemes(&["postgres", "postgresql", "mysql", "mariadb"], "rds_iam")?;
                 let Address { host, port, user } = self.address()?;
                 let user = user.ok_or_else(|| self.no_user())?;
                 let token = aws::rds_token(&host, port, &user).await?;
                 Ok(Credentials::new(user, token))
             }
             Method::Dsql => {
+                self.expect_schemes(&["postgres", "postgresql"], "dsql")?;
                 let Address { host, user, .. } = self.address()?;
                 let user = user.unwrap_or_else(|| "admin".to_owned());
                 let token = aws::dsql_token(&host, &user).await?;
@@ -203,6 +206,18 @@ impl Source {
         self.credentials == Some(Origin::Aws(Method::Dsql))
     }
 
+    fn expect_schemes(&self, schemes: &[&str], method: &str) -> Result<(), Error> {
+        let url = self.url()?;
+        let scheme = url.split("://").next().unwrap_or_default();
+        if schemes.contains(&scheme) {
+            return Ok(());
+        }
+        Err(self.problem(format!(
+            "is no `{}:` URL, for which `Source::{method}` signs in",
+            schemes[0]
+        )))
+    }
+
     fn address(&self) -> Result<Address, Error> {
         Address::of(&self.url()?)
             .ok_or_else(|| self.problem("names no host, for whose name a token is signed"))
@@ -221,7 +236,15 @@ impl Source {
                 problem: "is not set: set it to the name or the ARN of the secret".to_owned(),
             })?,
         };
-        let current = aws::secret(&name, Version::Current).await?;
+        let current = aws::secret(&name, Version::Current).await;
+        let current = current.map_err(|error| {
+            // Not retried: the initialization would wait for it in vain.
+            if invocation::is_initializing() && error.to_string().contains(aws::NOT_READY) {
+                Error::rejected("the extension for secrets answers from the first invocation on")
+            } else {
+                error
+            }
+        })?;
         let rejected = with_history(self, |history| history.rejected.clone());
         let secret = match rejected[..] {
             [] => current,

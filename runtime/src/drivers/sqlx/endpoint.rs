@@ -42,8 +42,9 @@ impl Endpoint {
         if let Some(credentials) = &self.credentials {
             options = DB::with_credentials(options, credentials).ok_or_else(|| {
                 source.problem(
-                    "is used with `Source::credentials`, which SQLite and `AnyConnection` do not \
-                     support: put the credentials in the URL, or use the database's own type",
+                    "is used with `Source::credentials` or a method for AWS, which SQLite and \
+                     `AnyConnection` do not support: put the credentials in the URL, or use the \
+                     database's own type",
                 )
             })?;
         }
