@@ -159,9 +159,11 @@ pub(super) async fn renew<DB: Driver>(pool: &Pool<DB>, source: &Source) -> Resul
 }
 
 /// Renews the options of a pool that has fewer connections than `size`. sqlx opens the next one by
-/// itself, with the credentials that the pool has.
+/// itself, with the credentials that the pool has. A pool without connections is replaced at the
+/// next lease, see [`check`].
 async fn renew_if_smaller<DB: Driver>(pool: &Pool<DB>, source: &Source, size: u32) {
-    if pool.size() >= size || !source.has_credentials() {
+    let is_smaller = (1..size).contains(&pool.size());
+    if !is_smaller || !source.has_credentials() {
         return;
     }
     match timeout(source.attempt_timeout, renew(pool, source)).await {
