@@ -284,6 +284,21 @@ async fn an_extension_that_is_not_ready_is_waited_for() {
     }
 }
 
+/// The extension answers from the first invocation on. The initialization does not wait for it.
+#[tokio::test]
+async fn an_initialization_asks_once() {
+    let alone = Alone::start().await;
+    let extension = alone.extension(Duration::from_secs(60)).await;
+    let function = alone
+        .function("postgres://", &extension)
+        .env("WARM", "secret_env");
+    let sandbox = function.start().await;
+    let begun = std::time::Instant::now();
+    let answer = ask(&sandbox, "/redis", "plain").await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{answer:?}");
+    assert_eq!(extension.questions(), 1);
+}
+
 #[tokio::test]
 async fn a_restored_sandbox_asks_with_the_token_of_the_endpoint() {
     let alone = Alone::start().await;

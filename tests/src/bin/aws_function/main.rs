@@ -75,6 +75,10 @@ macro_rules! handlers {
                 clients::redis(db).await
             }
 
+            pub(super) async fn warm() {
+                PG_DB.warm().await;
+            }
+
             pub(super) async fn route(path: &str) -> Result<Response<Body>, Error> {
                 match path {
                     "/pg" => pg().await,
@@ -87,6 +91,14 @@ macro_rules! handlers {
                 }
             }
         })*
+
+        /// Opens a connection in the initialization.
+        async fn warm(source: &str) {
+            match source {
+                $(stringify!($module) => $module::warm().await,)*
+                _ => {}
+            }
+        }
 
         async fn route(request: Request) -> Result<Response<Body>, Error> {
             let (path, source) = (request.uri().path(), word(&request, "source"));
@@ -109,6 +121,9 @@ async fn main() -> Result<(), Error> {
     // Opens a connection before a snapshot.
     if let Ok(path) = std::env::var("INIT") {
         rds_iam::route(&path).await?;
+    }
+    if let Ok(source) = std::env::var("WARM") {
+        warm(&source).await;
     }
     reuse_db::run(service_fn(route)).await
 }
