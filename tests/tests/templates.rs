@@ -115,7 +115,7 @@ fn each_answer_makes_a_function_that_compiles() {
     fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
     fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
     let output = run(Command::new(env!("CARGO"))
-        .args(["check", "--quiet", "--workspace", "--offline"])
+        .args(["check", "--quiet", "--workspace"])
         .arg("--target-dir")
         .arg(folder.join("target"))
         .current_dir(&folder)
