@@ -75,6 +75,8 @@ pub mod __private {
 pub mod docs {
     #[doc = include_str!("../docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("../docs/choosing.md")]
+    pub mod choosing {}
     #[doc = include_str!("../docs/clients.md")]
     pub mod clients {}
     #[doc = include_str!("../docs/endings.md")]
