@@ -1,7 +1,6 @@
 //! The host names of AWS's databases, and the region in them.
 
-use std::env::var;
-
+use super::keys::set;
 use crate::error::Error;
 
 /// A database of AWS, by its host's name.
@@ -63,9 +62,9 @@ pub(super) fn region(host: &str) -> Result<String, Error> {
     if let Some((_, region)) = of_host(host).filter(|(_, region)| *region != "global") {
         return Ok(region.to_ascii_lowercase());
     }
-    var("AWS_REGION")
-        .or_else(|_| var("AWS_DEFAULT_REGION"))
-        .map_err(|_| {
+    set("AWS_REGION")
+        .or_else(|| set("AWS_DEFAULT_REGION"))
+        .ok_or_else(|| {
             Error::rejected(
                 "the host's name has no region of AWS, and the environment variable `AWS_REGION` \
                  is not set: set it",

@@ -14,7 +14,7 @@ use crate::sync::Mutex;
 const URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 
 /// The limit of the question for keys.
-const LIMIT: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_millis(1500);
 
 /// The time before their end after which keys are asked for again. A token must outlive a sign-in.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
@@ -47,16 +47,28 @@ struct Answer {
     expiration: Option<String>,
 }
 
-/// The last keys from the endpoint, and the time until which they are used.
+/// The last keys from the endpoint, and their end.
 static ASKED: Mutex<Option<(Keys, SystemTime)>> = Mutex::new(None);
+
+/// Returns the last keys if they are valid for some time more.
+fn known(at_least: Duration) -> Option<Keys> {
+    let asked = ASKED.lock();
+    let (keys, end) = asked.as_ref()?;
+    let left = end.duration_since(SystemTime::now()).ok()?;
+    (left > at_least).then(|| keys.clone())
+}
+
+/// Returns the value of a variable, unless that is empty.
+pub(super) fn set(variable: &str) -> Option<String> {
+    var(variable).ok().filter(|value| !value.is_empty())
+}
 
 /// Returns the keys in the environment, or those of the endpoint that Lambda names.
 ///
 /// With SnapStart Lambda sets no keys, which would be older than the snapshot, but an endpoint.
 pub(super) async fn keys() -> Result<Keys, Error> {
-    if let (Ok(id), Ok(secret)) = (var("AWS_ACCESS_KEY_ID"), var("AWS_SECRET_ACCESS_KEY")) {
-        let session_token = var("AWS_SESSION_TOKEN").ok();
-        let session_token = session_token.filter(|token| !token.is_empty());
+    if let (Some(id), Some(secret)) = (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY")) {
+        let session_token = set("AWS_SESSION_TOKEN");
         if id.starts_with("ASIA") && session_token.is_none() {
             return Err(Error::rejected(
                 "`AWS_SESSION_TOKEN` is not set, which the temporary keys in `AWS_ACCESS_KEY_ID` \
@@ -65,31 +77,32 @@ pub(super) async fn keys() -> Result<Keys, Error> {
         }
         return Ok(Keys::new(&id, &secret, session_token.as_deref()));
     }
-    let Ok(uri) = var(URI) else {
+    let Some(uri) = set(URI) else {
         return Err(Error::rejected(format!(
             "there are no keys of AWS to sign with: set `AWS_ACCESS_KEY_ID` and \
              `AWS_SECRET_ACCESS_KEY`, or `{URI}`, one of which Lambda does"
         )));
     };
-    if let Some((keys, until)) = &*ASKED.lock()
-        && SystemTime::now() < *until
-    {
-        return Ok(keys.clone());
+    if let Some(keys) = known(RENEW_BEFORE) {
+        return Ok(keys);
     }
     let answer = timeout(LIMIT, ask(&uri)).await;
-    let answer = answer.unwrap_or_else(|_| Err("no answer in time".into()));
-    let (keys, until) = answer.map_err(|error| {
-        Error::unavailable(format!(
-            "no keys of AWS from the address in `{URI}`: {error}"
-        ))
-    })?;
-    *ASKED.lock() = Some((keys.clone(), until));
-    Ok(keys)
+    match answer.unwrap_or_else(|_| Err("no answer in time".into())) {
+        Ok((keys, end)) => {
+            *ASKED.lock() = Some((keys.clone(), end));
+            Ok(keys)
+        }
+        Err(error) => known(Duration::ZERO).ok_or_else(|| {
+            Error::unavailable(format!(
+                "no keys of AWS from the address in `{URI}`: {error}"
+            ))
+        }),
+    }
 }
 
 /// Returns the token of the function's session, with which it asks its extensions.
 pub(super) async fn session_token() -> Result<String, Error> {
-    if let Ok(token) = var("AWS_SESSION_TOKEN") {
+    if let Some(token) = set("AWS_SESSION_TOKEN") {
         return Ok(token);
     }
     Ok(keys().await?.session_token.unwrap_or_default())
@@ -123,7 +136,6 @@ async fn ask(uri: &str) -> Result<(Keys, SystemTime), BoxError> {
         answer.token.as_deref(),
     );
     // Without a time they are asked for again.
-    let until = until.and_then(|until| until.checked_sub(RENEW_BEFORE));
     Ok((keys, until.unwrap_or(SystemTime::UNIX_EPOCH)))
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn rds_token(host: &str, port: u16, user: &str) -> Result<Strin
     let request = Request {
         service: "rds-db",
         region: &region,
-        host: &format!("{host}:{port}"),
+        host: &format!("{}:{port}", host.to_ascii_lowercase()),
         query: &[("Action", "connect"), ("DBUser", user)],
     };
     Ok(sign::token(&request, &keys, SystemTime::now()))
@@ -47,7 +47,7 @@ pub(crate) async fn dsql_token(host: &str, user: &str) -> Result<String, Error> 
     let request = Request {
         service: "dsql",
         region: &region,
-        host,
+        host: &host.to_ascii_lowercase(),
         query: &[("Action", action)],
     };
     Ok(sign::token(&request, &keys, SystemTime::now()))

@@ -1,6 +1,5 @@
 //! Secrets, from the extension beside the function.
 
-use std::env::var;
 use std::time::Duration;
 
 use lambda_http::http::{StatusCode, Uri};
@@ -20,6 +19,16 @@ const LIMIT: Duration = Duration::from_millis(1500);
 /// The extension's answer before the first invocation, and while it is busy.
 pub(crate) const NOT_READY: &str = "not ready to serve traffic";
 
+/// The errors of the service that a repeated question does not cure.
+const PERMANENT: [&str; 6] = [
+    "AccessDenied",
+    "ResourceNotFound",
+    "DecryptionFailure",
+    "InvalidParameter",
+    "InvalidRequest",
+    "ValidationException",
+];
+
 /// The version of a secret, among those that a rotation makes.
 ///
 /// The extension keeps an answer for up to 300 s, by the secret's name and the version that was
@@ -27,6 +36,8 @@ pub(crate) const NOT_READY: &str = "not ready to serve traffic";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     Current,
+    /// The current version, by its stage.
+    NamedCurrent,
     /// The version that a rotation is making: its password is valid at the server before it is the
     /// current one.
     Pending,
@@ -82,8 +93,8 @@ pub(crate) async fn secret(name: &str, version: Version) -> Result<Secret, Error
         Ok((status, text)) => {
             let text = String::from_utf8_lossy(&text);
             let error = format!("the extension for secrets answered {status} to `{name}`: {text}");
-            // The service's own errors, such as missing rights, have this status, too.
-            let is_permanent = status.is_client_error() && !text.contains(NOT_READY);
+            let is_permanent =
+                status.is_client_error() && PERMANENT.iter().any(|error| text.contains(error));
             Err(if is_permanent {
                 Error::rejected(error)
             } else {
@@ -100,12 +111,16 @@ pub(crate) async fn secret(name: &str, version: Version) -> Result<Secret, Error
 async fn ask(name: &str, version: Version) -> Result<(StatusCode, Vec<u8>), BoxError> {
     // Under SnapStart the environment has no token.
     let token = keys::session_token().await?;
-    let port = var("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT");
-    let port = port.as_deref().unwrap_or("2773");
+    let port = keys::set("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT");
+    let port = port.unwrap_or_else(|| "2773".to_owned());
+    if port.parse::<u16>().is_err() {
+        return Err("`PARAMETERS_SECRETS_EXTENSION_HTTP_PORT` is no port".into());
+    }
     let base: Uri = format!("http://localhost:{port}").parse()?;
     let name = utf8_percent_encode(name, RESERVED);
     let stage = match version {
         Version::Current => "",
+        Version::NamedCurrent => "&versionStage=AWSCURRENT",
         Version::Pending => "&versionStage=AWSPENDING",
     };
     let path = format!("/secretsmanager/get?secretId={name}{stage}");
@@ -123,7 +138,8 @@ fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
     let text = answer.text.ok_or_else(|| unusable("is binary, not text"))?;
     if !text.trim_start().starts_with('{') {
         return Ok(Secret {
-            password: text,
+            // A console may have added it.
+            password: text.trim_end_matches(['\r', '\n']).to_owned(),
             names,
             ..Secret::default()
         });
@@ -136,6 +152,7 @@ fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
     let port = match fields.port {
         None => None,
         Some(Port::Number(port)) => Some(port),
+        Some(Port::Text(text)) if text.is_empty() => None,
         Some(Port::Text(text)) => Some(
             text.parse()
                 .map_err(|_| unusable("has an unusable `port`"))?,

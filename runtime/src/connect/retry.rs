@@ -196,7 +196,7 @@ async fn connect_once<C: Connect>(
             Ok(Err(error)) => return (Err(error), false),
             Err(_) => {
                 attempt.timed_out(false);
-                let cause = "no credentials in time, from the function of `Source::credentials`";
+                let cause = format!("no credentials in time, {}", source.slow_origin());
                 return (Err(Error::unavailable(cause)), true);
             }
         }

@@ -10,6 +10,8 @@ pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) user: Option<String>,
+    /// The address that PostgreSQL's clients connect to in place of the host's.
+    address: Option<String>,
 }
 
 impl Address {
@@ -36,14 +38,18 @@ impl Address {
             host: host.to_owned(),
             port: port.or_else(|| standard_port(url.scheme()))?,
             user: user.filter(|user| !user.is_empty()),
+            address: parameter("hostaddr"),
         })
     }
 
     /// Returns `true` for a host of this machine.
     pub(crate) fn is_local(&self) -> bool {
-        let address = self.host.parse::<std::net::IpAddr>();
-        self.host.eq_ignore_ascii_case("localhost")
-            || address.is_ok_and(|address| address.to_canonical().is_loopback())
+        let is_loopback = |host: &str| {
+            let address = host.parse::<std::net::IpAddr>();
+            address.is_ok_and(|address| address.to_canonical().is_loopback())
+        };
+        let is_here = self.host.eq_ignore_ascii_case("localhost") || is_loopback(&self.host);
+        is_here && self.address.as_deref().is_none_or(is_loopback)
     }
 }
 
@@ -112,8 +118,10 @@ mod tests {
             ("[::1]", true),
             ("10.0.0.1", false),
             ("localhost.example", false),
+            ("localhost/app?hostaddr=192.0.2.2", false),
+            ("localhost/app?hostaddr=127.0.0.2", true),
         ] {
-            let address = Address::of(&format!("postgres://{host}/app")).expect(host);
+            let address = Address::of(&format!("postgres://{host}")).expect(host);
             assert_eq!(address.is_local(), expected, "{host}");
         }
     }

@@ -1,6 +1,7 @@
 //! The databases of AWS: sign-in by IAM, Aurora DSQL, and secrets.
 
 use std::env::var;
+use std::time::{Duration, SystemTime};
 
 use url::Url;
 
@@ -108,12 +109,16 @@ impl Source {
     ///
     /// The secret is the JSON that RDS writes: `username`, `password`, `host`, `port`, `dbname`.
     /// Host, port and database fill in what the URL leaves out. User and password replace the
-    /// URL's. A secret that is no JSON is the password.
+    /// URL's. A text that does not begin with `{`
+    /// is the password.
     ///
     /// The extension keeps a secret for up to 300 s. If the server rejects the sign-in, it is asked
-    /// in ways that it has not kept: for the version that a rotation is making (`AWSPENDING`), and
-    /// by the ARN, or for an ARN by the name. So a rotation fails no invocation, neither before nor
-    /// after the secret changes.
+    /// in ways that it has not kept: for the version that a rotation is making (`AWSPENDING`), by
+    /// the ARN, or for an ARN by the name, and by the stage `AWSCURRENT`. So a rotation fails no
+    /// invocation, neither before nor after the secret changes.
+    ///
+    /// The number of these ways is limited. If a password changes twice within 300 s, or by hand
+    /// without a version that is pending, set `SECRETS_MANAGER_TTL` of the extension to less.
     ///
     /// # Errors
     ///
@@ -138,7 +143,9 @@ impl Source {
         match method {
             Method::RdsIam => {
                 self.expect_schemes(&["postgres", "postgresql", "mysql", "mariadb"], "rds_iam")?;
-                let Address { host, port, user } = self.address()?;
+                let Address {
+                    host, port, user, ..
+                } = self.address()?;
                 let user = user.ok_or_else(|| self.no_user())?;
                 let token = aws::rds_token(&host, port, &user).await?;
                 Ok(Credentials::new(user, token))
@@ -168,6 +175,17 @@ impl Source {
         match method {
             Method::RdsIam | Method::Dsql => aws::forget_keys(),
             Method::Secret(_) => with_history(self, History::doubt),
+        }
+    }
+
+    /// Returns the origin of credentials that did not come in time.
+    pub(super) fn slow_origin_of_aws(method: Method) -> &'static str {
+        match method {
+            Method::RdsIam | Method::Dsql => "from the endpoint for keys of AWS",
+            Method::Secret(_) => {
+                "from the AWS Parameters and Secrets Lambda Extension: add its layer to the \
+                 function, and in a VPC an endpoint for Secrets Manager"
+            }
         }
     }
 
@@ -246,35 +264,48 @@ impl Source {
             }
         })?;
         let rejected = with_history(self, |history| history.rejected.clone());
-        let secret = match rejected[..] {
-            [] => current,
-            _ if !is_among(&rejected, &current) => current,
-            _ => match another(&name, &current, &rejected).await {
+        let secret = if is_among(&rejected, &current) {
+            match self.another(&name, &current, &rejected).await {
                 Some(secret) => secret,
-                None => {
-                    // The server may have rejected a password that is right, while it started.
-                    with_history(self, |history| history.rejected.clear());
-                    current
-                }
-            },
+                // The server may have rejected a password that is right, while it started.
+                None => current,
+            }
+        } else {
+            with_history(self, |history| history.doubted = None);
+            current
         };
         with_history(self, |history| history.last = Some(secret.clone()));
         Ok(secret)
     }
-}
 
-/// Asks in ways for which the extension may not have kept what was rejected.
-async fn another(name: &str, current: &Secret, rejected: &[Secret]) -> Option<Secret> {
-    let others = current.names.iter().filter(|other| *other != name);
-    let others = others.map(|other| (other.as_str(), Version::Current));
-    for (name, version) in [(name, Version::Pending)].into_iter().chain(others) {
-        if let Ok(secret) = aws::secret(name, version).await
-            && !is_among(rejected, &secret)
-        {
-            return Some(secret);
+    /// Asks in ways for which the extension has not kept what was rejected.
+    ///
+    /// What it answers to a way, it keeps for up to 300 s. So each is saved for its time after the
+    /// first rejection: the secret may follow the server's password.
+    async fn another(&self, name: &str, current: &Secret, rejected: &[Secret]) -> Option<Secret> {
+        let since = with_history(self, |history| {
+            *history.doubted.get_or_insert_with(SystemTime::now)
+        });
+        // A clock that was set back must not save them for ever.
+        let waited = since.elapsed().unwrap_or(Duration::MAX);
+        let other = current.names.iter().find(|other| *other != name);
+        let other = other.map_or(name, String::as_str);
+        for (name, version, after_millis) in [
+            (name, Version::Pending, 0),
+            (other, Version::Current, 0),
+            (name, Version::NamedCurrent, 1_200),
+            (other, Version::NamedCurrent, 3_200),
+            (other, Version::Pending, 10_000),
+        ] {
+            if waited >= Duration::from_millis(after_millis)
+                && let Ok(secret) = aws::secret(name, version).await
+                && !is_among(rejected, &secret)
+            {
+                return Some(secret);
+            }
         }
+        None
     }
-    None
 }
 
 fn is_among(all: &[Secret], secret: &Secret) -> bool {
@@ -287,6 +318,8 @@ struct History {
     last: Option<Secret>,
     /// Those that the server has rejected, of which a rotation makes one.
     rejected: Vec<Secret>,
+    /// The time since which the current one is among them.
+    doubted: Option<SystemTime>,
 }
 
 impl History {
@@ -294,6 +327,7 @@ impl History {
         Self {
             last: None,
             rejected: Vec::new(),
+            doubted: None,
         }
     }
 
@@ -348,9 +382,16 @@ fn filled(url: String, secret: &Secret) -> String {
         }
     }
     let names_port = parsed.query_pairs().any(|(key, _)| key == "port");
-    if parsed.port().is_none() && !names_port {
-        // An error means that the URL has no host of its own, but a parameter.
-        let _ = parsed.set_port(secret.port);
+    if let Some(port) = secret
+        .port
+        .filter(|_| parsed.port().is_none() && !names_port)
+        && parsed.set_port(Some(port)).is_err()
+        && !address::is_path(&url)
+    {
+        // The host is a parameter, too.
+        parsed
+            .query_pairs_mut()
+            .append_pair("port", &port.to_string());
     }
     match &secret.database {
         Some(database) => with_database(parsed.into(), database),
@@ -390,6 +431,7 @@ mod tests {
             ("postgres://reader/", "postgres://reader:5433/shop"),
             ("postgres://u:p@reader:1/a", "postgres://u:p@reader:1/a"),
             ("postgres:///a?host=/run/pg", "postgres:///a?host=/run/pg"),
+            ("postgres://?host=h", "postgres:///shop?host=h&port=5433"),
             ("nonsense", "nonsense"),
         ] {
             assert_eq!(filled(url.to_owned(), &secret), expected);

@@ -136,6 +136,15 @@ impl Source {
         }
     }
 
+    /// Returns the origin of credentials that did not come in time.
+    pub(crate) fn slow_origin(&self) -> &'static str {
+        match self.credentials {
+            #[cfg(feature = "aws")]
+            Some(Origin::Aws(method)) => Self::slow_origin_of_aws(method),
+            _ => "from the function of `Source::credentials`",
+        }
+    }
+
     /// Returns the advice for a sign-in that kept failing with new credentials.
     pub(crate) fn sign_in_advice(&self) -> &'static str {
         match self.credentials {

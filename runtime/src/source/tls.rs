@@ -99,34 +99,37 @@ pub(super) fn required(url: String, tls: Tls) -> Result<String, String> {
     };
     let (base, query) = url.split_once('?').unwrap_or((&url, ""));
     let mut rest = Vec::new();
-    let mut is_weaker = false;
+    let mut is_off = false;
+    let mut unverified = None;
+    // The client takes the last of several modes. So none of the URL's stays.
     for part in query.split('&').filter(|part| !part.is_empty()) {
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
-        let is = |mode: &str| value.eq_ignore_ascii_case(mode);
-        if !modes.names.contains(&name) {
-            rest.push(part);
-        } else if modes.of_no_use.iter().copied().any(is) {
-            if (is(modes.without_tls) || is("false")) && is_local(&url) {
-                return Ok(url);
+        let decoded = url::form_urlencoded::parse(part.as_bytes()).next();
+        let (name, value) = decoded.unwrap_or_default();
+        let is = |mode: &&str| value.eq_ignore_ascii_case(mode);
+        if !modes.names.contains(&name.to_ascii_lowercase().as_str()) {
+            rest.push(part.to_owned());
+        } else if modes.of_no_use.iter().any(|mode| is(mode)) {
+            let is_disabled = is(&modes.without_tls) || is(&"false");
+            if !is_disabled || !is_local(&url) {
+                return Err(format!(
+                    "has the parameter `{name}={value}`, and the source requires TLS: remove it"
+                ));
             }
+            is_off = true;
+        } else if modes.unverified.iter().any(|mode| is(mode)) {
+            unverified = Some(format!("{name}={value}"));
+        } else if !is(&modes.verified.1) {
             return Err(format!(
-                "has the parameter `{part}`, and the source requires TLS: remove it"
+                "has the parameter `{name}` with an unknown mode: remove it"
             ));
-        } else if modes.unverified.iter().copied().any(is) {
-            is_weaker = tls != Tls::Verified;
-            if is_weaker {
-                rest.push(part);
-            }
-        } else {
-            // The verified mode, or an unknown one, which the client rejects.
-            return Ok(url);
         }
     }
     let (name, mode) = modes.verified;
-    let verified = format!("{name}={mode}");
-    if !is_weaker {
-        rest.push(&verified);
-    }
+    rest.push(match unverified {
+        _ if is_off => format!("{name}={}", modes.without_tls),
+        Some(unverified) if tls != Tls::Verified => unverified,
+        _ => format!("{name}={mode}"),
+    });
     Ok(format!("{base}?{}", rest.join("&")))
 }
 
@@ -155,7 +158,10 @@ mod tests {
                 "postgres://h/db?sslmode=verify-full",
                 "postgres://h/db?sslmode=verify-full",
             ),
-            ("postgres://h/db?sslmode=odd", "postgres://h/db?sslmode=odd"),
+            (
+                "postgres://h/db?sslmode=verify-full&sslmode=require&ssl-mode=%72equire",
+                "postgres://h/db?sslmode=verify-full",
+            ),
             ("mysql://h/db", "mysql://h/db?ssl-mode=VERIFY_IDENTITY"),
             (
                 "mysql://h/db?ssl-mode=required",
@@ -193,6 +199,23 @@ mod tests {
             (
                 "postgres://u:s3cret@localhost/db?sslmode=allow",
                 "`sslmode=allow`",
+            ),
+            (
+                "postgres://u:s3cret@h/db?sslmode=verify-full&sslmode=disable",
+                "`sslmode=disable`",
+            ),
+            (
+                "postgres://u:s3cret@h/db?sslmode=verify-full&ssl-mode=%64isable",
+                "`ssl-mode=disable`",
+            ),
+            (
+                "postgres://u:s3cret@localhost/db?hostaddr=192.0.2.2&sslmode=disable",
+                "`sslmode=disable`",
+            ),
+            ("postgres://u:s3cret@h/db?sslmode=odd", "unknown mode"),
+            (
+                "mysql://u:s3cret@h/db?ssl-mode=%50REFERRED",
+                "`ssl-mode=PREFERRED`",
             ),
             (
                 "mysql://u:s3cret@h/db?ssl-mode=DISABLED",
