@@ -108,7 +108,7 @@ pub(super) fn required(url: String, tls: Tls) -> Result<String, String> {
         let is = |mode: &&str| value.eq_ignore_ascii_case(mode);
         if !modes.names.contains(&name.to_ascii_lowercase().as_str()) {
             rest.push(part.to_owned());
-        } else if modes.of_no_use.iter().any(|mode| is(mode)) {
+        } else if modes.of_no_use.iter().any(is) {
             let is_disabled = is(&modes.without_tls) || is(&"false");
             if !is_disabled || !is_local(&url) {
                 return Err(format!(
@@ -116,7 +116,7 @@ pub(super) fn required(url: String, tls: Tls) -> Result<String, String> {
                 ));
             }
             is_off = true;
-        } else if modes.unverified.iter().any(|mode| is(mode)) {
+        } else if modes.unverified.iter().any(is) {
             unverified = Some(format!("{name}={value}"));
         } else if !is(&modes.verified.1) {
             return Err(format!(

@@ -362,3 +362,40 @@ async fn an_error_names_the_cause_and_no_secret() {
     let output = sandbox.output();
     assert!(output.contains("add its layer to the function"), "{output}");
 }
+
+/// Someone changes the password at the server first, and then the secret.
+#[tokio::test]
+async fn a_secret_that_follows_its_password_is_waited_for() {
+    for path in ["/pg", "/client"] {
+        let alone = Alone::start().await;
+        let extension = alone.extension(Duration::ZERO).await;
+        let sandbox = alone.function("postgres://", &extension).start().await;
+        assert_eq!(invoke(&sandbox, path, "rotated").await.user, "app");
+        let mut changed = secret(&alone.server);
+        changed["password"] = "byHand1#".into();
+        alone.server.set_password("app", "byHand1#").await;
+        let (reply, ()) = tokio::join!(invoke(&sandbox, path, "rotated"), async {
+            tokio::time::sleep(Duration::from_millis(800)).await;
+            alone.secrets.put(NAME, &changed);
+        });
+        assert_eq!(reply.user, "app", "{path}");
+        assert_eq!(invoke(&sandbox, path, "rotated").await.user, "app");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_port_is_named() {
+    let alone = Alone::start().await;
+    let extension = alone.extension(Duration::ZERO).await;
+    let variable = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
+    let function = alone
+        .function("postgres://", &extension)
+        .env(variable, "abc");
+    let sandbox = function.start().await;
+    ask(&sandbox, "/pg", "secret_env").await;
+    let output = sandbox.output();
+    assert!(
+        output.contains(&format!("`{variable}` is no port")),
+        "{output}"
+    );
+}
