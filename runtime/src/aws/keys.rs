@@ -141,7 +141,7 @@ async fn ask(uri: &str) -> Result<(Keys, SystemTime), BoxError> {
 
 fn authorization() -> Result<String, BoxError> {
     const FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-    if let Ok(file) = var(FILE) {
+    if let Some(file) = set(FILE) {
         let token = std::fs::read_to_string(file);
         let token = token.map_err(|error| format!("the file in `{FILE}`: {error}"))?;
         return Ok(token.trim_end().to_owned());

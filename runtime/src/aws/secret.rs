@@ -129,7 +129,8 @@ async fn ask(name: &str, version: Version) -> Result<(StatusCode, Vec<u8>), BoxE
     Ok((answer.status(), answer.body().to_vec()))
 }
 
-/// Reads a secret. A text that is no JSON is the password. No error shows a part of it.
+/// Reads a secret. A text that does not begin with `{` is the password. No error shows a part of
+/// it.
 fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
     let unusable = |problem: &str| Error::rejected(format!("the secret `{name}` {problem}"));
     let answer: Answer = serde_json::from_slice(answer)

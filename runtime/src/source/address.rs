@@ -63,16 +63,22 @@ pub(super) fn standard_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Returns `true` if a URL names the path of a socket.
+/// Returns `true` if a client takes the path of a socket from a URL.
 pub(super) fn is_path(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else {
         return false;
     };
-    let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
-    host.starts_with("%2f")
-        || url
-            .query_pairs()
-            .any(|(key, value)| key == "socket" || (key == "host" && value.starts_with('/')))
+    // The last one wins, as in the clients.
+    let last = |name: &str| {
+        let named = url.query_pairs().filter(|(key, _)| key == name);
+        named.last().map(|(_, value)| value.into_owned())
+    };
+    if !url.scheme().starts_with("postgres") {
+        return last("socket").is_some_and(|path| !path.is_empty());
+    }
+    let of_authority = || url.host_str().unwrap_or_default().to_ascii_lowercase();
+    let host = last("host").unwrap_or_else(of_authority);
+    host.starts_with('/') || host.starts_with("%2f")
 }
 
 #[cfg(test)]

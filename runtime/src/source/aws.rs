@@ -39,7 +39,7 @@ impl Source {
     /// const SOURCE: Source = Source::env("DATABASE_URL").rds_iam();
     /// ```
     ///
-    /// Each new connection gets a token of its own, which is signed here in some microseconds. The
+    /// Each new connection gets a token of its own, which is signed here, without a request. The
     /// user, the host and the port are the URL's, and the host must be the endpoint's own name. The
     /// region is in the host's name, or in `AWS_REGION`. The keys are those of the function's
     /// role, which Lambda puts into the environment, or with SnapStart behind an address.
@@ -104,7 +104,7 @@ impl Source {
     ///
     /// The *AWS Parameters and Secrets Lambda Extension* is asked, at `localhost:2773` or the port
     /// in `PARAMETERS_SECRETS_EXTENSION_HTTP_PORT`: add its layer to the function. The question
-    /// costs about a millisecond, and is put for each new connection. The extension answers from
+    /// stays within the sandbox, and is put for each new connection. The extension answers from
     /// the first invocation on, not before: [`warm`](crate::Exclusive::warm) opens nothing.
     ///
     /// The secret is the JSON that RDS writes: `username`, `password`, `host`, `port`, `dbname`.
@@ -280,7 +280,7 @@ impl Source {
 
     /// Asks in ways for which the extension has not kept what was rejected.
     ///
-    /// What it answers to a way, it keeps for up to 300 s. So each is saved for its time after the
+    /// The extension keeps each answer for up to 300 s. So each way is saved for its time after the
     /// first rejection: the secret may follow the server's password.
     async fn another(&self, name: &str, current: &Secret, rejected: &[Secret]) -> Option<Secret> {
         let since = with_history(self, |history| {

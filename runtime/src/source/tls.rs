@@ -97,6 +97,10 @@ pub(super) fn required(url: String, tls: Tls) -> Result<String, String> {
         }
         _ => return Ok(url),
     };
+    if url.contains('#') {
+        // A client would take the mode that follows for a part of the fragment.
+        return Err("has a `#`, after which no parameter counts: percent-encode it".into());
+    }
     let (base, query) = url.split_once('?').unwrap_or((&url, ""));
     let mut rest = Vec::new();
     let mut is_off = false;
@@ -213,6 +217,19 @@ mod tests {
                 "`sslmode=disable`",
             ),
             ("postgres://u:s3cret@h/db?sslmode=odd", "unknown mode"),
+            ("postgres://u:s3cret@h/db?a=b#c", "percent-encode"),
+            (
+                "postgres://u:s3cret@h/db?socket=/run&sslmode=disable",
+                "`sslmode=disable`",
+            ),
+            (
+                "postgres://u:s3cret@h/db?host=/run&host=h&sslmode=disable",
+                "`sslmode=disable`",
+            ),
+            (
+                "mysql://u:s3cret@h/db?host=/run&ssl-mode=DISABLED",
+                "`ssl-mode=DISABLED`",
+            ),
             (
                 "mysql://u:s3cret@h/db?ssl-mode=%50REFERRED",
                 "`ssl-mode=PREFERRED`",
