@@ -1,9 +1,11 @@
 //! Programs, processes and ports of this machine.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use socket2::{Domain, Socket, Type};
 
 /// Returns the path of `program`, searched in `folders` and then in `PATH`.
 ///
@@ -78,9 +80,36 @@ pub(crate) fn free_port() -> u16 {
     loop {
         let left = blocks.last_mut().and_then(|block| block.left.next());
         match left {
-            Some(port) if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() => return port,
+            Some(port) if is_free(port) => return port,
             Some(_) => {}
             None => blocks.push(Block::take()),
         }
+    }
+}
+
+/// Returns `true` if no socket listens on a port of the loopback interface.
+///
+/// The socket that asks does not listen. A process that another thread forks at this moment has a
+/// copy of it until `exec`, and a listening copy would occupy the port.
+fn is_free(port: u16) -> bool {
+    let bind = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
+    };
+    bind().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_free_unless_a_socket_listens() {
+        let port = free_port();
+        assert!(is_free(port));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
+        assert!(!is_free(port));
+        drop(listener);
     }
 }

@@ -1,8 +1,10 @@
 //! The faults of a [`Proxy`]. Each takes effect at once, also in the middle of a read or write.
 
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+use socket2::SockRef;
 
 use super::flow::{Flow, Order};
 use super::{Listener, Proxy, packets};
@@ -107,9 +109,12 @@ impl Proxy {
         let listener = self.listener().take();
         if let Some(Listener { task, socket }) = listener {
             task.abort();
-            // The port is closed with the last owner of the socket.
             let _ = task.await;
-            drop(socket);
+            // A process that another thread forks at this moment has a copy of the socket until
+            // `exec`. To close the socket here would not close the port.
+            SockRef::from(&*socket)
+                .shutdown(Shutdown::Both)
+                .expect("a socket that listens");
         }
     }
 
@@ -125,5 +130,25 @@ impl Proxy {
             ending.iter().all(|flow| flow.has_ended())
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_copy_of_the_socket_keeps_no_port() {
+        let upstream = SocketAddr::from(([127, 0, 0, 1], 9));
+        let proxy = Proxy::start(upstream).await;
+        // A forked process has such a copy.
+        let copy = proxy.listener().as_ref().map(|open| open.socket.clone());
+        proxy.refuse().await;
+        assert!(TcpStream::connect(proxy.addr()).await.is_err());
+        proxy.accept().await;
+        assert!(TcpStream::connect(proxy.addr()).await.is_ok());
+        drop(copy);
     }
 }
