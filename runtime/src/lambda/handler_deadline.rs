@@ -1,6 +1,6 @@
 //! The layer that ends a handler shortly before its deadline.
 
-use std::sync::Arc;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Request};
 use tokio::time::timeout_at;
 
+use super::call;
 use crate::environment;
 use crate::invocation::{self, INVOCATION, deadline};
 use crate::response::gateway_timeout;
@@ -71,7 +72,7 @@ impl HandlerDeadline {
     /// function error.
     pub(super) async fn end_event<T, E: Into<Diagnostic>>(
         self,
-        handler: impl Future<Output = Result<T, E>>,
+        handler: Pin<Box<impl Future<Output = Result<T, E>>>>,
     ) -> Result<T, Diagnostic> {
         match self.end(handler).await {
             Ok(result) => result.map_err(Into::into),
@@ -84,11 +85,10 @@ impl HandlerDeadline {
 
     /// Runs a handler until its end. Returns the text of an error if it was ended.
     // Cancellation safety: the handler's future is dropped with this one.
-    async fn end<T>(self, handler: impl Future<Output = T>) -> Result<T, String> {
+    async fn end<T>(self, mut handler: Pin<Box<impl Future<Output = T>>>) -> Result<T, String> {
         let Some(end) = deadline::of_handler(self.margin) else {
             return Ok(handler.await);
         };
-        let mut handler = Box::pin(handler);
         if let Ok(result) = timeout_at(end, &mut handler).await {
             return Ok(result);
         }
@@ -146,7 +146,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         // Without the `AfterResponse` layer there is no invocation yet.
         let invocation = invocation::current_or_new();
-        let response = INVOCATION.sync_scope(Arc::clone(&invocation), || self.inner.call(request));
+        let response = call::within(&invocation, &mut self.inner, request);
         let layer = self.layer;
         Box::pin(INVOCATION.scope(invocation, async move {
             match layer.end(response).await {
@@ -196,10 +196,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_error_of_an_event_names_the_step() {
         let invocation = Invocation::new(Some(Instant::now() + Duration::from_secs(3)));
-        let handler = async {
+        let handler = Box::pin(async {
             let _waits = invocation::waits_for(Step::Commit);
             pending::<Result<(), Diagnostic>>().await
-        };
+        });
         let ended = HandlerDeadline::new().end_event(handler);
         let error = INVOCATION.scope(invocation, ended).await;
         let text = error.expect_err("no answer").error_message;
@@ -212,10 +212,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_deadline_nothing_is_ended() {
-        let handler = async {
+        let handler = Box::pin(async {
             sleep(Duration::from_secs(60 * 60)).await;
             Ok::<_, Diagnostic>(())
-        };
+        });
         assert!(HandlerDeadline::new().end_event(handler).await.is_ok());
     }
 }

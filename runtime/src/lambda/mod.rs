@@ -1,6 +1,7 @@
 //! The life of a sandbox on Lambda: serving, the layers around a handler, shutdown.
 
 mod after_response;
+mod call;
 #[cfg(unix)]
 mod extension;
 mod handler_deadline;

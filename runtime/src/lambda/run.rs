@@ -219,7 +219,8 @@ runs! {
         // one in any case. A combinator of tower would also convert the error into a `Diagnostic`,
         // which keeps its text only.
         let service = service_fn(move |request| {
-            let response = service.clone().oneshot(request);
+            // The block would copy the handler's future.
+            let response = Box::pin(service.clone().oneshot(request));
             async move {
                 match response.await {
                     Ok(response) => Ok(response.into_response().await),
@@ -320,7 +321,7 @@ runs! {
         environment::expect_lambda()?;
         let handler_deadline = runner.handler_deadline;
         let service = service_fn(move |event| {
-            let handler = service.clone().oneshot(event);
+            let handler = Box::pin(service.clone().oneshot(event));
             async move {
                 match handler_deadline {
                     Some(layer) => layer.end_event(handler).await,

@@ -8,6 +8,7 @@ use lambda_http::http::Response;
 use lambda_http::tower::{Layer, Service};
 use lambda_http::{BoxFuture, Request};
 
+use super::call;
 use crate::error::Error;
 use crate::invocation::{self, INVOCATION, failed_leases};
 
@@ -119,7 +120,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         // Without the `AfterResponse` layer there is no invocation yet.
         let invocation = invocation::current_or_new();
-        let response = INVOCATION.sync_scope(Arc::clone(&invocation), || self.inner.call(request));
+        let response = call::within(&invocation, &mut self.inner, request);
         let layer = self.layer.clone();
         Box::pin(INVOCATION.scope(invocation, async move {
             let error = match response.await {

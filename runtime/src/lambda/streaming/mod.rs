@@ -11,6 +11,7 @@ use lambda_http::{BoxFuture, Request};
 
 pub use body::StreamingBody;
 
+use super::call;
 use crate::invocation::on_stream_end::StreamEnd;
 use crate::invocation::{self, INVOCATION, background};
 
@@ -66,7 +67,7 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let invocation = invocation::current_or_new();
         let (stream, end) = StreamEnd::new(Arc::clone(&invocation));
-        let response = INVOCATION.sync_scope(Arc::clone(&invocation), || self.inner.call(request));
+        let response = call::within(&invocation, &mut self.inner, request);
         Box::pin(async move {
             let response = INVOCATION.scope(Arc::clone(&invocation), response).await;
             stream.handler_returned();

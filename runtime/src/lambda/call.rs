@@ -1,0 +1,20 @@
+//! The call of a service within an invocation.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use lambda_http::Service;
+
+use crate::invocation::{INVOCATION, Invocation};
+
+/// Calls a service within an invocation.
+///
+/// The future of a handler may be large, with those of all statements in it. Each layer would copy
+/// it, some of them several times. So the innermost layer boxes it.
+pub(super) fn within<S: Service<R>, R>(
+    invocation: &Arc<Invocation>,
+    service: &mut S,
+    request: R,
+) -> Pin<Box<S::Future>> {
+    INVOCATION.sync_scope(Arc::clone(invocation), || Box::pin(service.call(request)))
+}
