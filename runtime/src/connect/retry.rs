@@ -153,7 +153,7 @@ pub(crate) async fn open<C: Connect>(
             if error.rejects_sign_in() && source.has_credentials() {
                 error = error.sign_in_kept_failing(source.sign_in_advice());
             }
-            Err(error.with_attempts(source.target(), attempts, took))
+            Err(error.with_attempts(source.shown_target(), attempts, took))
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The warning about a connection that is not encrypted.
 
-use crate::source::{Address, Source};
+use crate::source::Source;
 use crate::sync::Mutex;
 use crate::telemetry::events;
 
@@ -13,8 +13,11 @@ pub(super) fn is_known(source: &Source) -> bool {
     if source.requires_tls() {
         return true;
     }
-    let address = source.url().ok().and_then(|url| Address::of(&url));
-    address.is_none_or(|address| address.is_local()) || KNOWN.lock().contains(&source.target())
+    let Some(target) = source.target() else {
+        return true;
+    };
+    let is_far = target.address().is_some_and(|address| !address.is_local());
+    !is_far || KNOWN.lock().iter().any(|known| known == target.shown())
 }
 
 /// Remembers whether a connection to the source's target is encrypted. Logs once if it is not.
@@ -22,7 +25,7 @@ pub(super) fn remember(source: &Source, is_encrypted: bool) {
     if is_known(source) {
         return;
     }
-    let target = source.target();
+    let target = source.shown_target();
     if !is_encrypted {
         events::unencrypted(&target);
     }

@@ -66,7 +66,7 @@ pub(super) fn remember_unknown(source: &Source, parameters: &[Parameter], error:
             .fold(0, |all, bit| all | bit);
     });
     if is_new {
-        events::unsupported(&source.target(), error);
+        events::unsupported(&source.shown_target(), error);
     }
 }
 
@@ -183,7 +183,7 @@ pub(super) fn remember_rejection(source: &Source, rejection: Rejection, error: &
         findings.shares_sessions |= rejection == Rejection::Pooler;
     });
     if is_new {
-        events::unsupported(&source.target(), error);
+        events::unsupported(&source.shown_target(), error);
     }
 }
 
@@ -196,7 +196,7 @@ pub(super) fn remember_dropped(source: &Source) {
         findings.shares_sessions = true;
     });
     if is_new {
-        events::dropped(&source.target());
+        events::dropped(&source.shown_target());
     }
 }
 
@@ -235,13 +235,14 @@ fn findings(source: &Source) -> Findings {
         return Findings::default();
     }
     let target = source.target();
-    let known = targets.iter().find(|(known, _)| *known == target);
+    let target = target.as_ref().map_or("", |target| target.shown());
+    let known = targets.iter().find(|(known, _)| known == target);
     known.map(|(_, findings)| *findings).unwrap_or_default()
 }
 
 /// Changes the findings about the source's target. Returns `true` if that made a difference.
 fn update(source: &Source, change: impl FnOnce(&mut Findings)) -> bool {
-    let target = source.target();
+    let target = source.shown_target();
     let mut targets = TARGETS.lock();
     let known = targets.iter().position(|(known, _)| *known == target);
     let mut findings = known

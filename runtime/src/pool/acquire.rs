@@ -133,7 +133,7 @@ impl<C: Connect> Pool<C> {
              use, perhaps by annotated functions that call others while they hold their own: \
              raise the limit"
         );
-        Error::saturated(cause).with_attempts(self.source.target(), 0, waited)
+        Error::saturated(cause).with_attempts(self.source.shown_target(), 0, waited)
     }
 
     /// Keeps as many idle connections as are leased at once, unless the source sets the number.

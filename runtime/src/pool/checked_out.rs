@@ -148,7 +148,7 @@ impl<C: Connect> Pool<C> {
             return Ok(());
         };
         (driver.expect_own_session)(&self.source).map_err(|error| {
-            let error = error.with_attempts(self.source.target(), 0, Duration::ZERO);
+            let error = error.with_attempts(self.source.shown_target(), 0, Duration::ZERO);
             retry::report_unavailable(error, Duration::ZERO, counters)
         })
     }
@@ -160,7 +160,7 @@ impl<C: Connect> Pool<C> {
             return error;
         }
         let took = begun.elapsed();
-        let error = error.with_attempts(self.source.target(), 1, took);
+        let error = error.with_attempts(self.source.shown_target(), 1, took);
         retry::report_unavailable(error, took, counters)
     }
 }

@@ -80,7 +80,7 @@ impl<S: Connect + Sync> SharedValue<S> {
             Error::unavailable(
                 "timed out while another invocation was connecting; see that invocation's error",
             )
-            .with_attempts(self.source.target(), 0, begun.elapsed())
+            .with_attempts(self.source.shown_target(), 0, begun.elapsed())
         })?;
         // The rare steps are boxed: their futures would be a part of every handler's.
         let sound = match slot.take() {

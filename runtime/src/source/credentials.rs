@@ -120,6 +120,50 @@ impl Origin {
 }
 
 impl Source {
+    /// Sets an async function that returns user name and password for each new connection, in
+    /// place of those in the URL. Use it for rotating secrets and expiring tokens. Default: none.
+    ///
+    /// ```
+    /// use reuse_db::{BoxError, Credentials, Source};
+    ///
+    /// async fn secret() -> Result<Credentials, BoxError> {
+    ///     let token = /* … ask AWS … */ String::from("…");
+    ///     Ok(Credentials::new("app", token))
+    /// }
+    ///
+    /// const SOURCE: Source = Source::env("DATABASE_URL").credentials(&secret);
+    /// ```
+    ///
+    /// The function is called in each attempt to connect, and its time counts toward
+    /// [`attempt_timeout`](Self::attempt_timeout).
+    ///
+    /// If the server rejects the sign-in, the function is called again at once, and then with
+    /// pauses of at least 500 ms plus full jitter, until the lease's time is up. So a rotation is
+    /// waited for in which the secret follows the server's password. After that the error is
+    /// transient ([`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable)), and the client gets
+    /// a 503. Without this function a rejected sign-in is permanent. Any other rejection, such as
+    /// an unknown database or an invalid certificate, is permanent in any case. The server counts
+    /// each of these attempts if it locks users out (MySQL `FAILED_LOGIN_ATTEMPTS`, MariaDB
+    /// `max_password_errors`): allow a dozen for each sandbox.
+    ///
+    /// An error of the function is retried like a server that cannot be reached, unless it is an
+    /// [`Error::rejected`].
+    ///
+    /// For a pool, the function is called when the pool is opened, when a dead connection is
+    /// replaced, when the credentials are older than 5 min, and after a failed invocation (at most
+    /// once a second). Connections that sqlx opens by itself use the credentials of the opening or
+    /// the last renewal, not those of a replacement. A rejected sign-in of such a connection is
+    /// not retried. If the handler returns its error, the client gets a 503. Only the invocation
+    /// that triggered the call waits for it, for at most `attempt_timeout`.
+    ///
+    /// On MySQL, RDS requires an IAM token in clear text. It is sent only if the URL has
+    /// `ssl-mode=REQUIRED` or stricter. `AnyConnection` does not support credentials.
+    #[must_use]
+    pub const fn credentials(mut self, function: &'static dyn ProvideCredentials) -> Self {
+        self.credentials = Some(Origin::function(function));
+        self
+    }
+
     /// Returns user name and password for a new connection, for implementations of
     /// [`Connect`](crate::Connect). They are those of [`credentials`](Self::credentials), or of a
     /// method for AWS. Returns `None` if there is none; then the URL has the credentials.

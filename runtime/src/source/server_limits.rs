@@ -58,6 +58,82 @@ fn without_time_out() -> Option<Duration> {
 }
 
 impl Source {
+    /// Sets the idle time after which the server ends a session. A destroyed sandbox then holds no
+    /// session for ever. In whole seconds on MySQL and MariaDB. Default: 300 s, or the function's
+    /// time-out plus 1 s if that is longer. A handler may pause for as long between two statements.
+    /// While the time-out is unknown, the default is 901 s on Lambda.
+    ///
+    /// PostgreSQL 14 and later get it as a start-up parameter, MySQL and MariaDB as
+    /// `wait_timeout`. If a server or proxy rejects it, connecting is repeated without it. That is
+    /// remembered for the target and logged once. A load query shortens it where the server has
+    /// little room, see [Fleets](crate::docs::fleets#the-idle-limit). On MySQL and MariaDB a
+    /// stricter `wait_timeout` stays.
+    ///
+    /// [`Duration::ZERO`] leaves the server's setting. On MySQL and MariaDB it also turns off the
+    /// KILL of an abandoned statement, and the limits of statements and transactions, unless they
+    /// are set. Use it behind RDS Proxy for MySQL, which pins a session that sets a variable. RDS
+    /// Proxy for PostgreSQL rejects the parameter and ends idle clients by itself.
+    #[must_use]
+    pub const fn idle_session_timeout(mut self, idle: Duration) -> Self {
+        self.idle_session_timeout = ServerLimit::of(idle);
+        self
+    }
+
+    /// Sets the time after which the server ends a statement. Its error is 57014 of PostgreSQL,
+    /// 1969 of MariaDB, and 3024 of MySQL. Default: the function's time-out plus 1 s, because no
+    /// statement is of use after its invocation.
+    ///
+    /// PostgreSQL gets it as the start-up parameter `statement_timeout`, without a round trip.
+    /// MariaDB gets it as `max_statement_time`, and MySQL as `max_execution_time`, which limits
+    /// SELECT only. Both also get it as the limit of a wait for a lock, whose error is 1205. There
+    /// a stricter setting stays. So does a stricter one of PostgreSQL's role or database, once a
+    /// sandbox has found it, after its first response.
+    ///
+    /// `options` in the URL and [`on_connect`](Self::on_connect) replace it.
+    /// [`Duration::ZERO`] leaves the server's setting. By default nothing is set while the time-out
+    /// is unknown, as under a plain `lambda_http::run`. Where Lambda runs several invocations at
+    /// once, nothing is set either.
+    ///
+    /// PostgreSQL 17 and later also limit a whole transaction to the function's time-out plus 1 s
+    /// (`transaction_timeout`), unless this or
+    /// [`idle_in_transaction_timeout`](Self::idle_in_transaction_timeout) is set. By default that
+    /// limit ends the session, in place of this error.
+    #[must_use]
+    pub const fn statement_timeout(mut self, limit: Duration) -> Self {
+        self.statement_timeout = ServerLimit::of(limit);
+        self
+    }
+
+    /// Sets the time after which the server ends a session that is idle in a transaction. So the
+    /// locks of a sandbox that died in a transaction are released. Default: the function's time-out
+    /// plus 1 s.
+    ///
+    /// PostgreSQL gets it as the start-up parameter `idle_in_transaction_session_timeout`, and
+    /// MariaDB as `idle_transaction_timeout`. MySQL has no such limit: there a `&mut Transaction`
+    /// shortens `wait_timeout` from its BEGIN to its COMMIT. Everything else is as for
+    /// [`statement_timeout`](Self::statement_timeout).
+    #[must_use]
+    pub const fn idle_in_transaction_timeout(mut self, limit: Duration) -> Self {
+        self.idle_in_transaction_timeout = ServerLimit::of(limit);
+        self
+    }
+
+    /// Sets the interval at which PostgreSQL 14 and later look, during a statement, for a client
+    /// that has hung up. So the server ends an abandoned statement. It is the start-up parameter
+    /// `client_connection_check_interval`. Default: 100 ms. [`Duration::ZERO`] leaves the server's
+    /// setting.
+    #[must_use]
+    pub const fn connection_check_interval(mut self, interval: Duration) -> Self {
+        self.connection_check_interval = if interval.is_zero() {
+            None
+        } else {
+            Some(interval)
+        };
+        self
+    }
+}
+
+impl Source {
     /// Returns the time after which the server ends a statement.
     pub(crate) fn statement_limit(&self) -> Option<Duration> {
         self.statement_timeout.or(of_function)

@@ -16,7 +16,7 @@ impl Source {
     /// start-up parameter first.
     pub(crate) fn is_rds_proxy(&self) -> bool {
         #[cfg(feature = "aws")]
-        if let Some(address) = self.url().ok().and_then(|url| super::Address::of(&url)) {
+        if let Some(address) = self.target().as_ref().and_then(|target| target.address()) {
             return crate::aws::is_rds_proxy(&address.host);
         }
         false

@@ -412,7 +412,7 @@ async fn replacement<DB: Driver>(
             Ok(connection)
         }
         Err(error) => {
-            let error = error.with_attempts(source.target(), 1, begun.elapsed());
+            let error = error.with_attempts(source.shown_target(), 1, begun.elapsed());
             failed_leases::record_cause(&error);
             Err(error)
         }
