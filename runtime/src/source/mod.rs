@@ -19,10 +19,14 @@ mod server_limits;
 #[cfg(feature = "_database")]
 mod service;
 mod socket_options;
+#[cfg_attr(
+    not(any(feature = "_postgres", feature = "_mysql")),
+    allow(dead_code, reason = "for drivers of a server")
+)]
 mod target;
 mod tls;
 
-#[cfg(feature = "_driver")]
+#[cfg(feature = "_sqlx")]
 pub(crate) use address::Address;
 pub use credentials::{Credentials, ProvideCredentials};
 pub use load_shedding::LoadShedding;

@@ -6,16 +6,13 @@ use std::sync::Arc;
 use url::{Position, Url};
 
 use super::Source;
-#[cfg(feature = "_driver")]
-use super::address::Address;
-use super::address::standard_port;
+use super::address::{Address, standard_port};
 use crate::sync::Mutex;
 
 /// A database, as its URL names it. A warm invocation asks for it, and must parse no URL.
 pub(crate) struct Target {
     /// Host, port and name, or the file. May be shown in an error.
     shown: String,
-    #[cfg(feature = "_driver")]
     address: Option<Address>,
 }
 
@@ -23,7 +20,6 @@ impl Target {
     fn of(url: &str) -> Self {
         Self {
             shown: shown(url),
-            #[cfg(feature = "_driver")]
             address: Address::of(url),
         }
     }
@@ -34,7 +30,6 @@ impl Target {
     }
 
     /// Returns `None` for a socket's path, a file, and a text that is no URL.
-    #[cfg(feature = "_driver")]
     pub(crate) fn address(&self) -> Option<&Address> {
         self.address.as_ref()
     }
