@@ -66,13 +66,15 @@ where
 {
     #[cfg(unix)]
     if crate::environment::is_lambda() {
-        // Signals are listened to before the first can be sent.
-        let terminated: BoxFuture<'static, ()> = Box::pin(terminated());
+        // Signals are listened to before the first can be sent. A task waits for them, so that this
+        // one does not look for a signal at each step of a handler.
+        let terminated = tokio::spawn(terminated());
         register_extension().await;
         // The runtime ends at the signal. Its request for the next event may fail in a shutdown.
         tokio::select! {
+            biased;
             result = runtime => return result,
-            () = terminated => {}
+            _ = terminated => {}
         }
         shut_down_beside_others().await;
         return Ok(());

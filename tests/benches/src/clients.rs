@@ -75,7 +75,7 @@ const OF_DATABASES: [(Database, Client); 4] = [
 pub(crate) async fn run(length: Length, output: &mut Output) {
     let (rounds, added): (usize, &[u64]) = match length {
         Length::Quick => (4, &[0]),
-        Length::Long => (60, &[0, 500, 2_000]),
+        Length::Long => (240, &[0, 500, 2_000]),
     };
     output.heading("Clients");
     output.text(&format!(
