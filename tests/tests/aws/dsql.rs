@@ -9,12 +9,17 @@ use lambda_bench::servers::Postgres;
 use reuse_db_tests::function::a_long_freeze;
 use serde_json::Value;
 
-use super::stage::{HOST, Place, Stage};
+use super::stage::{Gated as _, HOST, Place, Stage, invoke};
 
 const FORMS: [&str; 3] = ["/conn", "/tx", "/pool"];
 
 async fn start() -> Stage<Postgres> {
-    let stage = Stage::<Postgres>::start_in(Place::of("field_function"), Service::Dsql).await;
+    start_with("field_function").await
+}
+
+/// Starts a server that logs each statement of a function.
+async fn start_with(function: &str) -> Stage<Postgres> {
+    let stage = Stage::<Postgres>::start_in(Place::of(function), Service::Dsql).await;
     stage
         .server
         .execute("alter system set log_statement = 'all'")
@@ -87,6 +92,31 @@ async fn only_known_statements_and_parameters_are_sent() {
         sent.contains("begin") && sent.contains("commit"),
         "{sent:?}"
     );
+}
+
+/// diesel-async sets up each session itself.
+#[tokio::test]
+async fn other_clients_send_only_known_statements() {
+    let stage = start_with("aws_function").await;
+    let url = stage.url("app", HOST);
+    for path in Postgres::CLIENTS {
+        let before = stage.server.log().len();
+        let sandbox = stage.function_at(&url).start().await;
+        for _ in 0..5 {
+            let reply = invoke(&sandbox, path, "dsql").await;
+            assert_eq!((reply.user.as_str(), reply.opened), ("app", 1), "{path}");
+        }
+        a_long_freeze().await;
+        invoke(&sandbox, path, "dsql").await;
+        let mut sent = statements(&stage.server.log()[before..]);
+        sent.retain(|statement| !statement.contains("pg_backend_pid"));
+        let of_diesel = ["set time zone 'utc'", "set client_encoding to 'utf8'"];
+        let is_known = |statement: &String| {
+            statement == "select 1"
+                || path.contains("diesel") && of_diesel.contains(&statement.as_str())
+        };
+        assert!(sent.iter().all(is_known), "{path}: {sent:?}");
+    }
 }
 
 #[tokio::test]

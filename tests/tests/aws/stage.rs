@@ -107,7 +107,8 @@ pub(super) trait Gated: Sized {
 }
 
 impl Gated for Postgres {
-    const CLIENTS: &'static [&'static str] = &["/pg", "/pool", "/client"];
+    const CLIENTS: &'static [&'static str] =
+        &["/pg", "/pool", "/client", "/pg-diesel", "/pg-sea-orm"];
 
     async fn start() -> Self {
         Gate::postgres().await
@@ -143,7 +144,7 @@ impl Gated for Postgres {
 }
 
 impl Gated for Mysql {
-    const CLIENTS: &'static [&'static str] = &["/mysql", "/diesel"];
+    const CLIENTS: &'static [&'static str] = &["/mysql", "/diesel", "/sea-orm"];
 
     async fn start() -> Self {
         Self::start().await

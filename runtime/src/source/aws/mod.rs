@@ -7,7 +7,7 @@ use url::Url;
 use self::secret::Name;
 #[cfg(feature = "_sqlx")]
 pub(super) use self::secret::doubt_all;
-use super::address::Address;
+use super::address::{self, Address};
 use super::credentials::Origin;
 use super::tls::Tls;
 use super::{Credentials, Source};
@@ -43,8 +43,8 @@ impl Source {
     /// [`credentials`](Self::credentials).
     ///
     /// TLS is required: `verify-full`, as by [`verified_tls`](Self::verified_tls), unless the URL
-    /// asks for `sslmode=require`, or for MySQL `ssl-mode=REQUIRED`. MySQL gets the token in clear
-    /// text over it, as RDS demands.
+    /// asks for `sslmode=require`, or for MySQL `ssl-mode=REQUIRED`. tokio-postgres verifies the
+    /// certificate in each mode. MySQL gets the token in clear text over TLS, as RDS demands.
     ///
     /// At the server: `grant rds_iam to app`, or for MySQL `create user app identified with
     /// AWSAuthenticationPlugin as 'RDS'`. The function's role needs `rds-db:connect` for
@@ -148,7 +148,8 @@ impl Source {
     /// Returns a URL with what the method fills in.
     pub(super) fn completed(&self, url: String) -> String {
         match self.credentials {
-            Some(Origin::Aws(Method::Dsql)) => with_database(url, "postgres"),
+            Some(Origin::Aws(Method::RdsIam)) => with_standard_port(url),
+            Some(Origin::Aws(Method::Dsql)) => with_standard_port(with_database(url, "postgres")),
             Some(Origin::Aws(Method::Secret(_))) => self.filled_by_secret(url),
             _ => url,
         }
@@ -181,6 +182,28 @@ impl Source {
     }
 }
 
+/// Adds the port for which a token is signed. Otherwise sqlx takes one from `PGPORT`.
+fn with_standard_port(url: String) -> String {
+    match Url::parse(&url) {
+        Ok(mut parsed) if !address::is_path(&url) => {
+            if let Some(port) = address::standard_port(parsed.scheme()) {
+                add_port(&mut parsed, port);
+            }
+            parsed.into()
+        }
+        _ => url,
+    }
+}
+
+/// Adds a port to a URL that names none.
+fn add_port(url: &mut Url, port: u16) {
+    let names_port = url.port().is_some() || url.query_pairs().any(|(key, _)| key == "port");
+    if !names_port && url.set_port(Some(port)).is_err() {
+        // The host is a parameter, too.
+        url.query_pairs_mut().append_pair("port", &port.to_string());
+    }
+}
+
 fn with_database(url: String, database: &str) -> String {
     match Url::parse(&url) {
         Ok(mut parsed) if matches!(parsed.path(), "" | "/") => {
@@ -201,11 +224,35 @@ mod tests {
         let url = |url| source.or(url).url().expect("a URL");
         assert_eq!(
             url("postgres://abc.dsql.us-east-1.on.aws"),
-            "postgres://abc.dsql.us-east-1.on.aws/postgres?sslmode=verify-full"
+            "postgres://abc.dsql.us-east-1.on.aws:5432/postgres?sslmode=verify-full"
         );
         assert_eq!(
             url("postgres://app@abc.dsql.us-east-1.on.aws/other?sslmode=require"),
-            "postgres://app@abc.dsql.us-east-1.on.aws/other?sslmode=require"
+            "postgres://app@abc.dsql.us-east-1.on.aws:5432/other?sslmode=require"
         );
+    }
+    #[test]
+    fn a_token_and_a_connection_have_one_port() {
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").rds_iam();
+        for (url, expected) in [
+            (
+                "mysql://app@db?ssl-mode=REQUIRED",
+                "mysql://app@db:3306?ssl-mode=REQUIRED",
+            ),
+            (
+                "postgres://app@db:1/a?sslmode=require",
+                "postgres://app@db:1/a?sslmode=require",
+            ),
+            (
+                "postgres:///a?user=app&host=db&sslmode=require",
+                "postgres:///a?user=app&host=db&port=5432&sslmode=require",
+            ),
+            (
+                "postgres://app@db/a?port=2&sslmode=require",
+                "postgres://app@db/a?port=2&sslmode=require",
+            ),
+        ] {
+            assert_eq!(source.or(url).url().expect("a URL"), expected);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use super::{Method, with_database};
+use super::{Method, add_port, with_database};
 use crate::aws::{self, Secret, Version};
 use crate::error::Error;
 use crate::invocation;
@@ -227,17 +227,8 @@ fn filled(url: String, secret: &Secret) -> String {
             return url;
         }
     }
-    let names_port = parsed.query_pairs().any(|(key, _)| key == "port");
-    if let Some(port) = secret
-        .port
-        .filter(|_| parsed.port().is_none() && !names_port)
-        && parsed.set_port(Some(port)).is_err()
-        && !address::is_path(&url)
-    {
-        // The host is a parameter, too.
-        parsed
-            .query_pairs_mut()
-            .append_pair("port", &port.to_string());
+    if let Some(port) = secret.port.filter(|_| !address::is_path(&url)) {
+        add_port(&mut parsed, port);
     }
     match &secret.database {
         Some(database) => with_database(parsed.into(), database),

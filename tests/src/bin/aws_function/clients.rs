@@ -2,9 +2,10 @@
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::{AsyncMysqlConnection, RunQueryDsl as _};
+use diesel_async::{AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl as _};
 use lambda_http::{Body, Error, Response};
 use redis::aio::MultiplexedConnection;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend};
 use serde_json::json;
 use sqlx::{MySqlConnection, PgExecutor};
 use tokio_postgres::Client;
@@ -38,6 +39,25 @@ pub(crate) async fn tokio_postgres(db: &Client) -> Result<Response<Body>, Error>
 
 pub(crate) async fn diesel(db: &mut AsyncMysqlConnection) -> Result<Response<Body>, Error> {
     let Session { session, name } = diesel::sql_query(MYSQL).get_result(db).await?;
+    Ok(answer(session, &name))
+}
+
+pub(crate) async fn postgres_diesel(db: &mut AsyncPgConnection) -> Result<Response<Body>, Error> {
+    let Session { session, name } = diesel::sql_query(POSTGRES).get_result(db).await?;
+    Ok(answer(session, &name))
+}
+
+pub(crate) async fn sea_orm(db: &DatabaseConnection) -> Result<Response<Body>, Error> {
+    let question = match db.get_database_backend() {
+        DbBackend::MySql => MYSQL,
+        _ => POSTGRES,
+    };
+    let row = db.query_one_raw(sea_orm::Statement::from_string(
+        db.get_database_backend(),
+        question,
+    ));
+    let row = row.await?.ok_or("no row")?;
+    let (session, name): (i64, String) = (row.try_get("", "session")?, row.try_get("", "name")?);
     Ok(answer(session, &name))
 }
 

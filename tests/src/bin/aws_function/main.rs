@@ -6,7 +6,8 @@
 //! | `/pg`, `/pool` | a connection or a pool of sqlx, to PostgreSQL |
 //! | `/mysql` | a connection of sqlx, to MySQL |
 //! | `/client` | tokio-postgres |
-//! | `/diesel` | diesel-async, to MySQL |
+//! | `/pg-diesel`, `/diesel` | diesel-async, to PostgreSQL and to MySQL |
+//! | `/pg-sea-orm`, `/sea-orm` | SeaORM, to PostgreSQL and to MySQL |
 //! | `/redis` | redis-rs |
 //!
 //! | source | settings |
@@ -23,11 +24,12 @@ mod clients;
 
 use std::time::Duration;
 
-use diesel_async::AsyncMysqlConnection;
+use diesel_async::{AsyncMysqlConnection, AsyncPgConnection};
 use lambda_http::{Body, Error, Request, Response, service_fn};
 use redis::aio::MultiplexedConnection;
 use reuse_db::{LoadShedding, Source, reuse_db};
 use reuse_db_tests::query::word;
+use sea_orm::DatabaseConnection;
 use sqlx::{MySqlConnection, PgConnection, PgPool};
 use tokio_postgres::Client;
 
@@ -71,6 +73,16 @@ macro_rules! handlers {
             }
 
             #[reuse_db(source = $source)]
+            async fn pg_diesel(db: &mut AsyncPgConnection) -> Result<Response<Body>, Error> {
+                clients::postgres_diesel(db).await
+            }
+
+            #[reuse_db(source = $source)]
+            async fn sea_orm(db: &DatabaseConnection) -> Result<Response<Body>, Error> {
+                clients::sea_orm(db).await
+            }
+
+            #[reuse_db(source = $source)]
             async fn redis(db: &mut MultiplexedConnection) -> Result<Response<Body>, Error> {
                 clients::redis(db).await
             }
@@ -86,6 +98,8 @@ macro_rules! handlers {
                     "/mysql" => mysql().await,
                     "/client" => client().await,
                     "/diesel" => diesel().await,
+                    "/pg-diesel" => pg_diesel().await,
+                    "/pg-sea-orm" | "/sea-orm" => sea_orm().await,
                     "/redis" => redis().await,
                     other => Err(format!("no handler {other}").into()),
                 }
