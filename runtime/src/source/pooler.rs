@@ -17,9 +17,10 @@ impl Source {
     /// use another session for each transaction. For PostgreSQL. Default: no pooler.
     ///
     /// The handler takes `&mut Transaction<'_, Postgres>`, and each statement in it is safe.
-    /// `&mut PgConnection` and pools are refused with an [`Error::Connect`]: sqlx 0.9 prepares a
-    /// statement in one round trip and runs it in the next. Outside a transaction the pooler may
-    /// change the session in between, and the other session may run **another client's statement**.
+    /// `&mut PgConnection` and pools are refused with an [`Error::Connect`](crate::Error::Connect):
+    /// sqlx 0.9 prepares a statement in one round trip and runs it in the next. Outside a
+    /// transaction the pooler may change the session in between, and the other session may run
+    /// **another client's statement**.
     ///
     /// Connections set no [`idle_session_timeout`](Self::idle_session_timeout) and send no start-up
     /// parameter that a pooler rejects (`options`, `extra_float_digits`). A new connection asks in
