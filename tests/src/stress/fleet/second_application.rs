@@ -57,7 +57,12 @@ pub(super) fn traffic<S: Scarce>(stage: &Stage<S>, way: Way, time: Duration) -> 
 }
 
 async fn one_way<S: Scarce>(report: &mut Report, stage: &mut Stage<S>, way: Way, comes: Comes) {
-    let (time, later) = if stage.is_long() { (40, 10) } else { (8, 3) };
+    // The fleet needs some time to make room for an application that comes later.
+    let (time, later) = match (stage.is_long(), comes) {
+        (true, _) => (40, 10),
+        (false, Comes::First) => (8, 3),
+        (false, Comes::Later) => (12, 3),
+    };
     let (time, later) = (Duration::from_secs(time), Duration::from_secs(later));
     let (url, count) = (stage.server.url_of_another(), taken(stage));
     let mut another = Another::<S::Connection>::new();
