@@ -1,4 +1,5 @@
-//! A warm invocation allocates nothing when it leases, opens and settles a kept connection.
+//! A warm invocation allocates nothing when it leases, opens and settles a kept connection. The
+//! layers around a handler hold its future once.
 
 #![expect(clippy::expect_used, reason = "it fails by panicking")]
 
@@ -6,7 +7,11 @@ use std::alloc::System;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use reuse_db::{Connect, Error, Exclusive, Lease, Outcome, Source};
+use lambda_http::tower::{Layer as _, Service as _, service_fn};
+use lambda_http::{Body, Request, Response};
+use reuse_db::{
+    Connect, Error, Exclusive, HandlerDeadline, Lease, Outcome, ServiceUnavailable, Source,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -30,6 +35,26 @@ async fn invocation() {
     let mut lease = DB.lease().await.expect("a connection");
     Lease::open(&mut lease).await.expect("the connection");
     Lease::settle(lease, Outcome::Success);
+}
+
+/// The size of what a handler keeps in its future.
+const KEPT: usize = 64 * 1024;
+
+/// Calls a large handler in the layers of `run`, and returns the bytes that this allocates.
+fn allocated_by_layers() -> usize {
+    let handler = service_fn(|_: Request| async {
+        let kept = [1_u8; KEPT];
+        std::future::pending::<()>().await;
+        Ok::<_, Error>(Response::new(Body::from(kept.to_vec())))
+    });
+    let mut service = ServiceUnavailable::new().layer(HandlerDeadline::new().layer(handler));
+    let region = Region::new(ALLOCATOR);
+    let mut response = pin!(service.call(Request::default()));
+    let first = response
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert!(first.is_pending());
+    region.change().bytes_allocated
 }
 
 // Without libtest, whose threads allocate, too.
@@ -58,4 +83,6 @@ fn main() {
         "{change:?}"
     );
     assert_eq!((DB.stats().opened, DB.stats().reused), (1, 1_000));
+    let allocated = allocated_by_layers();
+    assert!((KEPT..2 * KEPT).contains(&allocated), "{allocated}");
 }

@@ -1,6 +1,6 @@
 //! The warning about a connection that is not encrypted.
 
-use crate::source::Source;
+use crate::source::{Address, Source};
 use crate::sync::Mutex;
 use crate::telemetry::events;
 
@@ -16,8 +16,8 @@ pub(super) fn is_known(source: &Source) -> bool {
     let Some(target) = source.target() else {
         return true;
     };
-    let is_far = target.address().is_some_and(|address| !address.is_local());
-    !is_far || KNOWN.lock().iter().any(|known| known == target.shown())
+    let is_near = target.address().is_none_or(Address::is_local);
+    is_near || KNOWN.lock().iter().any(|known| known == target.shown())
 }
 
 /// Remembers whether a connection to the source's target is encrypted. Logs once if it is not.

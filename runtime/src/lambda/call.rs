@@ -9,8 +9,8 @@ use crate::invocation::{INVOCATION, Invocation};
 
 /// Calls a service within an invocation.
 ///
-/// The future of a handler may be large, with those of all statements in it. Each layer would copy
-/// it, some of them several times. So the innermost layer boxes it.
+/// The future of a handler contains those of its statements, and may be large. Each layer would
+/// copy it several times. In its box, it stays where it is.
 pub(super) fn within<S: Service<R>, R>(
     invocation: &Arc<Invocation>,
     service: &mut S,

@@ -73,8 +73,8 @@ where
         // The runtime ends at the signal. Its request for the next event may fail in a shutdown.
         tokio::select! {
             biased;
-            result = runtime => return result,
             _ = terminated => {}
+            result = runtime => return result,
         }
         shut_down_beside_others().await;
         return Ok(());

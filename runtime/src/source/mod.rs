@@ -26,16 +26,21 @@ mod socket_options;
 mod target;
 mod tls;
 
-#[cfg(feature = "_sqlx")]
+#[cfg(any(
+    feature = "_postgres",
+    feature = "_mysql",
+    feature = "_sqlx",
+    feature = "redis"
+))]
 pub(crate) use address::Address;
 pub use credentials::{Credentials, ProvideCredentials};
 pub use load_shedding::LoadShedding;
 pub(crate) use load_shedding::ServerLoad;
+pub(crate) use pooler::Pooler;
 
 use std::time::Duration;
 
 use self::credentials::Origin;
-pub(crate) use self::pooler::Pooler;
 use self::server_limits::ServerLimit;
 use self::target::shown;
 use self::tls::Tls;
@@ -169,18 +174,9 @@ impl Source {
     /// [`Error::Variable`] if the variable is unset without a default, empty, or not Unicode, or if
     /// its URL contradicts the TLS that the source requires.
     pub fn url(&self) -> Result<String, Error> {
-        self.with_tls(self.completed_url()?)
-    }
-
-    /// Returns the URL before the TLS is filled in that the source requires.
-    fn completed_url(&self) -> Result<String, Error> {
         let url = self.configured_url()?;
         #[cfg(feature = "aws")]
         let url = self.completed(url);
-        Ok(url)
-    }
-
-    fn with_tls(&self, url: String) -> Result<String, Error> {
         tls::required(url, self.tls).map_err(|problem| self.problem(problem))
     }
 

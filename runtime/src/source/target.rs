@@ -36,28 +36,47 @@ impl Target {
 }
 
 /// The targets of the URLs that sources had last. A process has few.
-static TARGETS: Mutex<VecDeque<(Source, String, Arc<Target>)>> = Mutex::new(VecDeque::new());
+struct Targets(VecDeque<(Source, String, Arc<Target>)>);
 
-/// The largest number of targets that are remembered.
-const MOST: usize = 16;
+static TARGETS: Mutex<Targets> = Mutex::new(Targets(VecDeque::new()));
+
+impl Targets {
+    const MOST: usize = 16;
+
+    /// Returns the target of a source that is configured with `url`, or the one that `find` finds.
+    fn of(
+        &mut self,
+        source: &Source,
+        url: String,
+        find: impl FnOnce() -> Option<Target>,
+    ) -> Option<Arc<Target>> {
+        let mut all = self.0.iter();
+        let known = all.find(|(known, of, _)| known == source && *of == url);
+        if let Some((_, _, target)) = known {
+            return Some(Arc::clone(target));
+        }
+        let target = Arc::new(find()?);
+        if self.0.len() == Self::MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back((*source, url, Arc::clone(&target)));
+        Some(target)
+    }
+}
 
 impl Source {
     /// Returns the target of the URL as configured now. `None` if there is no valid URL.
     pub(crate) fn target(&self) -> Option<Arc<Target>> {
-        let url = self.completed_url().ok()?;
+        let url = self.configured_url().ok()?;
+        // Locked while it is found, so that `forget_target` does not miss it.
         let mut targets = TARGETS.lock();
-        let known = targets
-            .iter()
-            .find(|(source, of, _)| source == self && *of == url);
-        if let Some((_, _, target)) = known {
-            return Some(Arc::clone(target));
-        }
-        let target = Arc::new(Target::of(&self.with_tls(url.clone()).ok()?));
-        if targets.len() == MOST {
-            targets.pop_front();
-        }
-        targets.push_back((*self, url, Arc::clone(&target)));
-        Some(target)
+        targets.of(self, url, || self.url().ok().map(|url| Target::of(&url)))
+    }
+
+    /// Forgets the target, after something else than the URL has changed.
+    #[cfg(feature = "aws")]
+    pub(super) fn forget_target(&self) {
+        TARGETS.lock().0.retain(|(source, ..)| source != self);
     }
 
     /// Returns what an error may show of the database, which is empty without a valid URL.
@@ -104,14 +123,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_is_parsed_once() {
+    fn a_target_is_found_once_for_each_source_and_url() {
         const SOURCE: Source = Source::env("REUSE_DB_NO_SUCH_VARIABLE");
-        for nth in 0..2 * MOST {
-            let source = SOURCE.or(format!("postgres://app:s3cret@host{nth}/app").leak());
-            let target = source.target().expect("a target");
-            assert_eq!(target.shown(), format!("host{nth}:5432/app"));
-            assert!(Arc::ptr_eq(&target, &source.target().expect("a target")));
+        let mut targets = Targets(VecDeque::new());
+        let mut found = 0;
+        for source in [SOURCE, SOURCE.read_write()] {
+            for (url, expected) in [("postgres://a/x", "a:5432/x"), ("mysql://b/x", "b:3306/x")] {
+                for _ in 0..3 {
+                    let target = targets.of(&source, url.to_owned(), || {
+                        found += 1;
+                        Some(Target::of(url))
+                    });
+                    assert_eq!(target.expect("a target").shown(), expected);
+                }
+            }
         }
+        assert_eq!(found, 4);
+        for nth in 0..2 * Targets::MOST {
+            let url = format!("postgres://host{nth}/app");
+            targets.of(&SOURCE, url.clone(), || Some(Target::of(&url)));
+        }
+        assert_eq!(targets.0.len(), Targets::MOST);
         assert_eq!(SOURCE.shown_target(), "");
     }
 

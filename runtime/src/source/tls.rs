@@ -61,7 +61,7 @@ impl Source {
     /// # Errors
     ///
     /// A URL that asks for no TLS, or for TLS that may be left out, is an
-    /// [`Error::Variable`](crate::Error::Variable).
+    /// [`Error::Variable`](crate::Error::Variable). To this machine, a URL may ask for no TLS.
     #[must_use]
     pub const fn verified_tls(mut self) -> Self {
         self.tls = Tls::Verified;

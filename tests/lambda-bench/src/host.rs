@@ -1,5 +1,6 @@
 //! Programs, processes and ports of this machine.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -88,16 +89,19 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Returns `true` if no socket listens on a port of the loopback interface.
-///
-/// The socket that asks does not listen. A process that another thread forks at this moment has a
-/// copy of it until `exec`, and a listening copy would occupy the port.
 fn is_free(port: u16) -> bool {
-    let bind = || {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())
-    };
-    bind().is_ok()
+    bound(port).is_ok()
+}
+
+/// Returns a socket that has a port and does not listen.
+///
+/// A process that another thread forks at this moment has a copy of it until `exec`. A copy that
+/// listens would occupy the port.
+fn bound(port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    Ok(socket)
 }
 
 #[cfg(test)]
@@ -107,6 +111,8 @@ mod tests {
     #[test]
     fn a_port_is_free_unless_a_socket_listens() {
         let port = free_port();
+        // A forked process has such a copy.
+        let _copy = bound(port).expect("a free port");
         assert!(is_free(port));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("a free port");
         assert!(!is_free(port));

@@ -109,7 +109,9 @@ async fn other_clients_send_only_known_statements() {
         a_long_freeze().await;
         invoke(&sandbox, path, "dsql").await;
         let mut sent = statements(&stage.server.log()[before..]);
-        sent.retain(|statement| !statement.contains("pg_backend_pid"));
+        let is_asked = |statement: &String| statement.contains("pg_backend_pid");
+        assert!(sent.iter().any(is_asked), "{path}: {sent:?}");
+        sent.retain(|statement| !is_asked(statement));
         let of_diesel = ["set time zone 'utc'", "set client_encoding to 'utf8'"];
         let is_known = |statement: &String| {
             statement == "select 1"

@@ -231,6 +231,7 @@ mod tests {
             "postgres://app@abc.dsql.us-east-1.on.aws:5432/other?sslmode=require"
         );
     }
+
     #[test]
     fn a_token_and_a_connection_have_one_port() {
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").rds_iam();

@@ -27,7 +27,10 @@ impl Source {
     /// ```
     /// # use reuse_db::Source;
     /// // The secret names host, port and database.
-    /// const SOURCE: Source = Source::env("DATABASE_URL").or("postgres://").secret("prod/shop");
+    /// const SOURCE: Source = Source::env("DATABASE_URL")
+    ///     .or("postgres://")
+    ///     .secret("prod/shop")
+    ///     .verified_tls();
     /// ```
     ///
     /// The *AWS Parameters and Secrets Lambda Extension* is asked, at `localhost:2773` or the port
@@ -37,8 +40,10 @@ impl Source {
     ///
     /// The secret is the JSON that RDS writes: `username`, `password`, `host`, `port`, `dbname`.
     /// Host, port and database fill in what the URL leaves out. User and password replace the
-    /// URL's. A text that does not begin with `{`
-    /// is the password.
+    /// URL's. A text that does not begin with `{` is the password.
+    ///
+    /// TLS is as the URL says. Add [`verified_tls`](Self::verified_tls), so that the password
+    /// reaches the server only.
     ///
     /// The extension keeps a secret for up to 300 s. If the server rejects the sign-in, it is asked
     /// in ways that it has not kept: for the version that a rotation is making (`AWSPENDING`), by
@@ -120,8 +125,15 @@ impl Source {
             with_history(self, |history| history.doubted = None);
             current
         };
-        with_history(self, |history| history.last = Some(secret.clone()));
+        self.remember(secret.clone());
         Ok(secret)
+    }
+
+    /// Remembers the secret that is used from now on.
+    fn remember(&self, secret: Secret) {
+        with_history(self, |history| history.last = Some(secret));
+        // The secret may name another host.
+        self.forget_target();
     }
 
     /// Asks in ways for which the extension has not kept what was rejected.
@@ -267,5 +279,26 @@ mod tests {
             filled("postgres://".into(), &Secret::default()),
             "postgres://"
         );
+    }
+    #[test]
+    fn a_target_follows_the_secret() {
+        let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
+            .or("postgres://")
+            .secret("a_target_follows_the_secret")
+            .verified_tls();
+        assert_eq!(source.shown_target(), "");
+        for host in ["a.example", "b.example"] {
+            let secret = Secret {
+                host: Some(host.into()),
+                database: Some("shop".into()),
+                ..Secret::default()
+            };
+            source.remember(secret);
+            assert_eq!(
+                source.url().expect("a URL"),
+                format!("postgres://{host}/shop?sslmode=verify-full")
+            );
+            assert_eq!(source.shown_target(), format!("{host}:5432/shop"));
+        }
     }
 }
