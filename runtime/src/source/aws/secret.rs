@@ -38,9 +38,10 @@ impl Source {
     /// stays within the sandbox, and is put for each new connection. The extension answers from
     /// the first invocation on, not before: [`warm`](crate::Exclusive::warm) opens nothing.
     ///
-    /// The secret is the JSON that RDS writes: `username`, `password`, `host`, `port`, `dbname`.
-    /// Host, port and database fill in what the URL leaves out. User and password replace the
-    /// URL's. A text that does not begin with `{` is the password.
+    /// The secret is JSON with `username`, `password`, `host`, `port` and `dbname`, or some of
+    /// them. That of a master user which RDS manages has the first two only. User and password
+    /// replace the URL's. Host, port and database fill in what the URL leaves out. A text that does
+    /// not begin with `{` is the password.
     ///
     /// TLS is as the URL says. Add [`verified_tls`](Self::verified_tls), so that the password
     /// reaches the server only.
@@ -280,6 +281,7 @@ mod tests {
             "postgres://"
         );
     }
+
     #[test]
     fn a_target_follows_the_secret() {
         let source = Source::env("REUSE_DB_NO_SUCH_VARIABLE")
