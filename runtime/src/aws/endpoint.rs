@@ -22,10 +22,12 @@ pub(crate) enum Service {
 pub(crate) fn of_host(host: &str) -> Option<(Service, &str)> {
     let host = host.strip_suffix('.').unwrap_or(host);
     let is = |label: &str, expected: &str| label.eq_ignore_ascii_case(expected);
+    // The endpoint of a cluster in a VPC is `ID.dsql-SERVICE.REGION.on.aws`.
+    let is_private = |label: &str| label.get(..5).is_some_and(|begin| is(begin, "dsql-"));
     let labels: Vec<&str> = host.split('.').collect();
     let (rest, region) = match labels[..] {
         [ref rest @ .., dsql, region, on, aws]
-            if is(dsql, "dsql") && is(on, "on") && is(aws, "aws") =>
+            if (is(dsql, "dsql") || is_private(dsql)) && is(on, "on") && is(aws, "aws") =>
         {
             return (!rest.is_empty()).then_some((Service::Dsql, region));
         }
@@ -64,11 +66,11 @@ pub(super) fn region(host: &str) -> Result<String, Error> {
     }
     set("AWS_REGION")
         .or_else(|| set("AWS_DEFAULT_REGION"))
-        .ok_or_else(|| {
-            Error::rejected(
-                "the host's name has no region of AWS, and the environment variable `AWS_REGION` \
-                 is not set: set it",
-            )
+        .ok_or_else(|| Error::Variable {
+            name: "AWS_REGION",
+            problem: "is not set, and the host's name has no region of AWS: write the \
+                          endpoint's own name into the URL, or set the variable"
+                .to_owned(),
         })
 }
 
@@ -135,6 +137,7 @@ mod tests {
                 Some((RdsProxy, "cn-north-1")),
             ),
             ("abc.dsql.us-east-1.on.aws", Some((Dsql, "us-east-1"))),
+            ("abc.dsql-fnh4.us-east-1.on.aws", Some((Dsql, "us-east-1"))),
             ("dsql.us-east-1.on.aws", None),
             ("us-east-1.rds.amazonaws.com", None),
             ("db.example.com", None),

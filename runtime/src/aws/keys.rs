@@ -1,11 +1,13 @@
 //! The keys of the function's role, from where Lambda puts them.
 
 use std::env::var;
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
-use lambda_http::http::StatusCode;
+use lambda_http::http::{StatusCode, Uri};
 use serde::Deserialize;
 use tokio::time::timeout;
+use url::{Host, Url};
 
 use crate::error::{BoxError, Error};
 use crate::local_http;
@@ -78,15 +80,13 @@ pub(super) async fn keys() -> Result<Keys, Error> {
         return Ok(Keys::new(&id, &secret, session_token.as_deref()));
     }
     let Some(uri) = set(URI) else {
-        return Err(Error::rejected(format!(
-            "there are no keys of AWS to sign with: set `AWS_ACCESS_KEY_ID` and \
-             `AWS_SECRET_ACCESS_KEY`, or `{URI}`, one of which Lambda does"
-        )));
+        return Err(no_keys());
     };
+    let uri = address(&uri)?;
     if let Some(keys) = known(RENEW_BEFORE) {
         return Ok(keys);
     }
-    let answer = timeout(LIMIT, ask(&uri)).await;
+    let answer = timeout(LIMIT, ask(uri)).await;
     match answer.unwrap_or_else(|_| Err("no answer in time".into())) {
         Ok((keys, end)) => {
             *ASKED.lock() = Some((keys.clone(), end));
@@ -100,10 +100,53 @@ pub(super) async fn keys() -> Result<Keys, Error> {
     }
 }
 
+/// Returns the error of an environment without keys.
+fn no_keys() -> Error {
+    let name = match set("AWS_ACCESS_KEY_ID") {
+        None => "AWS_ACCESS_KEY_ID",
+        Some(_) => "AWS_SECRET_ACCESS_KEY",
+    };
+    Error::Variable {
+        name,
+        problem: "is not set, so there are no keys of AWS to sign with: Lambda sets it, and on \
+                  your own machine `aws configure export-credentials --format env` prints it"
+            .to_owned(),
+    }
+}
+
+/// Returns the address of the endpoint for keys. It must be on this machine, or on a link of it,
+/// because the answer is secret, and so is the question.
+fn address(uri: &str) -> Result<Uri, Error> {
+    let problem = |problem: &str| Error::Variable {
+        name: URI,
+        problem: format!("{problem}: Lambda sets it to an `http:` URL of this machine"),
+    };
+    let parsed = Url::parse(uri).map_err(|_| problem("is no URL"))?;
+    let is_near = match parsed.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_link_local(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local(),
+        None => false,
+    };
+    if parsed.scheme() != "http" || !is_near {
+        return Err(problem("is no `http:` URL of this machine"));
+    }
+    uri.parse().map_err(|_| problem("is no URL"))
+}
+
 /// Returns the token of the function's session, with which it asks its extensions.
 pub(super) async fn session_token() -> Result<String, Error> {
-    if let Some(token) = set("AWS_SESSION_TOKEN") {
+    const TOKEN: &str = "AWS_SESSION_TOKEN";
+    if let Some(token) = set(TOKEN) {
         return Ok(token);
+    }
+    if set(URI).is_none() {
+        return Err(Error::Variable {
+            name: TOKEN,
+            problem: "is not set, which the extension for secrets asks for: Lambda sets it; on \
+                      your own machine, leave the secret out and write the password into the URL"
+                .to_owned(),
+        });
     }
     Ok(keys().await?.session_token.unwrap_or_default())
 }
@@ -113,12 +156,11 @@ pub(super) fn forget() {
     *ASKED.lock() = None;
 }
 
-async fn ask(uri: &str) -> Result<(Keys, SystemTime), BoxError> {
-    let uri: lambda_http::http::Uri = uri.parse()?;
+async fn ask(uri: Uri) -> Result<(Keys, SystemTime), BoxError> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut base = uri.clone().into_parts();
     base.path_and_query = Some("/".parse()?);
-    let base = lambda_http::http::Uri::from_parts(base)?;
+    let base = Uri::from_parts(base)?;
     let authorization = authorization()?;
     let header = ("Authorization", authorization.as_str());
     let answer = local_http::get(base, path, header).await?;
@@ -142,9 +184,41 @@ async fn ask(uri: &str) -> Result<(Keys, SystemTime), BoxError> {
 fn authorization() -> Result<String, BoxError> {
     const FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
     if let Some(file) = set(FILE) {
-        let token = std::fs::read_to_string(file);
-        let token = token.map_err(|error| format!("the file in `{FILE}`: {error}"))?;
+        let problem = |text: &dyn Display| format!("the file in `{FILE}`: {text}");
+        if std::fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+            return Err(problem(&"it is none").into());
+        }
+        let token = std::fs::read_to_string(file).map_err(|error| problem(&error))?;
         return Ok(token.trim_end().to_owned());
     }
     Ok(var("AWS_CONTAINER_AUTHORIZATION_TOKEN").unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_asked_for_on_this_machine_only() {
+        for near in [
+            "http://127.0.0.1:9001/credentials?a=b",
+            "http://localhost/x",
+            "http://169.254.170.23/v1/credentials",
+            "http://[::1]:80/",
+            "http://[fd00:ec2::23]/v1",
+        ] {
+            let address = address(near).expect(near);
+            assert!(near.starts_with(&address.to_string()), "{address}");
+        }
+        for far in [
+            "https://127.0.0.1/x",
+            "http://192.0.2.2/x",
+            "http://example.com",
+            "blub",
+            "",
+        ] {
+            let text = address(far).expect_err(far).to_string();
+            assert!(text.contains("`http:` URL of this machine"), "{text}");
+        }
+    }
 }

@@ -7,9 +7,11 @@ mod roots;
 mod secret;
 mod sign;
 
+#[cfg(feature = "_sqlx")]
+pub(crate) use self::roots::likely_roots;
 #[cfg(feature = "_driver")]
 pub(crate) use self::roots::{advice, roots};
-pub(crate) use self::secret::{NOT_READY, Secret, Version, secret};
+pub(crate) use self::secret::{NOT_READY, Secret, Version, is_name, secret};
 
 use std::time::SystemTime;
 

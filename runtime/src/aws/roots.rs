@@ -1,5 +1,7 @@
 //! The certificate authorities of RDS, which no store of public ones has.
 
+#[cfg(feature = "_sqlx")]
+use super::endpoint::region;
 use super::endpoint::{Service, of_host};
 
 /// The roots of the regions, each under a line with its region: those of AWS's bundles
@@ -18,6 +20,16 @@ pub(crate) fn roots(host: &str) -> Option<&'static str> {
     }
 }
 
+/// Returns the roots that most likely sign the certificate of a host of RDS. They are those of its
+/// region, or of the function's region for a host without one.
+#[cfg(feature = "_sqlx")]
+pub(crate) fn likely_roots(host: &str) -> Option<&'static str> {
+    match of_host(host)? {
+        (Service::Rds, "global") => of_region(&region(host).ok()?),
+        _ => roots(host),
+    }
+}
+
 fn of_region(region: &str) -> Option<&'static str> {
     let (_, rest) = ROOTS.split_once(&format!("# {region}\n"))?;
     Some(rest.split("# ").next().unwrap_or_default())
@@ -26,11 +38,18 @@ fn of_region(region: &str) -> Option<&'static str> {
 /// Returns the advice for a host of RDS whose certificate nobody that is trusted has signed.
 pub(crate) fn advice(host: &str) -> Option<String> {
     let (service, region) = of_host(host)?;
+    // China has a store of its own:
+    // https://docs.amazonaws.cn/en_us/AmazonRDS/latest/UserGuide/UsingWithRDS.SSL.html
+    let store = if region.starts_with("cn-") {
+        "rds-truststore.s3.cn-north-1.amazonaws.com.cn"
+    } else {
+        "truststore.pki.rds.amazonaws.com"
+    };
     (service == Service::Rds && roots(host).is_none()).then(|| {
         format!(
             "this version has no root of RDS for the region `{region}`: add \
-             https://truststore.pki.rds.amazonaws.com/{region}/{region}-bundle.pem to the \
-             deployment, and name the file in the URL (`sslrootcert`, for MySQL `ssl-ca`)"
+             https://{store}/{region}/{region}-bundle.pem to the deployment, and name the file in \
+             the URL (`sslrootcert`, for MySQL `ssl-ca`)"
         )
     })
 }
@@ -63,6 +82,8 @@ mod tests {
         }
         let unknown = advice("db.abc.us-east-99.rds.amazonaws.com").expect("advice");
         assert!(unknown.contains("/us-east-99/us-east-99-bundle.pem"));
+        let of_china = advice("db.abc.rds.cn-north-1.amazonaws.com.cn").expect("advice");
+        assert!(of_china.contains(".amazonaws.com.cn/cn-north-1/cn-north-1-bundle.pem"));
         assert_eq!(advice("db.abc.us-east-1.rds.amazonaws.com"), None);
     }
 }

@@ -16,6 +16,9 @@ use crate::local_http;
 /// reach.
 const LIMIT: Duration = Duration::from_millis(1500);
 
+/// The variable with the extension's port.
+const PORT: &str = "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT";
+
 /// The extension's answer before the first invocation, and while it is busy.
 pub(crate) const NOT_READY: &str = "not ready to serve traffic";
 
@@ -85,14 +88,26 @@ enum Port {
     Text(String),
 }
 
-/// Asks the AWS Parameters and Secrets Lambda Extension for a secret, by its name or its ARN.
-pub(crate) async fn secret(name: &str, version: Version) -> Result<Secret, Error> {
-    let answer = timeout(LIMIT, ask(name, version)).await;
-    match answer.unwrap_or_else(|_| Err("no answer in time".into())) {
-        Ok((StatusCode::OK, text)) => parse(name, &text),
+/// Asks the AWS Parameters and Secrets Lambda Extension for a secret, by its name or its ARN. An
+/// error shows the name as `shown`.
+pub(crate) async fn secret(name: &str, shown: &str, version: Version) -> Result<Secret, Error> {
+    const THE_EXTENSION: &str = "the AWS Parameters and Secrets Lambda Extension";
+    let Ok(answer) = timeout(LIMIT, ask(name, version)).await else {
+        return Err(Error::unavailable(format!(
+            "no secret {shown} from {THE_EXTENSION}: no answer in time; in a VPC, add an endpoint \
+             for Secrets Manager"
+        )));
+    };
+    match answer {
+        Ok((StatusCode::OK, text)) => parse(shown, &text),
         Ok((status, text)) => {
             let text = String::from_utf8_lossy(&text);
-            let error = format!("the extension for secrets answered {status} to `{name}`: {text}");
+            let text = if text.contains("SecretString") {
+                "a secret, which is not shown".into()
+            } else {
+                text
+            };
+            let error = format!("the extension for secrets answered {status} to {shown}: {text}");
             let is_permanent =
                 status.is_client_error() && PERMANENT.iter().any(|error| text.contains(error));
             Err(if is_permanent {
@@ -101,20 +116,32 @@ pub(crate) async fn secret(name: &str, version: Version) -> Result<Secret, Error
                 Error::unavailable(error)
             })
         }
-        Err(error) => Err(Error::unavailable(format!(
-            "no secret `{name}` from the AWS Parameters and Secrets Lambda Extension: {error}; add \
-             its layer to the function, and in a VPC an endpoint for Secrets Manager"
-        ))),
+        Err(error) => Err(match error.downcast::<Error>() {
+            // It was not asked.
+            Ok(error) => *error,
+            Err(error) => Error::unavailable(format!(
+                "no secret {shown} from {THE_EXTENSION}: {error}; add its layer to the function"
+            )),
+        }),
     }
+}
+
+/// Returns `true` for a text that may be the name or the ARN of a secret.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c);
+    !text.is_empty() && text.chars().all(is_allowed)
 }
 
 async fn ask(name: &str, version: Version) -> Result<(StatusCode, Vec<u8>), BoxError> {
     // Under SnapStart the environment has no token.
     let token = keys::session_token().await?;
-    let port = keys::set("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT");
+    let port = keys::set(PORT);
     let port = port.unwrap_or_else(|| "2773".to_owned());
     if port.parse::<u16>().is_err() {
-        return Err("`PARAMETERS_SECRETS_EXTENSION_HTTP_PORT` is no port".into());
+        return Err(Box::new(Error::Variable {
+            name: PORT,
+            problem: "is no port".to_owned(),
+        }));
     }
     let base: Uri = format!("http://localhost:{port}").parse()?;
     let name = utf8_percent_encode(name, RESERVED);
@@ -125,16 +152,19 @@ async fn ask(name: &str, version: Version) -> Result<(StatusCode, Vec<u8>), BoxE
     };
     let path = format!("/secretsmanager/get?secretId={name}{stage}");
     let header = ("X-Aws-Parameters-Secrets-Token", token.as_str());
-    let answer = local_http::get(base, &path, header).await?;
+    let answer = local_http::get(base, &path, header).await;
+    let answer = answer.map_err(|error| format!("port {port}: {error}"))?;
     Ok((answer.status(), answer.body().to_vec()))
 }
 
 /// Reads a secret. A text that does not begin with `{` is the password. No error shows a part of
 /// it.
-fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
-    let unusable = |problem: &str| Error::rejected(format!("the secret `{name}` {problem}"));
-    let answer: Answer = serde_json::from_slice(answer)
-        .map_err(|_| Error::unavailable("the extension for secrets answered no JSON"))?;
+fn parse(shown: &str, answer: &[u8]) -> Result<Secret, Error> {
+    let unusable = |problem: &str| Error::rejected(format!("the secret {shown} {problem}"));
+    let answer: Answer = serde_json::from_slice(answer).map_err(|_| {
+        let error = format!("the extension for secrets has not answered {shown} with whole JSON");
+        Error::unavailable(error)
+    })?;
     let names = Vec::from_iter([answer.arn, answer.name].into_iter().flatten());
     let text = answer.text.ok_or_else(|| unusable("is binary, not text"))?;
     if !text.trim_start().starts_with('{') {
@@ -159,14 +189,28 @@ fn parse(name: &str, answer: &[u8]) -> Result<Secret, Error> {
                 .map_err(|_| unusable("has an unusable `port`"))?,
         ),
     };
+    let (host, port) = match fields.host {
+        Some(host) => with_port(host, port),
+        None => (None, port),
+    };
     Ok(Secret {
         user: fields.username,
         password,
-        host: fields.host,
+        host,
         port,
         database: fields.dbname,
         names,
     })
+}
+
+/// Takes the port out of a host. Some tools name both in one, as Terraform's `endpoint` does.
+fn with_port(host: String, port: Option<u16>) -> (Option<String>, Option<u16>) {
+    match host.split_once(':') {
+        Some((name, rest)) if let Ok(of_host) = rest.parse() => {
+            (Some(name.to_owned()), port.or(Some(of_host)))
+        }
+        _ => (Some(host), port),
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +219,7 @@ mod tests {
 
     fn of(text: &str) -> Result<Secret, String> {
         let answer = serde_json::json!({ "ARN": "arn:1", "Name": "app", "SecretString": text });
-        parse("app", answer.to_string().as_bytes()).map_err(|error| error.to_string())
+        parse("`app`", answer.to_string().as_bytes()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -205,6 +249,22 @@ mod tests {
             ),
             (r#"{"username":"app","password":"p"}"#, managed.clone()),
             (
+                r#"{"host":"db.example:5433","username":"app","password":"p"}"#,
+                Secret {
+                    host: Some("db.example".into()),
+                    port: Some(5433),
+                    ..managed.clone()
+                },
+            ),
+            (
+                r#"{"host":"::1","port":"5433","username":"app","password":"p"}"#,
+                Secret {
+                    host: Some("::1".into()),
+                    port: Some(5433),
+                    ..managed.clone()
+                },
+            ),
+            (
                 "p",
                 Secret {
                     user: None,
@@ -213,6 +273,19 @@ mod tests {
             ),
         ] {
             assert_eq!(of(text), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_secret_in_place_of_its_name_is_recognized() {
+        for name in [
+            "prod/shop",
+            "arn:aws:secretsmanager:eu-central-1:1:secret:rds!cluster-0361984b970e-BeNcH0",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+        for value in ["", r#"{"password":"p"}"#, "p%w", "p w", "p\n"] {
+            assert!(!is_name(value), "{value}");
         }
     }
 

@@ -31,7 +31,7 @@ const MOST_UNFINISHED: usize = 10;
 /// The time for the work after a connection was opened ahead of the first invocation.
 const AFTER_WARMING: Duration = Duration::from_millis(500);
 
-const NO_ANSWER: &str = "no answer in time";
+const NO_ANSWER: &str = "no answer in time; in a VPC, check the security groups";
 
 /// The longest pause between two attempts at a slot of a full server.
 const LONGEST_AT_FULL: Duration = Duration::from_millis(500);

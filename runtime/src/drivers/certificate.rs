@@ -12,6 +12,18 @@ pub(super) fn roots_of_rds(_: &str) -> Option<&'static str> {
     None
 }
 
+/// Returns those that most likely sign it, for a client that reads one root only.
+#[cfg(all(feature = "aws", feature = "_sqlx"))]
+pub(super) fn likely_roots_of_rds(host: &str) -> Option<&'static str> {
+    crate::aws::likely_roots(host)
+}
+
+/// Returns `None`: the feature `aws` has the roots of RDS.
+#[cfg(all(not(feature = "aws"), feature = "_sqlx"))]
+pub(super) fn likely_roots_of_rds(_: &str) -> Option<&'static str> {
+    None
+}
+
 /// Returns the advice for an error of TLS, by the texts of rustls and OpenSSL.
 pub(super) fn advice(error: &str, host: &str) -> Option<String> {
     let is = |texts: &[&str]| texts.iter().any(|text| error.contains(text));
@@ -25,6 +37,26 @@ pub(super) fn advice(error: &str, host: &str) -> Option<String> {
             "the server's certificate is for another name than `{host}`: write the server's own \
              name into the URL, no alias (CNAME) and no address"
         ));
+    }
+    if is(&["CaUsedAsEndEntity"]) {
+        return Some(
+            "the server shows the certificate of an authority as its own, as a self-signed one is \
+             by default: let the authority sign a certificate for the server, or make it with \
+             `basicConstraints=CA:FALSE`"
+                .into(),
+        );
+    }
+    if is(&["BadEncoding"]) {
+        return Some(
+            "a certificate is unreadable: the server's, or one in the file that the URL names"
+                .into(),
+        );
+    }
+    if is(&["built without TLS support"]) {
+        return Some("add the feature `tls-rustls` to sqlx".into());
+    }
+    if is(&["server does not support TLS"]) {
+        return Some("turn TLS on at the server".into());
     }
     if is(&["certificate expired", "certificate has expired"]) {
         return Some("the server's certificate has expired: renew it, or correct the clock".into());
@@ -98,10 +130,21 @@ mod tests {
                 "certificate verify failed: (certificate has expired)",
                 "has expired",
             ),
+            (
+                "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+                "`basicConstraints=CA:FALSE`",
+            ),
+            ("invalid peer certificate: BadEncoding", "is unreadable"),
+            ("server does not support TLS", "turn TLS on"),
+            (
+                "TLS upgrade required by connect options but SQLx was built without TLS support \
+                 enabled",
+                "`tls-rustls`",
+            ),
         ] {
             let advice = advice(error, "h").expect(error);
             assert!(advice.contains(expected), "{advice}");
         }
-        assert_eq!(advice("server does not support TLS", "h"), None);
+        assert_eq!(advice("connection refused", "h"), None);
     }
 }

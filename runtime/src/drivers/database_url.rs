@@ -61,9 +61,11 @@ fn misspelt_password(url: &str) -> Option<String> {
     let mut names = names.filter(|name| !(is_postgres && name == "password"));
     names.find(|name| {
         let name = name.to_ascii_lowercase();
-        ["passw", "pwd", "passphrase", "secret"]
-            .iter()
-            .any(|word| name.contains(word))
+        let is_short = matches!(&*name, "pass" | "pw" | "token");
+        is_short
+            || ["passw", "pwd", "passphrase", "secret"]
+                .iter()
+                .any(|word| name.contains(word))
     })
 }
 
@@ -124,6 +126,7 @@ mod tests {
         let expect = |url: &str| expect_scheme(url, &["postgres", "mysql"], &SOURCE);
         for url in [
             "postgres://host/app?user=app&passwd=s3cret",
+            "mysql://app@host/app?pass=s3cret",
             "mysql://app@host/app?password=s3cret",
         ] {
             let text = expect(url).expect_err("unknown").to_string();

@@ -32,6 +32,8 @@ mod mysql;
 #[cfg(any(feature = "_sqlx", feature = "_mysql"))]
 #[cfg_attr(not(feature = "_sqlx"), allow(dead_code, reason = "for sqlx"))]
 mod mysql_number;
+#[cfg(any(feature = "_sqlx", feature = "_tls", feature = "diesel-async-mysql"))]
+mod named_file;
 #[cfg(feature = "_postgres")]
 mod postgres;
 #[cfg(feature = "redis")]

@@ -14,8 +14,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::certificate;
 use super::stream::Stream;
+use super::{certificate, named_file};
 use crate::error::Error;
 use crate::sync::Mutex;
 
@@ -74,7 +74,8 @@ fn config(settings: &Settings, roots: Option<&'static str>) -> Result<Arc<Client
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let own = certificates("sslcert", certificate)?;
-            let unusable = |error: &dyn Display| unusable("sslkey", error);
+            named_file::expect("sslkey", key)?;
+            let unusable = |error: &dyn Display| unusable("sslkey", key, error);
             let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(&error))?;
             let config = builder.with_client_auth_cert(own, key);
             config.map_err(|error| unusable(&error))?
@@ -109,21 +110,31 @@ fn authorities(settings: &Settings, of_rds: Option<&'static str>) -> Result<Root
         .0
         == 0
     {
-        return Err(unusable(name, &"it has no certificate of an authority"));
+        return Err(unusable(
+            name,
+            &file,
+            &"it has no certificate of an authority",
+        ));
     }
     Ok(roots)
 }
 
 /// Reads the certificates of a file.
 fn certificates(name: &str, file: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    named_file::expect(name, file)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-    let all = all.map_err(|error| unusable(name, &error))?;
+    let all = all.map_err(|error| unusable(name, file, &error))?;
     if all.is_empty() {
-        return Err(unusable(name, &"it has no certificate in PEM format"));
+        return Err(unusable(name, file, &"it has no certificate in PEM format"));
     }
     Ok(all)
 }
 
-fn unusable(name: &str, error: &dyn Display) -> Error {
-    Error::rejected(format!("the file in `{name}` is unusable: {error}"))
+/// Returns an error that names the file. A value that is itself in PEM format may be secret.
+fn unusable(name: &str, file: &str, error: &dyn Display) -> Error {
+    Error::rejected(if file.contains("-----BEGIN") {
+        format!("`{name}` must name a file")
+    } else {
+        format!("`{name}` names the file `{file}`, which is unusable: {error}")
+    })
 }

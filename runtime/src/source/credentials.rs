@@ -189,6 +189,15 @@ impl Source {
         }
     }
 
+    /// Returns an example of the URL.
+    pub(super) fn example(&self) -> &'static str {
+        match self.credentials {
+            #[cfg(feature = "aws")]
+            Some(Origin::Aws(method)) => Self::example_of_aws(method),
+            _ => "`postgres://user:password@host/database`",
+        }
+    }
+
     /// Returns the advice for a sign-in that kept failing with new credentials.
     pub(crate) fn sign_in_advice(&self) -> &'static str {
         match self.credentials {

@@ -182,18 +182,21 @@ impl Source {
 
     fn configured_url(&self) -> Result<String, Error> {
         match (std::env::var(self.variable), self.default) {
-            (Ok(url), _) if url.trim().is_empty() => {
-                Err(self.problem(format!("is empty: {SET_IT}")))
-            }
+            (Ok(url), _) if url.trim().is_empty() => Err(self.not_set("is empty")),
             (Ok(url), _) => Ok(url),
             (Err(std::env::VarError::NotPresent), Some(default)) => Ok(default.to_owned()),
-            (Err(std::env::VarError::NotPresent), None) => {
-                Err(self.problem(format!("is not set: {SET_IT}")))
-            }
+            (Err(std::env::VarError::NotPresent), None) => Err(self.not_set("is not set")),
             (Err(std::env::VarError::NotUnicode(_)), _) => {
-                Err(self.problem(format!("is not valid Unicode: {SET_IT}")))
+                Err(self.not_set("is not valid Unicode"))
             }
         }
+    }
+
+    fn not_set(&self, problem: &str) -> Error {
+        let example = self.example();
+        self.problem(format!(
+            "{problem}: set it to the database's URL, like {example}"
+        ))
     }
 
     /// Returns an error that names the variable.
@@ -225,8 +228,6 @@ impl Source {
         self.credentials.is_some()
     }
 }
-
-const SET_IT: &str = "set it to the database's URL, like `postgres://user:password@host/database`";
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -87,14 +87,19 @@ impl Source {
     }
 }
 
-/// Returns a URL without its user, password and parameters. Returns an empty string if the URL
-/// cannot be shown without a part of its password.
+/// The target of a URL that cannot be shown without a part of its password.
+const HIDDEN: &str = "(host hidden: an `@` follows it in the URL; percent-encode the password)";
+
+/// Returns a URL without its user, password and parameters. Returns an empty string for a text that
+/// names no host and no file.
 pub(super) fn shown(url: &str) -> String {
-    let url = Url::parse(url).ok();
-    // An `@` after the host belongs to a password that is not percent-encoded and was cut in two.
-    let Some(url) = url.filter(|url| !url[Position::AfterHost..].contains('@')) else {
+    let Ok(url) = Url::parse(url) else {
         return String::new();
     };
+    // An `@` after the host belongs to a password that is not percent-encoded and was cut in two.
+    if url[Position::AfterHost..].contains('@') {
+        return url.host_str().map_or("", |_| HIDDEN).to_owned();
+    }
     let socket = url
         .query_pairs()
         .find(|(key, _)| key == "host" || key == "socket")
@@ -178,7 +183,7 @@ mod tests {
         // The beginning of a password that is not percent-encoded looks like a port.
         for rest in ["/s3cret", "?s3cret", "#s3cret", "/app?host=s3cret"] {
             let url = format!("postgres://app:42{rest}@db.internal/app");
-            assert_eq!(shown(&url), "");
+            assert_eq!(shown(&url), HIDDEN);
         }
     }
 }

@@ -53,7 +53,7 @@ impl Source {
     /// `aws` brings them, and trusts those of the host's region. RDS Proxy, Aurora DSQL and
     /// ElastiCache use public authorities.
     ///
-    /// sqlx needs one of its features for TLS, such as `tls-rustls-ring-webpki`.
+    /// sqlx needs one of its features for TLS, such as `tls-rustls`.
     ///
     /// A Unix socket needs no TLS. Nor does a host of this machine, if the URL says so
     /// (`sslmode=disable`).
@@ -124,7 +124,8 @@ pub(super) fn required(url: String, tls: Tls) -> Result<String, String> {
             unverified = Some(format!("{name}={value}"));
         } else if !is(&modes.verified.1) {
             return Err(format!(
-                "has the parameter `{name}` with an unknown mode: remove it"
+                "has the parameter `{name}` with an unknown mode: write `{}`, or remove it",
+                modes.verified.1
             ));
         }
     }

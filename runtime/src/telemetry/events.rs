@@ -127,6 +127,12 @@ pub(crate) fn statement_cache() {
     );
 }
 
+/// A URL has a parameter that its client does not know. Logged once for each name.
+#[cfg(any(feature = "postgres", feature = "any"))]
+pub(crate) fn ignored_parameter(name: &str) {
+    tracing::warn!(target: "reuse_db", name, "parameter ignored");
+}
+
 /// An invocation, or the initialization, gets no connection.
 pub(crate) fn unavailable(error: &dyn Display, took: Duration) {
     tracing::warn!(target: "reuse_db", %error, ?took, "unavailable");

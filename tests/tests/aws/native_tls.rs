@@ -88,11 +88,18 @@ async fn each_wrong_certificate_is_named_with_native_tls() {
     }
     let of_another = |url: &String| url.replace(&file, &other.file().display().to_string());
     urls.extend([of_another(&urls[0]), of_another(&urls[1])]);
+    // Each of the three roots of a region is tried, and none has signed it.
+    let of_rds = format!(
+        "postgres://app@db.abc.us-east-1.rds.amazonaws.com:{}/app?hostaddr=127.0.0.1",
+        gates[0].port()
+    );
+    urls.extend([of_rds.clone(), of_rds]);
 
     let causes = [
         "connected",
         "for another name than `localhost`",
         "the server's certificate has expired",
+        "no authority that is trusted has signed",
         "no authority that is trusted has signed",
     ];
     let outcomes = outcomes(&urls).await;

@@ -332,11 +332,20 @@ async fn an_error_names_the_cause_and_no_secret() {
     alone
         .secrets
         .put("unusable", &json!({ "username": "s3cret" }));
+    alone.secrets.put(
+        "managed",
+        &json!({ "username": "app", "password": "s3cret" }),
+    );
     let extension = alone.extension(Duration::ZERO).await;
     for (id, expected) in [
         ("none", "ResourceNotFoundException"),
         ("denied", "AccessDeniedException"),
         ("unusable", "has no field `password`"),
+        ("managed", "names no host, nor does the secret in `SECRET`"),
+        (
+            r#"{"password":"s3cret"}"#,
+            "`SECRET` is no name of a secret, and perhaps the secret itself",
+        ),
     ] {
         let function = alone.function("postgres://", &extension).env("SECRET", id);
         let sandbox = function.start().await;
@@ -352,8 +361,23 @@ async fn an_error_names_the_cause_and_no_secret() {
             output.contains(expected) && !output.contains("s3cret"),
             "{output}"
         );
-        assert!(output.contains(&format!("`{id}`")), "{output}");
+        assert!(output.contains("`SECRET`"), "{output}");
     }
+    let function = alone
+        .function("postgres://", &extension)
+        .env("AWS_SESSION_TOKEN", "");
+    let sandbox = function.start().await;
+    let answer = ask(&sandbox, "/pg", "secret_env").await;
+    assert!(
+        answer.took < Duration::from_secs(4),
+        "permanent: {answer:?}"
+    );
+    let output = sandbox.output();
+    assert!(
+        output.contains("`AWS_SESSION_TOKEN` is not set"),
+        "{output}"
+    );
+
     let function = alone.function("postgres://", &extension);
     drop(extension);
     let sandbox = function.start().await;
@@ -381,6 +405,27 @@ async fn a_secret_that_follows_its_password_is_waited_for() {
         assert_eq!(reply.user, "app", "{path}");
         assert_eq!(invoke(&sandbox, path, "rotated").await.user, "app");
     }
+}
+
+/// The extension keeps the old password in all ways of the first invocations.
+#[tokio::test]
+async fn a_secret_that_follows_late_fails_few_invocations() {
+    let alone = Alone::start().await;
+    let extension = alone.extension(Duration::ZERO).await;
+    let sandbox = alone.function("postgres://", &extension).start().await;
+    assert_eq!(invoke(&sandbox, "/pg", "rotated").await.user, "app");
+    let mut changed = secret(&alone.server);
+    changed["password"] = "byHand1#".into();
+    alone.server.set_password("app", "byHand1#").await;
+    let begun = std::time::Instant::now();
+    for _ in 0..2 {
+        assert_eq!(ask(&sandbox, "/pg", "rotated").await.status(), 503);
+    }
+    let output = sandbox.output();
+    assert!(output.contains("`SECRETS_MANAGER_TTL`"), "{output}");
+    alone.secrets.put(NAME, &changed);
+    tokio::time::sleep(Duration::from_secs(16).saturating_sub(begun.elapsed())).await;
+    assert_eq!(invoke(&sandbox, "/pg", "rotated").await.user, "app");
 }
 
 #[tokio::test]

@@ -50,7 +50,11 @@ async fn a_verified_server_is_encrypted_and_others_are_refused() {
         ),
         (
             format!("{url}?sslmode=require&sslrootcert=/no/such"),
-            "`sslrootcert` is unusable",
+            "`sslrootcert` names the file `/no/such`, which is unusable",
+        ),
+        (
+            format!("{url}?sslmode=require&sslrootcert=/dev/zero"),
+            "`sslrootcert` names `/dev/zero`, which is no file",
         ),
         (
             format!("{url}?sslmode=disable&channel_binding=require"),

@@ -62,9 +62,10 @@ impl Driver for Any {
         let schemes = ["postgres", "postgresql", "mysql", "mariadb", "sqlite"];
         expect_scheme(url, &schemes, source)?;
         let url = if url.starts_with("postgres") {
-            super::statement_cache::bounded(url)
+            let known = super::parameters::known(url);
+            super::statement_cache::bounded(&known).into_owned()
         } else {
-            url.into()
+            url.to_owned()
         };
         let options = AnyConnectOptions::from_str(&url);
         let options = options.map_err(|error| error::malformed(error, source))?;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use tokio::net::lookup_host;
 
-use super::{Driver, Options};
+use super::{Driver, Options, tls_files};
 use crate::connect::Attempt;
 use crate::error::Error;
 use crate::source::{Credentials, Source};
@@ -39,6 +39,7 @@ impl Endpoint {
 
     pub(super) fn options<DB: Driver>(&self, source: &Source) -> Result<Options<DB>, Error> {
         let mut options = DB::options(&self.url, source)?;
+        tls_files::expect(&self.url)?;
         if let Some(credentials) = &self.credentials {
             options = DB::with_credentials(options, credentials).ok_or_else(|| {
                 source.problem(

@@ -6,6 +6,8 @@ mod error_kind;
 pub(crate) mod failure;
 mod impls;
 mod load;
+#[cfg(any(feature = "postgres", feature = "any"))]
+mod parameters;
 #[cfg_attr(
     not(any(feature = "mysql", feature = "postgres")),
     allow(dead_code, reason = "for drivers of a server")

@@ -12,7 +12,7 @@ use sqlx::{
 };
 
 use super::session::outside_transaction;
-use super::{Driver, driver, endpoint, error, session, statement_cache};
+use super::{Driver, driver, endpoint, error, parameters, session, statement_cache};
 use crate::connect::Reset;
 use crate::drivers::database_url::expect_scheme;
 use crate::drivers::driver_error::DriverError as _;
@@ -34,7 +34,8 @@ impl Driver for Postgres {
 
     fn options(url: &str, source: &Source) -> Result<PgConnectOptions, Error> {
         expect_scheme(url, Self::URL_SCHEMES, source)?;
-        let mut options = PgConnectOptions::from_str(&statement_cache::bounded(url))
+        let known = parameters::known(url);
+        let mut options = PgConnectOptions::from_str(&statement_cache::bounded(&known))
             .map_err(|error| error::malformed(error, source))?;
         if let Some(address) = endpoint::without_brackets(options.get_host()) {
             options = options.host(&address);

@@ -2,6 +2,9 @@
 
 use url::Url;
 
+use crate::drivers::named_file;
+use crate::error::Error;
+
 /// A parameter that names a file.
 struct Parameter {
     names: &'static [&'static str],
@@ -33,9 +36,21 @@ const PARAMETERS: [Parameter; 3] = [
     },
 ];
 
+/// Expects files where the URL and the environment name some.
+pub(super) fn expect(url: &str) -> Result<(), Error> {
+    files(url)
+        .iter()
+        .try_for_each(|(name, path, _)| named_file::expect(name, path))
+}
+
 /// Returns the first problem with a file that the URL or the environment names: its parameter, its
 /// path, and the cause.
 pub(super) fn problem(url: &str) -> Option<String> {
+    if let Some(name) = unread(url) {
+        return Some(format!(
+            "`{name}` is read by no client of MySQL: write `ssl-ca`"
+        ));
+    }
     files(url).into_iter().find_map(|(name, path, parameter)| {
         let file = format!("`{name}` names the file `{path}`");
         match std::fs::read(&path) {
@@ -78,6 +93,16 @@ pub(super) fn names_authority(url: &str) -> bool {
     let [authority, ..] = &PARAMETERS;
     let in_url = Url::parse(url).is_ok_and(|url| authority.in_url(&url).is_some());
     in_url || (url.starts_with("postgres") && std::env::var_os(authority.variable).is_some())
+}
+
+/// Returns the name of a parameter of PostgreSQL in a URL of MySQL.
+fn unread(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    let is_mysql = matches!(url.scheme(), "mysql" | "mariadb");
+    let mut names = url.query_pairs().map(|(name, _)| name);
+    names
+        .find(|name| is_mysql && matches!(&**name, "sslrootcert" | "ssl-root-cert"))
+        .map(std::borrow::Cow::into_owned)
 }
 
 /// Returns the files, each with the name of its parameter or variable. A value that is itself in
@@ -129,6 +154,10 @@ mod tests {
                 Some("holds no private key in PEM"),
             ),
             (
+                "sslrootcert=/no/such".to_owned(),
+                Some("`sslrootcert` is read by no client of MySQL: write `ssl-ca`"),
+            ),
+            (
                 format!("sslkey={inline}&sslcert=/no/such"),
                 Some("`sslcert` names the file `/no/such`, which cannot be read"),
             ),
@@ -139,6 +168,14 @@ mod tests {
             assert_eq!(problem.is_some(), expected.is_some(), "{query}: {text}");
             assert!(text.contains(expected.unwrap_or_default()), "{text}");
             assert!(!text.contains("s3cret"), "{text}");
+        }
+        let error = expect("postgres://h/d?sslrootcert=/dev/zero").expect_err("no file");
+        assert!(error.to_string().contains("which is no file"), "{error}");
+        for query in ["sslrootcert=/no/such", "sslmode=require"] {
+            assert!(
+                expect(&format!("postgres://h/d?{query}")).is_ok(),
+                "{query}"
+            );
         }
     }
 }

@@ -74,7 +74,7 @@ async fn a_lease_that_waited_for_another_names_that_cause() {
     };
     let (one, two) = (error(one).await, error(two).await);
     assert!(
-        one.contains("no answer in time (2 attempts in 5.0s)"),
+        one.contains("no answer in time; in a VPC, check the security groups (2 attempts in 5.0s)"),
         "{one}"
     );
     assert!(

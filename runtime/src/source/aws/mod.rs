@@ -133,20 +133,29 @@ impl Source {
     pub(super) fn sign_in_advice_of_aws(method: Method) -> &'static str {
         match method {
             Method::RdsIam => {
-                "; check that IAM authentication is on, that the user has `rds_iam` (MySQL: \
-                 `AWSAuthenticationPlugin`), that the role of the function has `rds-db:connect` for \
-                 this user and the resource's ID, and that the host is the endpoint's own name"
+                "; check that IAM authentication is on, that the user exists and has `rds_iam` \
+                 (MySQL: `AWSAuthenticationPlugin`), that the role of the function has \
+                 `rds-db:connect` for this user and the resource's ID, and that the host is the \
+                 endpoint's own name; a password in the URL is not used"
             }
             Method::Dsql => {
                 "; check that the role of the function has `dsql:DbConnect`, for the user `admin` \
-                 `dsql:DbConnectAdmin`, and that the role is granted to the user (`AWS IAM GRANT`)"
+                 `dsql:DbConnectAdmin`, that the role is granted to the user (`AWS IAM GRANT`), and \
+                 that the host is the cluster's own endpoint"
             }
-            Method::Secret(_) => "; check that the secret is that of this server and user",
+            Method::Secret(_) => {
+                "; check that the secret is that of this server and user; the extension keeps a \
+                 secret for up to 300 s (`SECRETS_MANAGER_TTL`)"
+            }
         }
     }
 
     /// Returns a URL with what the method fills in.
     pub(super) fn completed(&self, url: String) -> String {
+        if url.trim() != url {
+            // Rejected as the URL of any source is.
+            return url;
+        }
         match self.credentials {
             Some(Origin::Aws(Method::RdsIam)) => with_standard_port(url),
             Some(Origin::Aws(Method::Dsql)) => with_standard_port(with_database(url, "postgres")),
@@ -162,6 +171,13 @@ impl Source {
 
     fn expect_schemes(&self, schemes: &[&str], method: &str) -> Result<(), Error> {
         let url = self.url()?;
+        if !url.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return Err(self.problem(format!(
+                "is not a database URL: it must begin with `{}:`, without white space or quotes \
+                 before it",
+                schemes[0]
+            )));
+        }
         let scheme = url.split("://").next().unwrap_or_default();
         if schemes.contains(&scheme) {
             return Ok(());
@@ -173,12 +189,32 @@ impl Source {
     }
 
     fn address(&self) -> Result<Address, Error> {
-        Address::of(&self.url()?)
-            .ok_or_else(|| self.problem("names no host, for whose name a token is signed"))
+        let url = self.url()?;
+        if let Err(cause) = Url::parse(&url) {
+            return Err(self.problem(format!(
+                "is not a usable database URL: {cause}; percent-encode special characters in its \
+                 user and password"
+            )));
+        }
+        Address::of(&url).ok_or_else(|| {
+            self.problem(
+                "names no host, for whose name a token is signed: write \
+                 `scheme://user@host/database`",
+            )
+        })
     }
 
     fn no_user(&self) -> Error {
         self.problem("names no user: write `scheme://user@host/database`")
+    }
+
+    /// Returns an example of the URL, for a variable that is not set.
+    pub(super) fn example_of_aws(method: Method) -> &'static str {
+        match method {
+            Method::RdsIam => "`postgres://user@host/database`",
+            Method::Dsql => "`postgres://user@ID.dsql.REGION.on.aws`",
+            Method::Secret(_) => "`postgres://host/database`, without what the secret has",
+        }
     }
 }
 
@@ -230,6 +266,27 @@ mod tests {
             url("postgres://app@abc.dsql.us-east-1.on.aws/other?sslmode=require"),
             "postgres://app@abc.dsql.us-east-1.on.aws:5432/other?sslmode=require"
         );
+    }
+
+    #[tokio::test]
+    async fn a_url_for_which_no_token_can_be_signed_is_explained() {
+        const SOURCE: Source = Source::env("REUSE_DB_NO_SUCH_VARIABLE").rds_iam();
+        for (url, expected) in [
+            ("postgres://app@h:99999/d", "invalid port number; percent"),
+            ("postgres://app:s3cret/2@h/d", "percent-encode"),
+            (" postgres://app@h/d", "without white space or quotes"),
+            ("'postgres://app@h/d'", "without white space or quotes"),
+            ("sqlite://d", "is no `postgres:` URL"),
+            ("postgres:///d", "names no host"),
+            ("postgres://h/d", "names no user"),
+        ] {
+            let error = SOURCE.or(url).current_credentials().await;
+            let text = error.map(drop).expect_err(url).to_string();
+            assert!(
+                text.contains(expected) && !text.contains("s3cret"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

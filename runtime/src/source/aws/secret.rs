@@ -21,6 +21,36 @@ pub(in crate::source) enum Name {
     In(&'static str),
 }
 
+impl Name {
+    /// Returns what an error may show. A variable may hold the secret itself by mistake.
+    fn shown(self) -> String {
+        match self {
+            Self::Of(name) => format!("`{name}`"),
+            Self::In(variable) => format!("in `{variable}`"),
+        }
+    }
+
+    fn find(self) -> Result<String, Error> {
+        match self {
+            Self::Of(name) => Ok(name.to_owned()),
+            Self::In(variable) => {
+                let problem = |problem: &str| Error::Variable {
+                    name: variable,
+                    problem: format!("{problem}: set it to the name or the ARN of the secret"),
+                };
+                match var(variable) {
+                    Ok(name) if aws::is_name(&name) => Ok(name),
+                    Ok(name) if name.is_empty() => Err(problem("is empty")),
+                    Ok(_) => Err(problem(
+                        "is no name of a secret, and perhaps the secret itself",
+                    )),
+                    Err(_) => Err(problem("is not set")),
+                }
+            }
+        }
+    }
+}
+
 impl Source {
     /// Takes user and password from a secret of AWS Secrets Manager, by its name or its ARN.
     ///
@@ -51,8 +81,10 @@ impl Source {
     /// the ARN, or for an ARN by the name, and by the stage `AWSCURRENT`. So a rotation fails no
     /// invocation, neither before nor after the secret changes.
     ///
-    /// The number of these ways is limited. If a password changes twice within 300 s, or by hand
-    /// without a version that is pending, set `SECRETS_MANAGER_TTL` of the extension to less.
+    /// The number of these ways is limited: the last one is asked a minute after the first
+    /// rejection. A password that changes by hand, or several times within 300 s, may use them up.
+    /// Then invocations fail until the extension has forgotten what it kept. Set its
+    /// `SECRETS_MANAGER_TTL` to less.
     ///
     /// # Errors
     ///
@@ -75,12 +107,21 @@ impl Source {
     /// Returns user name and password for a new connection.
     pub(super) async fn credentials_of_secret(&self, name: Name) -> Result<Credentials, Error> {
         let secret = self.usable_secret(name).await?;
-        let user = match secret.user {
-            Some(user) => user,
-            None => Address::of(&self.url()?)
-                .and_then(|address| address.user)
-                .ok_or_else(|| self.no_user())?,
-        };
+        let url = self.url()?;
+        let address = Address::of(&url);
+        if address.is_none() && !address::is_path(&url) && names_no_host(&url) {
+            return Err(self.problem(format!(
+                "names no host, nor does the secret {}: write `scheme://host/database`. The secret \
+                 of a user that RDS manages has user and password only",
+                name.shown()
+            )));
+        }
+        let user = secret.user.or_else(|| address?.user).ok_or_else(|| {
+            self.problem(format!(
+                "names no user, nor does the secret {}: add `username` to the secret",
+                name.shown()
+            ))
+        })?;
         Ok(Credentials::new(user, secret.password))
     }
 
@@ -99,14 +140,9 @@ impl Source {
 
     /// Returns the secret, or another version of it if the server has rejected the current one.
     async fn usable_secret(&self, name: Name) -> Result<Secret, Error> {
-        let name = match name {
-            Name::Of(name) => name.to_owned(),
-            Name::In(variable) => var(variable).map_err(|_| Error::Variable {
-                name: variable,
-                problem: "is not set: set it to the name or the ARN of the secret".to_owned(),
-            })?,
-        };
-        let current = aws::secret(&name, Version::Current).await;
+        let shown = name.shown();
+        let name = name.find()?;
+        let current = aws::secret(&name, &shown, Version::Current).await;
         let current = current.map_err(|error| {
             // Not retried: the initialization would wait for it in vain.
             if invocation::is_initializing() && error.to_string().contains(aws::NOT_READY) {
@@ -117,7 +153,7 @@ impl Source {
         })?;
         let rejected = with_history(self, |history| history.rejected.clone());
         let secret = if is_among(&rejected, &current) {
-            match self.another(&name, &current, &rejected).await {
+            match self.another(&name, &shown, &current, &rejected).await {
                 Some(secret) => secret,
                 // The server may have rejected a password that is right, while it started.
                 None => current,
@@ -141,7 +177,13 @@ impl Source {
     ///
     /// The extension keeps each answer for up to 300 s. So each way is saved for its time after the
     /// first rejection: the secret may follow the server's password.
-    async fn another(&self, name: &str, current: &Secret, rejected: &[Secret]) -> Option<Secret> {
+    async fn another(
+        &self,
+        name: &str,
+        shown: &str,
+        current: &Secret,
+        rejected: &[Secret],
+    ) -> Option<Secret> {
         let since = with_history(self, |history| {
             *history.doubted.get_or_insert_with(SystemTime::now)
         });
@@ -149,15 +191,19 @@ impl Source {
         let waited = since.elapsed().unwrap_or(Duration::MAX);
         let other = current.names.iter().find(|other| *other != name);
         let other = other.map_or(name, String::as_str);
+        let arns = current.names.iter().map(String::as_str).chain([name]);
+        let partial = arns.filter_map(partial_arn).next().unwrap_or(other);
         for (name, version, after_millis) in [
             (name, Version::Pending, 0),
             (other, Version::Current, 0),
             (name, Version::NamedCurrent, 1_200),
             (other, Version::NamedCurrent, 3_200),
             (other, Version::Pending, 10_000),
+            (partial, Version::Current, 15_000),
+            (partial, Version::NamedCurrent, 60_000),
         ] {
             if waited >= Duration::from_millis(after_millis)
-                && let Ok(secret) = aws::secret(name, version).await
+                && let Ok(secret) = aws::secret(name, shown, version).await
                 && !is_among(rejected, &secret)
             {
                 return Some(secret);
@@ -165,6 +211,18 @@ impl Source {
         }
         None
     }
+}
+
+/// Returns an ARN without the six characters at its end, by which Secrets Manager finds the secret,
+/// too.
+fn partial_arn(arn: &str) -> Option<&str> {
+    let (partial, suffix) = arn.rsplit_once('-')?;
+    (arn.starts_with("arn:") && suffix.len() == 6).then_some(partial)
+}
+
+fn names_no_host(url: &str) -> bool {
+    let is_of_server = !url.starts_with("sqlite:");
+    is_of_server && Url::parse(url).is_ok() && var("PGHOST").is_err()
 }
 
 fn is_among(all: &[Secret], secret: &Secret) -> bool {

@@ -104,12 +104,16 @@ impl Secrets {
         }
     }
 
-    /// Answers `GetSecretValue`, by the secret's name or ARN. The error is the type and the text of
-    /// the service.
+    /// Answers `GetSecretValue`, by the secret's name, its ARN, or its ARN without the last six
+    /// characters. The error is the type and the text of the service.
     pub(super) fn answer(&self, id: &str, stage: Stage) -> Result<Value, (&'static str, String)> {
         const MISSING: &str = "ResourceNotFoundException";
         let inner = self.lock();
-        let is = |name: &&String| *name == id || Self::arn(name) == id;
+        let is = |name: &&String| {
+            let arn = Self::arn(name);
+            let partial = arn.rsplit_once('-').map(|(partial, _)| partial);
+            *name == id || arn == id || partial == Some(id)
+        };
         let missing = || {
             (
                 MISSING,

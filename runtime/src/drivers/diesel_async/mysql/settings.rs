@@ -4,8 +4,8 @@ use mysql_async::{Opts, OptsBuilder, SslOpts};
 use tokio::net::lookup_host;
 
 use crate::connect::Attempt;
-use crate::drivers::certificate;
 use crate::drivers::database_url::{expect_scheme, malformed};
+use crate::drivers::{certificate, named_file};
 use crate::error::Error;
 use crate::source::Source;
 
@@ -15,6 +15,9 @@ pub(super) async fn of(source: &Source, attempt: &Attempt) -> Result<OptsBuilder
     expect_scheme(&url, &["mysql", "mariadb"], source)?;
     let url = url.replacen("mariadb:", "mysql:", 1);
     let (url, tls) = without_tls(&url, source)?;
+    if let Some(file) = &tls.authorities {
+        named_file::expect("ssl-ca", file)?;
+    }
     let parsed = Opts::from_url(&url).map_err(|error| malformed(error, source))?;
     let mut tls = tls.options(parsed.ssl_opts().cloned());
     if let Some(roots) = certificate::roots_of_rds(parsed.ip_or_hostname()) {
