@@ -205,12 +205,12 @@ fn parse(shown: &str, answer: &[u8]) -> Result<Secret, Error> {
 
 /// Takes the port out of a host. Some tools name both in one, as Terraform's `endpoint` does.
 fn with_port(host: String, port: Option<u16>) -> (Option<String>, Option<u16>) {
-    match host.split_once(':') {
-        Some((name, rest)) if let Ok(of_host) = rest.parse() => {
-            (Some(name.to_owned()), port.or(Some(of_host)))
-        }
-        _ => (Some(host), port),
+    if let Some((name, rest)) = host.split_once(':')
+        && let Ok(of_host) = rest.parse()
+    {
+        return (Some(name.to_owned()), port.or(Some(of_host)));
     }
+    (Some(host), port)
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Source {
         let secret = self.usable_secret(name).await?;
         let url = self.url()?;
         let address = Address::of(&url);
-        if address.is_none() && !address::is_path(&url) && names_no_host(&url) {
+        if address.is_none() && needs_host(&url) {
             return Err(self.problem(format!(
                 "names no host, nor does the secret {}: write `scheme://host/database`. The secret \
                  of a user that RDS manages has user and password only",
@@ -220,9 +220,11 @@ fn partial_arn(arn: &str) -> Option<&str> {
     (arn.starts_with("arn:") && suffix.len() == 6).then_some(partial)
 }
 
-fn names_no_host(url: &str) -> bool {
-    let is_of_server = !url.starts_with("sqlite:");
-    is_of_server && Url::parse(url).is_ok() && var("PGHOST").is_err()
+/// Returns `true` for the URL of a server at the network, unless the environment names the host.
+fn needs_host(url: &str) -> bool {
+    let is_of_server =
+        Url::parse(url).is_ok_and(|url| address::standard_port(url.scheme()).is_some());
+    is_of_server && !address::is_path(url) && var("PGHOST").is_err()
 }
 
 fn is_among(all: &[Secret], secret: &Secret) -> bool {
@@ -338,6 +340,21 @@ mod tests {
             filled("postgres://".into(), &Secret::default()),
             "postgres://"
         );
+    }
+
+    #[test]
+    fn a_url_without_a_host_needs_one() {
+        for (url, expected) in [
+            ("postgres://", true),
+            ("mysql:///shop", true),
+            ("postgres:///a?host=/run/pg", false),
+            ("mysql:///a?socket=/run/my.sock", false),
+            ("sqlite://shop.db", false),
+            ("clickhouse://host/shop", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(needs_host(url), expected, "{url}");
+        }
     }
 
     #[test]
