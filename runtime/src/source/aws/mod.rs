@@ -44,7 +44,8 @@ impl Source {
     ///
     /// TLS is required: `verify-full`, as by [`verified_tls`](Self::verified_tls), unless the URL
     /// asks for `sslmode=require`, or for MySQL `ssl-mode=REQUIRED`. tokio-postgres verifies the
-    /// certificate in each mode. MySQL gets the token in clear text over TLS, as RDS demands.
+    /// certificate in each mode. MySQL gets the token in clear text over TLS, as RDS demands. To a
+    /// server of this machine, `sslmode=disable` is accepted.
     ///
     /// At the server: `grant rds_iam to app`, or for MySQL `create user app identified with
     /// AWSAuthenticationPlugin as 'RDS'`. The function's role needs `rds-db:connect` for

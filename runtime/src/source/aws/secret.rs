@@ -88,8 +88,9 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Missing rights and a missing secret are permanent ([`Error::rejected`]). An extension that
-    /// does not answer, or is not ready, is retried.
+    /// Missing rights and a missing secret are permanent ([`Error::rejected`]). So are a missing
+    /// `AWS_SESSION_TOKEN`, and a host that neither the URL nor the secret names
+    /// ([`Error::Variable`]). An extension that does not answer, or is not ready, is retried.
     #[must_use]
     pub const fn secret(mut self, name: &'static str) -> Self {
         self.credentials = Some(Origin::Aws(Method::Secret(Name::Of(name))));
